@@ -1,0 +1,502 @@
+"""The renderer's kernels: a screen column marches front to back over the height field, is shaded, and is added to the picture.
+
+With a lens that shifts instead of tilting, the rays of one screen column lie in one vertical plane of the world, and a ray higher
+on the screen never hits nearer than a lower one: one walk outwards serves all rows of the column, so that a frame costs columns
+times steps look-ups instead of pixels times steps.
+"""
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from lanterne.world.noise import uniform
+from lanterne.world.surface import BUILDING, ROCK, SKY, WATER
+
+
+class Ground(NamedTuple):
+    """The scalars of a Surface, as the kernels take them. Metres."""
+
+    cell: float
+    top: float
+    water_level: float
+    water_colour: tuple[float, float, float]
+    shallow_colour: tuple[float, float, float]
+    wave_height: float
+    wave_tile: float
+    whitecaps: float
+    surf: float
+    detail: float
+    blocks: bool
+    far: float
+
+
+@njit(cache=True, fastmath=True)
+def _bilinear(field, x, y, c):
+    """Channel c of a periodic (N, N, C) field at texel coordinates (x, y); N a power of two."""
+    mask = field.shape[0] - 1
+    fx, fy = math.floor(x), math.floor(y)
+    i, j = int(fx) & mask, int(fy) & mask
+    i1, j1 = (i + 1) & mask, (j + 1) & mask
+    wx, wy = x - fx, y - fy
+    return ((field[j, i, c] * (1 - wx) + field[j, i1, c] * wx) * (1 - wy)
+            + (field[j1, i, c] * (1 - wx) + field[j1, i1, c] * wx) * wy)
+
+
+@njit(cache=True, fastmath=True)
+def _all_channels(field, x, y):
+    """Channels 0..6 of a periodic (N, N, 8) field at texel coordinates (x, y): the weights are worked out once for all."""
+    mask = field.shape[0] - 1
+    fx, fy = math.floor(x), math.floor(y)
+    i, j = int(fx) & mask, int(fy) & mask
+    i1, j1 = (i + 1) & mask, (j + 1) & mask
+    wx, wy = x - fx, y - fy
+    a, b, c, d = (1 - wx) * (1 - wy), wx * (1 - wy), (1 - wx) * wy, wx * wy
+    p, q, r, s = field[j, i], field[j, i1], field[j1, i], field[j1, i1]
+    return (a * p[0] + b * q[0] + c * r[0] + d * s[0], a * p[1] + b * q[1] + c * r[1] + d * s[1],
+            a * p[2] + b * q[2] + c * r[2] + d * s[2], a * p[3] + b * q[3] + c * r[3] + d * s[3],
+            a * p[4] + b * q[4] + c * r[4] + d * s[4], a * p[5] + b * q[5] + c * r[5] + d * s[5],
+            a * p[6] + b * q[6] + c * r[6] + d * s[6])
+
+
+@njit(cache=True, fastmath=True)
+def _height(heights, level, x, y, ground):
+    """Ground height in metres at world (x, y), read from one mip level."""
+    if ground.blocks:
+        field = heights[0]
+        mask = field.shape[0] - 1
+        return field[int(math.floor(y / ground.cell)) & mask, int(math.floor(x / ground.cell)) & mask]
+    field = heights[level]
+    s = 1 << level
+    u = (x / ground.cell - 0.5 * (s - 1)) / s
+    v = (y / ground.cell - 0.5 * (s - 1)) / s
+    mask = field.shape[0] - 1
+    fx, fy = math.floor(u), math.floor(v)
+    i, j = int(fx) & mask, int(fy) & mask
+    i1, j1 = (i + 1) & mask, (j + 1) & mask
+    wx, wy = u - fx, v - fy
+    return (field[j, i] * (1 - wx) + field[j, i1] * wx) * (1 - wy) + (field[j1, i] * (1 - wx) + field[j1, i1] * wx) * wy
+
+
+@njit(cache=True, fastmath=True)
+def _ramp(low, high, x):
+    t = min(max((x - low) / (high - low), 0.0), 1.0)
+    return t * t * (3.0 - 2.0 * t)
+
+
+@njit(cache=True, fastmath=True)
+def _sky(dx, dy, dz, camera, light, clouds, seconds, stars):
+    """Radiance of the sky along a unit direction: air, halo, disc, stars, one layer of clouds."""
+    up = max(dz, 0.0)
+    mu = dx * light.sun[0] + dy * light.sun[1] + dz * light.sun[2]
+    band = math.exp(-up * 5.0)
+    near_sun = max(mu, 0.0)
+    squared = near_sun * near_sun
+    halo = 0.55 * squared * squared * squared * band
+    if near_sun > 0.8:  # exp(-n (1 - mu)) stands for mu ** n
+        halo += 0.30 * math.exp(-40.0 * (1.0 - mu)) + 0.5 * math.exp(-220.0 * (1.0 - mu))
+    r = light.zenith[0] * (1 - band) + light.horizon[0] * band + light.glow[0] * halo
+    g = light.zenith[1] * (1 - band) + light.horizon[1] * band + light.glow[1] * halo
+    b = light.zenith[2] * (1 - band) + light.horizon[2] * band + light.glow[2] * halo
+    disc = light.disc * _ramp(0.99935, 0.99975, mu)
+    r += disc * 3.5 * light.sun_colour[0]
+    g += disc * 3.5 * light.sun_colour[1]
+    b += disc * 3.5 * light.sun_colour[2]
+    if stars and light.stars > 0.0 and dz > 0.0:
+        a, e = math.atan2(dy, dx) * 70.0, math.asin(min(dz, 1.0)) * 70.0
+        i, j = math.floor(a), math.floor(e)
+        if uniform(int(i) + 4096, int(j), 5) < 0.16:
+            px = i + 0.2 + 0.6 * uniform(int(i) + 4096, int(j), 6)
+            py = j + 0.2 + 0.6 * uniform(int(i) + 4096, int(j), 7)
+            size = uniform(int(i) + 4096, int(j), 8)
+            d2 = (a - px) * (a - px) + (e - py) * (e - py)
+            s = light.stars * 0.55 * size * size * math.exp(-d2 * 40.0) * _ramp(0.02, 0.2, dz)
+            r += s
+            g += s
+            b += s * 1.1
+    if dz > 0.012:
+        reach = 1500.0 / (dz + 0.04)
+        size = clouds.shape[0]
+        u = (camera.x + dx * reach + light.wind[0] * seconds) * light.cloud_scale * size
+        v = (camera.y + dy * reach + light.wind[1] * seconds) * light.cloud_scale * size
+        alpha = _bilinear(clouds, u, v, 0) * _ramp(0.012, 0.13, dz)
+        lit = _bilinear(clouds, u, v, 1)
+        silver = 1.0 + 0.9 * squared * squared * near_sun
+        r = r * (1 - alpha) + alpha * (light.cloud_dark[0] * (1 - lit) + light.cloud_lit[0] * lit * silver)
+        g = g * (1 - alpha) + alpha * (light.cloud_dark[1] * (1 - lit) + light.cloud_lit[1] * lit * silver)
+        b = b * (1 - alpha) + alpha * (light.cloud_dark[2] * (1 - lit) + light.cloud_lit[2] * lit * silver)
+    return r, g, b
+
+
+@njit(cache=True, fastmath=True)
+def _air(r, g, b, distance, z, dx, dy, dz, camera, light):
+    """Aerial perspective: extinction and in-scattered sky light between the camera and a point at height z."""
+    zc, zp = max(camera.z, 0.0) / light.mist_height, max(z, 0.0) / light.mist_height
+    gap = zp - zc
+    layer = math.exp(-zc) if abs(gap) < 1e-3 else (math.exp(-zc) - math.exp(-zp)) / gap
+    depth = distance * (light.air + light.mist * layer)
+    keep = math.exp(-depth)
+    near_sun = max(dx * light.sun[0] + dy * light.sun[1] + dz * light.sun[2], 0.0)
+    squared = near_sun * near_sun
+    halo = 0.35 * squared * squared * squared
+    blue = math.exp(-1.25 * depth)  # the blue goes first from what shines through, and comes back as haze
+    return (r * keep + (1 - keep) * (0.92 * light.horizon[0] + light.glow[0] * halo),
+            g * keep + (1 - keep) * (0.94 * light.horizon[1] + light.glow[1] * halo),
+            b * blue + (1 - blue) * (1.00 * light.horizon[2] + light.glow[2] * halo))
+
+
+@njit(cache=True, fastmath=True)
+def _land(x, y, t, focal, maps, detail, clouds, ground, light, seconds):
+    """Radiance of the open ground at world (x, y), seen from distance t."""
+    lod = math.log2(max(0.8 * t / (focal * ground.cell), 1.0))
+    level = min(int(lod), len(maps) - 1)
+    field = maps[level]
+    s = 1 << level
+    u = (x / ground.cell - 0.5 * (s - 1)) / s
+    v = (y / ground.cell - 0.5 * (s - 1)) / s
+    nx, ny, sun, openness, r, g, b = _all_channels(field, u, v)
+    footprint = t / focal
+    grain = 0.0
+    for k in range(2):  # two octaves of close-up texture, each faded out before it would alias
+        period = ground.cell * (4.0 if k == 0 else 0.9)
+        texel = period / 32.0
+        fade = 1.0 - _ramp(0.4 * texel, 1.6 * texel, footprint)
+        if fade > 0.0:
+            m = _bilinear(detail, x / texel + 37.0 * k, y / texel, 0)
+            nx += ground.detail * 0.5 * fade * _bilinear(detail, x / texel + 37.0 * k, y / texel, 1)
+            ny += ground.detail * 0.5 * fade * _bilinear(detail, x / texel + 37.0 * k, y / texel, 2)
+            grain += fade * m
+    shade = 1.0 + 0.45 * ground.detail * grain
+    nz = math.sqrt(max(1.0 - nx * nx - ny * ny, 0.05))
+    facing = max(nx * light.sun[0] + ny * light.sun[1] + nz * light.sun[2], 0.0) * sun
+    if light.cloud_shadow > 0.0 and light.sun[2] > 0.02:
+        size = clouds.shape[0]
+        cover = _bilinear(clouds, (x * 1.6 + light.wind[0] * seconds) * light.cloud_scale * size,
+                          (y * 1.6 + light.wind[1] * seconds) * light.cloud_scale * size, 0)
+        facing *= 1.0 - light.cloud_shadow * cover
+    sky = openness * (0.55 + 0.45 * nz)
+    bounce = 0.10 * max(light.sun[2], 0.0)
+    dry = shade * (1.0 - 0.35 * light.wet)
+    return (r * dry * (light.sun_colour[0] * (facing + bounce) + light.ambient[0] * sky),
+            g * dry * (light.sun_colour[1] * (facing + bounce) + light.ambient[1] * sky),
+            b * dry * (light.sun_colour[2] * (facing + bounce) + light.ambient[2] * sky))
+
+
+@njit(cache=True, fastmath=True)
+def _building(x, y, z, roof, nx, ny, maps, ground, light, t, focal):
+    """Radiance of a building's wall (nx, ny the outward normal) or roof (both 0) at (x, y, z), with its windows."""
+    field = maps[0]
+    mask = field.shape[0] - 1
+    i, j = int(math.floor((x - 0.3 * nx) / ground.cell)) & mask, int(math.floor((y - 0.3 * ny) / ground.cell)) & mask
+    r, g, b = field[j, i, 4], field[j, i, 5], field[j, i, 6]
+    nz = 1.0 if nx == 0.0 and ny == 0.0 else 0.0
+    facing = max(nx * light.sun[0] + ny * light.sun[1] + nz * light.sun[2], 0.0) * field[j, i, 2]
+    sky = 0.62 + 0.3 * nz
+    if nz == 0.0:
+        sky *= 0.45 + 0.55 * _ramp(0.0, 60.0, z)  # streets are deep
+    lr = light.sun_colour[0] * facing + light.ambient[0] * sky
+    lg = light.sun_colour[1] * facing + light.ambient[1] * sky
+    lb = light.sun_colour[2] * facing + light.ambient[2] * sky
+    r, g, b = r * lr, g * lg, b * lb
+    if nz == 0.0 and z < roof - 1.0:
+        along = (y if nx != 0.0 else x) / 4.2
+        floor = z / 4.6
+        cu, cv = math.floor(along), math.floor(floor)
+        fu, fv = along - cu, floor - cv
+        blurred = _ramp(1.0, 3.4, t / focal)  # windows melt into their mean when they are smaller than a pixel
+        glass = 1.0 if 0.18 < fu < 0.82 and 0.22 < fv < 0.78 else 0.0
+        glass = glass * (1 - blurred) + 0.36 * blurred
+        mirror = 0.55 * (1.0 - light.lamps)
+        r = r * (1 - 0.6 * glass) + glass * mirror * 0.5 * light.horizon[0]
+        g = g * (1 - 0.6 * glass) + glass * mirror * 0.5 * light.horizon[1]
+        b = b * (1 - 0.6 * glass) + glass * mirror * 0.55 * light.horizon[2]
+        who = uniform(int(cu) + 50000, int(cv) + i * 7 + j * 13, 21)
+        lit = (1.0 if who < 0.42 else 0.0) * (1 - blurred) + 0.42 * blurred
+        lamp = light.lamps * lit * glass * 0.50
+        warm = uniform(int(cu) + 50000, int(cv) + i, 22) * (1 - blurred) + 0.3 * blurred
+        r += lamp * 1.15
+        g += lamp * (0.78 + 0.25 * warm)
+        b += lamp * (0.40 + 0.6 * warm)
+    elif nz == 1.0 and roof < 1.0:  # streets, with their lamps
+        r += light.lamps * 0.20
+        g += light.lamps * 0.12
+        b += light.lamps * 0.05
+    return r, g, b
+
+
+@njit(cache=True, fastmath=True)
+def _lookup_level(t, focal, ground, levels):
+    return min(int(math.log2(max(1.2 * t / (focal * ground.cell), 1.0))), levels - 1)
+
+
+@njit(cache=True, fastmath=True)
+def render_pass(picture, depth, classes, camera, jitter_x, jitter_y, heights, maps, kinds, detail, clouds, waves,
+                ground, light, seconds, weight, truth):
+    """Adds weight times one jittered rendering to `picture` (H, W, 3) float32; if `truth`, writes depth (m) and classes (H, W).
+
+    heights, maps: mip levels from surface.bake; kinds: (N, N) classes; detail, clouds, waves: periodic textures (height, slopes;
+    opacity, light; height, slopes, foam).
+    """
+    rows, columns = picture.shape[0], picture.shape[1]
+    focal = 1.225 * math.sqrt(rows * columns)
+    fx, fy = math.cos(camera.yaw), math.sin(camera.yaw)
+    hit = np.empty(rows, np.float64)
+    side = np.empty(rows, np.int8)
+    mirror = np.empty((rows, 3), np.float64)
+    wave_size = waves.shape[0]
+    levels = len(heights)
+    mask = kinds.shape[0] - 1
+    has_water = ground.water_level > -1e8
+    for column in range(columns):
+        u = (column + jitter_x - 0.5 * columns) / focal
+        rx, ry = fx + u * fy, fy - u * fx
+        stretch = math.sqrt(1.0 + u * u)
+        row = rows - 1
+        t, t_before, h_before = 0.5, 0.25, -1e9
+        level, coarser = 0, 2.0 * focal * ground.cell / 1.2
+        while row >= 0 and t < ground.far:
+            x, y = camera.x + t * rx, camera.y + t * ry
+            while t > coarser and level < levels - 1:
+                level += 1
+                coarser *= 2.0
+            h = _height(heights, level, x, y, ground)
+            if has_water and h < ground.water_level + ground.wave_height:
+                w = ground.water_level
+                if ground.wave_height > 0.0:
+                    calm = 1.0 - _ramp(0.3, 1.2, t / focal / (ground.wave_tile / wave_size))
+                    shoal = _ramp(0.0, 4.0 * ground.wave_height + 0.5, w - h)
+                    if calm > 0.0:
+                        w += ground.wave_height * calm * shoal * _bilinear(
+                            waves, x / ground.wave_tile * wave_size, y / ground.wave_tile * wave_size, 0)
+                h = max(h, w)
+            while row >= 0:
+                v = (0.5 * rows - row - jitter_y) / focal + camera.tilt
+                below = h - (camera.z + t * v)
+                if below < 0.0:
+                    break
+                side[row] = 0
+                above = camera.z + t_before * v - h_before
+                if ground.blocks and camera.z + t_before * v < h - 0.05 and h_before > -1e8:
+                    near, beyond = t_before, t  # a wall stands between the last two steps: close in on it
+                    for _ in range(7):
+                        middle = 0.5 * (near + beyond)
+                        if _height(heights, 0, camera.x + middle * rx, camera.y + middle * ry, ground) >= camera.z + middle * v:
+                            beyond = middle
+                        else:
+                            near = middle
+                    hit[row] = beyond
+                    crossed_x = math.floor((camera.x + near * rx) / ground.cell) != math.floor((camera.x + beyond * rx) / ground.cell)
+                    side[row] = (1 if rx > 0 else 2) if crossed_x else (3 if ry > 0 else 4)
+                elif ground.blocks and v < 0.0:
+                    hit[row] = min(max((h - camera.z) / v, t_before), t)
+                else:
+                    part = above / (above + below) if above > 0.0 else 0.0
+                    hit[row] = t_before + part * (t - t_before)
+                row -= 1
+            if row < 0:
+                break
+            v = (0.5 * rows - row - jitter_y) / focal + camera.tilt
+            if v > 0.0 and camera.z + t * v > ground.top:
+                break
+            if v < 0.0 and camera.z + t * v > ground.top + 4.0:  # far above everything: leap
+                t_before, h_before = t, -1e9
+                t = max(t + 0.3 * ground.cell, min((ground.top + 2.0 - camera.z) / v, ground.far))
+                continue
+            t_before, h_before = t, h
+            t += max(0.35 * ground.cell, t * 0.006)
+        while row >= 0:  # beyond the last step: flat to the horizon, or sky
+            v = (0.5 * rows - row - jitter_y) / focal + camera.tilt
+            base = ground.water_level if has_water else 0.0
+            side[row] = 0
+            hit[row] = max((base - camera.z) / v, ground.far) if v < -1e-5 and camera.z > base else -1.0
+            row -= 1
+
+        # What the flat water mirrors: the same walk once more from the camera's mirror image below the water.
+        any_water, first = False, 0
+        if has_water:
+            for row in range(rows):
+                if hit[row] > 0.0 and side[row] == 0:
+                    t = hit[row]
+                    if t >= ground.far or camera.z + t * ((0.5 * rows - row - jitter_y) / focal + camera.tilt) < ground.water_level + 1.5 + 2.0 * ground.wave_height:
+                        any_water = True
+                        break
+        if any_water:
+            first = 0
+            t = 1.0
+            while first < rows and (0.5 * rows - first - jitter_y) / focal + camera.tilt >= -1e-4:
+                first += 1
+            row = first
+            z_mirror = 2.0 * ground.water_level - camera.z
+            while row < rows and t < ground.far:
+                slope = -((0.5 * rows - row - jitter_y) / focal + camera.tilt)
+                t = max(t, (camera.z - ground.water_level) / slope * 1.02 if row == first and slope > 1e-3 else t)
+                x, y = camera.x + t * rx, camera.y + t * ry
+                h = _height(heights, _lookup_level(t, focal, ground, levels), x, y, ground)
+                if h > ground.water_level and h > z_mirror + t * slope:
+                    r, g, b = _land(x, y, t, focal, maps, detail, clouds, ground, light, seconds)
+                    if ground.blocks:
+                        r, g, b = _building(x, y, z_mirror + t * slope, h, -1.0 if abs(rx) > abs(ry) else 0.0,
+                                            0.0 if abs(rx) > abs(ry) else -1.0, maps, ground, light, t, focal)
+                    norm = 1.0 / math.sqrt(1.0 + u * u + slope * slope)
+                    r, g, b = _air(r, g, b, t * stretch, h, rx * norm, ry * norm, slope * norm, camera, light)
+                    mirror[row, 0], mirror[row, 1], mirror[row, 2] = r, g, b
+                    row += 1
+                    continue
+                if z_mirror + t * slope > ground.top:
+                    break
+                t += max(0.5 * ground.cell, t * 0.012)
+            for rest in range(row, rows):
+                slope = -((0.5 * rows - rest - jitter_y) / focal + camera.tilt)
+                norm = 1.0 / math.sqrt(1.0 + u * u + slope * slope)
+                mirror[rest, 0], mirror[rest, 1], mirror[rest, 2] = _sky(
+                    rx * norm, ry * norm, slope * norm, camera, light, clouds, seconds, False)
+            for row in range(first):
+                mirror[row, 0], mirror[row, 1], mirror[row, 2] = light.horizon
+
+        for row in range(rows):
+            v = (0.5 * rows - row - jitter_y) / focal + camera.tilt
+            norm = 1.0 / math.sqrt(1.0 + u * u + v * v)
+            dx, dy, dz = rx * norm, ry * norm, v * norm
+            t = hit[row]
+            if t < 0.0:
+                r, g, b = _sky(dx, dy, dz, camera, light, clouds, seconds, True)
+                if truth:
+                    depth[row, column], classes[row, column] = np.inf, SKY
+            else:
+                x, y, z = camera.x + t * rx, camera.y + t * ry, camera.z + t * v
+                h = _height(heights, _lookup_level(t, focal, ground, levels), x, y, ground)
+                kind = kinds[int(math.floor(y / ground.cell + 0.5)) & mask, int(math.floor(x / ground.cell + 0.5)) & mask]
+                bed = ground.water_level - h
+                if has_water and (t >= ground.far or (bed > 0.0 and side[row] == 0)):
+                    kind = WATER
+                    r, g, b = _water(x, y, t, bed, dx, dy, dz, row, first, rows, mirror, detail, waves, ground, light, focal, seconds)
+                elif ground.blocks:
+                    nx = -1.0 if side[row] == 1 else (1.0 if side[row] == 2 else 0.0)
+                    ny = -1.0 if side[row] == 3 else (1.0 if side[row] == 4 else 0.0)
+                    r, g, b = _building(x, y, z, h, nx, ny, maps, ground, light, t, focal)
+                    kind = BUILDING if side[row] > 0 or h > 1.0 else ROCK
+                else:
+                    r, g, b = _land(x, y, t, focal, maps, detail, clouds, ground, light, seconds)
+                r, g, b = _air(r, g, b, t * stretch, z, dx, dy, dz, camera, light)
+                if truth:
+                    depth[row, column], classes[row, column] = t, kind
+            picture[row, column, 0] += weight * r
+            picture[row, column, 1] += weight * g
+            picture[row, column, 2] += weight * b
+
+
+@njit(cache=True, fastmath=True)
+def _water(x, y, t, bed, dx, dy, dz, row, first, rows, mirror, detail, waves, ground, light, focal, seconds):
+    """Radiance of water: Fresnel mixture (Schlick) of what it mirrors and its own colour, sun glitter, foam. bed: its depth in metres."""
+    footprint = t / focal
+    wave_size = waves.shape[0]
+    nx, ny, foam = 0.0, 0.0, 0.0
+    if ground.wave_height > 0.0:
+        fade = 1.0 - _ramp(0.5, 3.0, footprint / (ground.wave_tile / wave_size))
+        wx, wy = x / ground.wave_tile * wave_size, y / ground.wave_tile * wave_size
+        if fade > 0.0:
+            nx -= fade * ground.wave_height * _bilinear(waves, wx, wy, 1)
+            ny -= fade * ground.wave_height * _bilinear(waves, wx, wy, 2)
+        foam = ground.whitecaps * _bilinear(waves, wx, wy, 3) * (0.35 + 0.65 * fade)
+    for k in range(2):
+        texel = 0.16 if k == 0 else 0.55
+        fade = 1.0 - _ramp(0.5 * texel, 3.0 * texel, footprint)
+        if fade > 0.0:
+            a, b = x / texel + (3.0 + 2 * k) * seconds, y / texel - 2.2 * seconds
+            strength = 0.10 if ground.wave_height > 0.0 else 0.045
+            nx += strength * fade * _bilinear(detail, a, b, 1)
+            ny += strength * fade * _bilinear(detail, a, b, 2)
+    rough = min(0.02 + 0.03 * footprint, 0.12) + 0.05 * min(ground.wave_height, 1.0)
+    cosine = max(-(dx * nx + dy * ny + dz), 0.02)
+    fresnel = 0.02 + 0.98 * (1.0 - min(cosine, 1.0)) ** 5
+    fresnel *= 1.0 - 0.35 * min(ground.wave_height, 1.0)
+    # Ripples lift or lower the mirrored ray: read the mirror image some rows away.
+    forward = (dx * nx + dy * ny)
+    at = row + 0.9 * focal * (0.55 * forward + 0.0)
+    at = min(max(at, float(first)), rows - 1.001)
+    i = int(at)
+    w = at - i
+    mr = mirror[i, 0] * (1 - w) + mirror[i + 1, 0] * w
+    mg = mirror[i, 1] * (1 - w) + mirror[i + 1, 1] * w
+    mb = mirror[i, 2] * (1 - w) + mirror[i + 1, 2] * w
+    shallow = math.exp(-max(bed, 0.0) / 3.0) if t < ground.far else 0.0
+    sun_up = max(light.sun[2], 0.0)
+    lr = light.ambient[0] + light.sun_colour[0] * (0.3 * sun_up + 0.06)
+    lg = light.ambient[1] + light.sun_colour[1] * (0.3 * sun_up + 0.06)
+    lb = light.ambient[2] + light.sun_colour[2] * (0.3 * sun_up + 0.06)
+    cr = (ground.water_colour[0] * (1 - shallow) + ground.shallow_colour[0] * shallow) * lr
+    cg = (ground.water_colour[1] * (1 - shallow) + ground.shallow_colour[1] * shallow) * lg
+    cb = (ground.water_colour[2] * (1 - shallow) + ground.shallow_colour[2] * shallow) * lb
+    r, g, b = cr * (1 - fresnel) + mr * fresnel, cg * (1 - fresnel) + mg * fresnel, cb * (1 - fresnel) + mb * fresnel
+    # Glitter: the mirrored ray against the sun, widened by the waves that are too small to see.
+    k = 2.0 * (dx * nx + dy * ny + dz)
+    sx, sy, sz = dx - k * nx, dy - k * ny, dz - k
+    towards = (sx * light.sun[0] + sy * light.sun[1] + abs(sz) * light.sun[2]) / math.sqrt(sx * sx + sy * sy + sz * sz)
+    gap = max(1.0 - towards, 0.0) / (rough * rough)
+    glitter = min(light.disc + 0.1, 1.0) * 0.16 / (0.05 + rough) * math.exp(-0.55 * gap) * fresnel
+    r += glitter * light.sun_colour[0]
+    g += glitter * light.sun_colour[1]
+    b += glitter * light.sun_colour[2]
+    if ground.surf > 0.0 and t < ground.far and bed < ground.surf:
+        part = max(bed, 0.0) / ground.surf
+        wobble = _bilinear(detail, x / 3.0, y / 3.0, 0) * 0.9 + _bilinear(detail, x / 0.8, y / 0.8, 0) * 0.5
+        phase = 13.0 * math.sqrt(part) + 1.25 * seconds + wobble
+        crest = max(math.sin(phase), 0.0)
+        tail = max(math.sin(phase - 0.9), 0.0)
+        lace = 0.5 + 0.5 * _bilinear(detail, x / 0.35 + 4.0 * seconds, y / 0.35, 0)
+        foam = max(foam, (crest ** 4 + 0.55 * tail ** 2 * lace) * (1.0 - part) ** 0.7)
+        foam = max(foam, (1.0 - _ramp(0.0, 0.25 + 0.2 * wobble, bed)) * 0.85)
+    foam = min(max(foam, 0.0), 1.0)
+    white = 0.82
+    r = r * (1 - foam) + foam * white * (light.ambient[0] + light.sun_colour[0] * (0.25 + 0.6 * sun_up))
+    g = g * (1 - foam) + foam * white * (light.ambient[1] + light.sun_colour[1] * (0.25 + 0.6 * sun_up))
+    b = b * (1 - foam) + foam * white * (light.ambient[2] + light.sun_colour[2] * (0.25 + 0.6 * sun_up))
+    return r, g, b
+
+
+@njit(cache=True, fastmath=True)
+def develop(picture, frame, light, seconds, flash, scale, srgb):
+    """Film: falling rain and snow in front of the scene, exposure, tone curve (Narkowicz 2015's fit of ACES), sRGB.
+
+    picture: (H, W, 3) linear; frame: (H, W, 3) uint8, written; scale: screen height over 144, so that drops keep their size;
+    srgb: a table of display values over linear [0, 1].
+    """
+    rows, columns = picture.shape[0], picture.shape[1]
+    veil = 0.33 * (light.horizon[0] + light.horizon[1] + light.horizon[2]) * 0.9 + 0.04
+    for row in range(rows):
+        for column in range(columns):
+            r, g, b = picture[row, column, 0], picture[row, column, 1], picture[row, column, 2]
+            x, y = (column + 0.5) / scale, (row + 0.5) / scale
+            drops = 0.0
+            if light.rain > 0.0:
+                for layer in range(2):
+                    width, length = (2.3, 26.0) if layer == 0 else (3.6, 44.0)
+                    lane = math.floor((x + (0.16 + 0.05 * layer) * y) / width)
+                    along = y / length - (6.0 - layer) * seconds - 9.0 * uniform(int(lane) + 512, layer, 31)
+                    cell = math.floor(along)
+                    if uniform(int(lane) + 512, int(cell) & 0xFFFF, 32 + layer) < 0.22 * light.rain:
+                        inside = along - cell
+                        across = (x + (0.16 + 0.05 * layer) * y) / width - lane
+                        drops += (0.15 + 0.08 * layer) * math.sin(math.pi * inside) ** 2 * math.sin(math.pi * across) ** 2
+            if light.snowfall > 0.0:
+                for layer in range(2):
+                    size = 13.0 + 12.0 * layer
+                    u = x / size + 0.35 * math.sin(0.9 * seconds + layer + 0.05 * y) + 0.25 * seconds
+                    v = y / size - (1.9 - 0.25 * layer) * seconds
+                    i, j = math.floor(u), math.floor(v)
+                    if uniform(int(i) + 512, int(j) & 0xFFFF, 41 + layer) < 0.60:
+                        px = 0.12 + 0.76 * uniform(int(i) + 512, int(j) & 0xFFFF, 44 + layer)
+                        py = 0.12 + 0.76 * uniform(int(i) + 512, int(j) & 0xFFFF, 47 + layer)
+                        d2 = ((u - i - px) ** 2 + (v - j - py) ** 2) * size * size / (1.1 + 0.9 * layer) ** 2
+                        drops += 0.62 * math.exp(-1.4 * d2)
+            drops = min(drops, 0.85)
+            bright = veil * (1.0 if light.rain > 0.0 else 1.9)
+            r, g, b = r + drops * (bright - 0.5 * r), g + drops * (bright - 0.5 * g), b + drops * (1.06 * bright - 0.5 * b)
+            dx, dy = (column + 0.5) / columns - 0.5, (row + 0.5) / rows - 0.5
+            k = light.exposure * (1.0 - 0.32 * (dx * dx + dy * dy)) * (1.0 + flash)
+            r, g, b = r * k * 0.72, g * k * 0.72, b * k * 0.72
+            for c in range(3):
+                value = r if c == 0 else (g if c == 1 else b)
+                value = (value * (2.51 * value + 0.03)) / (value * (2.43 * value + 0.59) + 0.14)
+                value = min(max(value, 0.0), 1.0)
+                frame[row, column, c] = srgb[int(value * (srgb.shape[0] - 1) + 0.5)]

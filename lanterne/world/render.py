@@ -1,0 +1,97 @@
+"""A scene becomes frames and their ground truth: depth, optical flow, semantic classes. Same scene, same bytes."""
+from dataclasses import dataclass
+from importlib import import_module
+
+import numpy as np
+
+from lanterne.world.camera import camera_at, highest_ground
+from lanterne.world.kernels import Ground, develop, render_pass
+from lanterne.world.light import cloud_texture, make_light
+from lanterne.world.noise import fractal
+from lanterne.world.surface import bake
+from lanterne.world.waves import WaveField
+
+# Where in the pixel (x, y) and when in the open shutter each of a frame's passes is taken: anti-aliasing and motion blur at once.
+_PASSES = ((0.5, 0.17, 0.17), (0.17, 0.5, 0.83), (0.83, 0.83, 0.5))
+SHUTTER = 0.5  # of a frame's time, the 180 degrees of film
+_LINEAR = np.linspace(0.0, 1.0, 8192)
+_SRGB = np.round(255 * np.where(_LINEAR <= 0.0031308, 12.92 * _LINEAR, 1.055 * _LINEAR ** (1 / 2.4) - 0.055)).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class Render:
+    """frames_THWC uint8 sRGB; depth_THW float32 metres along the view axis (inf: sky); flow_THW2 float32, pixels from each frame
+    to the next by the camera's motion; classes_THW uint8 (surface.CLASSES)."""
+
+    frames_THWC: np.ndarray
+    depth_THW: np.ndarray
+    flow_THW2: np.ndarray
+    classes_THW: np.ndarray
+
+
+def _detail_texture(size=256):
+    """(size, size, 3) float32: a texture's height in about [-1, 1] and its two slopes per texel, scaled to about unit size."""
+    h = fractal(size, 8, 6, 0.62, 0, 0.0, 9001) * 2.2
+    gx, gy = (np.roll(h, -1, 1) - np.roll(h, 1, 1)), (np.roll(h, -1, 0) - np.roll(h, 1, 0))
+    scale = 1.0 / gx.std()
+    return np.ascontiguousarray(np.stack([h, -0.45 * scale * gx, -0.45 * scale * gy], -1).astype(np.float32))
+
+
+_detail = None  # the same for every scene; made at first use
+
+
+def _flow(depth, cam, after):
+    """(H, W, 2) float32 pixels: where the camera's motion carries each pixel of `depth` (H, W). Sky moves with rotation only."""
+    rows, columns = depth.shape
+    focal = 1.225 * np.sqrt(rows * columns)
+    u = (np.arange(columns)[None, :] + 0.5 - 0.5 * columns) / focal
+    v = (0.5 * rows - np.arange(rows)[:, None] - 0.5) / focal + cam.tilt
+    t = np.where(np.isfinite(depth), depth, 1e7)
+    wx = cam.x + t * (np.cos(cam.yaw) + u * np.sin(cam.yaw)) - after.x
+    wy = cam.y + t * (np.sin(cam.yaw) - u * np.cos(cam.yaw)) - after.y
+    wz = cam.z + t * v - after.z
+    forward = np.maximum(wx * np.cos(after.yaw) + wy * np.sin(after.yaw), 1e-3)
+    right = wx * np.sin(after.yaw) - wy * np.cos(after.yaw)
+    return np.stack([(right / forward - u) * focal, -(wz / forward - after.tilt - v + cam.tilt) * focal], -1).astype(np.float32)
+
+
+def render(scene, width, height, num_frames, fps=16):
+    """Render a Scene. width, height in pixels; returns a Render of num_frames frames."""
+    global _detail
+    if _detail is None:
+        _detail = _detail_texture()
+    rng = np.random.Generator(np.random.Philox(key=scene.seed))
+    family = import_module(f"lanterne.world.families.{scene.family}")
+    surface = family.build(scene, rng)
+    pose = surface.pose
+    light = make_light(scene, rng, pose.yaw, surface.scale)
+    heights, maps = bake(surface, light)
+    clouds = cloud_texture(scene, light, int(rng.integers(1 << 30)))
+    stormy = scene.weather == "storm"
+    tile = 260.0 if surface.wave_height > 0.8 else 140.0
+    field = WaveField(rng, tile, 18.0 if surface.wave_height > 0.8 else 9.0) if surface.wave_height > 0 else None
+    still_water = np.zeros((2, 2, 4), np.float32)
+    ground = Ground(
+        cell=float(surface.cell), top=float(max(surface.height.max(), surface.water_level + 3 * surface.wave_height)),
+        water_level=float(surface.water_level), water_colour=surface.water_colour, shallow_colour=surface.shallow_colour,
+        wave_height=float(surface.wave_height), wave_tile=tile, whitecaps=float(surface.whitecaps), surf=float(surface.surf),
+        detail=float(surface.detail), blocks=bool(surface.blocks), far=float(4.0 * surface.scale))
+    base = highest_ground(scene, pose, surface.height, surface.cell, surface.water_level, num_frames / fps)
+    flashes = rng.uniform(0, 4.0, 2) if stormy else ()
+
+    frames = np.empty((num_frames, height, width, 3), np.uint8)
+    depth = np.empty((num_frames, height, width), np.float32)
+    flow = np.empty((num_frames, height, width, 2), np.float32)
+    classes = np.empty((num_frames, height, width), np.uint8)
+    for n in range(num_frames):
+        picture = np.zeros((height, width, 3), np.float32)
+        seconds = n / fps
+        waves = field.at(seconds, surface.whitecaps).astype(np.float32) if field else still_water
+        for k, (jx, jy, moment) in enumerate(_PASSES):
+            camera = camera_at(scene, pose, base, seconds + SHUTTER * moment / fps)
+            render_pass(picture, depth[n], classes[n], camera, jx, jy, heights, maps, surface.classes, _detail, clouds, waves,
+                        ground, light, seconds + SHUTTER * moment / fps, 1.0 / len(_PASSES), k == 0)
+        flash = sum(0.9 * max(0.0, 1.0 - abs((seconds % 4.0) - at) / 0.12) for at in flashes)
+        develop(picture, frames[n], light, seconds, flash, min(width, height) / 144.0, _SRGB)
+        flow[n] = _flow(depth[n], camera_at(scene, pose, base, seconds), camera_at(scene, pose, base, seconds + 1.0 / fps))
+    return Render(frames, depth, flow, classes)

@@ -1,0 +1,113 @@
+"""The ground: a periodic height field with its colours, baked once per scene into maps that the kernels only look up."""
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from lanterne.world.noise import blur, halve
+
+# Semantic classes of the ground truth.
+SKY, WATER, ROCK, SAND, GRASS, TREE, SNOW, BUILDING = range(8)
+CLASSES = ("sky", "water", "rock", "sand", "grass", "tree", "snow", "building")
+
+MIPS = 5
+CHANNELS = 8  # of the baked maps: normal x, normal y, sun, openness, red, green, blue, free
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Where a shot starts and what it looks at. Metres and radians; `distance` is how far its subject is."""
+
+    x: float
+    y: float
+    height: float      # above the highest ground under the path
+    yaw: float
+    tilt: float        # vertical shift of the lens, in focal lengths: negative looks down
+    distance: float
+
+
+@dataclass(frozen=True)
+class Surface:
+    """What a family builds. Maps are (N, N), N a power of two, and tile every N * cell metres."""
+
+    cell: float                       # metres
+    height: np.ndarray                # float32, metres
+    albedo: np.ndarray                # (N, N, 3) float32, linear
+    classes: np.ndarray               # uint8
+    pose: Pose
+    water_level: float = -1e9         # metres; the default is no water
+    water_colour: tuple[float, float, float] = (0.02, 0.06, 0.07)
+    shallow_colour: tuple[float, float, float] = (0.08, 0.22, 0.20)
+    wave_height: float = 0.0          # metres of the open-water waves (0: a lake's ripples only)
+    whitecaps: float = 0.0            # 0 none .. 1 storm
+    surf: float = 0.0                 # metres of depth under which waves break on a shore
+    detail: float = 0.3               # strength of the close-up texture
+    blocks: bool = False              # the height field is buildings: nearest look-up, walls, windows
+    scale: float = 4000.0             # metres over which air veils the view
+
+
+@njit(cache=True, fastmath=True)
+def _sun_visibility(height, cell, sun_x, sun_y, sun_z):
+    """(N, N) in 0..1: how much of the sun each cell sees over the height field, with a soft edge. N a power of two."""
+    n = height.shape[0]
+    mask = n - 1
+    out = np.ones((n, n), np.float32)
+    flat = math.sqrt(sun_x * sun_x + sun_y * sun_y)
+    if sun_z <= 0.0 or flat < 1e-4:
+        return out
+    ux, uy, slope = sun_x / flat, sun_y / flat, sun_z / flat
+    top = height.max()
+    for j in range(n):
+        for i in range(n):
+            h0 = height[j, i]
+            visible, d = 1.0, 1.5
+            while d < n * 0.5 and h0 + d * cell * slope < top:
+                h = height[int(j + uy * d) & mask, int(i + ux * d) & mask]
+                gap = (h0 + d * cell * slope - h) / (d * cell)
+                visible = min(visible, 0.5 + gap * 9.0)
+                if visible <= 0.0:
+                    visible = 0.0
+                    break
+                d += 1.0 + d * 0.07
+            out[j, i] = visible
+    return out
+
+
+def bake(surface, light):
+    """Maps for the kernels, as tuples over MIPS levels: heights (N, N) and maps (N, N, CHANNELS), float32."""
+    h = np.ascontiguousarray(surface.height, dtype=np.float32)
+    gx = (np.roll(h, -1, 1) - np.roll(h, 1, 1)) / (2 * surface.cell)
+    gy = (np.roll(h, -1, 0) - np.roll(h, 1, 0)) / (2 * surface.cell)
+    length = np.sqrt(1 + gx * gx + gy * gy)
+    sun = _sun_visibility(np.maximum(h, surface.water_level).astype(np.float32), surface.cell, *light.sun)
+    low, wide = blur(h, 2.0), blur(h, 10.0)
+    openness = np.clip(1.0 + (0.55 * (h - low) + 0.35 * (h - wide)) / (4.0 * surface.cell), 0.35, 1.15)
+    maps = np.empty((*h.shape, CHANNELS), np.float32)
+    maps[..., 0], maps[..., 1] = -gx / length, -gy / length
+    maps[..., 2], maps[..., 3] = sun, openness
+    maps[..., 4:7] = surface.albedo
+    maps[..., 7] = 0.0
+    heights, levels = [h], [maps]
+    for _ in range(MIPS - 1):
+        heights.append(halve(heights[-1]))
+        levels.append(halve(levels[-1]))
+    return tuple(heights), tuple(levels)
+
+
+def colour(height_like, *stops):
+    """Colours along a ramp: (N, N) -> (N, N, 3). stops: (position, (r, g, b)), positions rising."""
+    at = [s[0] for s in stops]
+    return np.stack([np.interp(height_like, at, [s[1][c] for s in stops]) for c in range(3)], -1).astype(np.float32)
+
+
+def blend(base, over, mask):
+    """(N, N, 3) base with a colour or map `over` where mask (N, N) is 1."""
+    return (base + (np.asarray(over, np.float32) - base) * mask[..., None]).astype(np.float32)
+
+
+def slope_of(height, cell):
+    """Steepness, rise over run: (N, N)."""
+    gx = (np.roll(height, -1, 1) - np.roll(height, 1, 1)) / (2 * cell)
+    gy = (np.roll(height, -1, 0) - np.roll(height, 1, 0)) / (2 * cell)
+    return np.sqrt(gx * gx + gy * gy)
