@@ -66,7 +66,7 @@ def _short(scene, random):
     form = random.integers(6)
     if form == 0:  # key words
         parts = [_bare(noun), scene.time_of_day]
-        parts += [_pick(random, words.WEATHER_NAMES[scene.weather])] if says_weather else []
+        parts += [_pick(random, _fitting(words.WEATHER_NAMES[scene.weather], scene))] if says_weather else []
         parts += [_pick(random, words.CAMERA_SHOTS[scene.camera])] if random.random() < 0.25 else []
         return ", ".join(parts)
     if form == 1:
@@ -90,7 +90,7 @@ def _medium(scene, random):
     says_camera = random.random() < (0.35 if scene.camera == "static" else 0.75)
     form = random.integers(4) if says_camera else 4 + random.integers(2)
     if form == 0:
-        text = _joined(_shot(scene, random), "of", noun, season, time, _after_comma(weather), features)
+        text = _joined(_shot(scene, random), _pick(random, ("showing", "with a view of")), noun, season, time, _after_comma(weather), features)
     elif form == 1:
         text = _joined(noun, season, time, weather, features) + f", while the camera {_moves(scene, random)}"
     elif form == 2:
@@ -150,12 +150,11 @@ def _pick(random, options):
 
 
 def _fitting(phrases, scene):
-    """Without the phrases that the time of day belies: sunshine and blue sky need the day, grey needs some light."""
-    by_day = scene.time_of_day in ("morning", "noon")
-    unfit = re.compile("grey|white" if scene.time_of_day == "night" else r"(?!)" if by_day else "sun|blue")
-    if scene.time_of_day == "night":
-        unfit = re.compile("sun|blue|grey|white")
-    return tuple(p for p in phrases if not unfit.search(p))
+    """Without the phrases that the time of day belies: sunshine and blue sky need the day, grey and white need some light."""
+    if scene.time_of_day in ("morning", "noon"):
+        return phrases
+    unfit = re.compile("sun|blue|grey|white" if scene.time_of_day == "night" else "sun|blue")
+    return tuple(phrase for phrase in phrases if not unfit.search(phrase))
 
 
 def _weather_phrase(scene, random):

@@ -1,6 +1,6 @@
 """The words of the world: every phrase a caption may use, by axis and value, and what else a person may say for it.
 
-Said once: captions.py speaks from PHRASES-like tables here, prompts.py recognises all of them and HEARD besides.
+Said once: captions.py speaks from the tables here, prompts.py recognises all of them and HEARD besides.
 A phrase stands in the role its table names, so that any of them can be put into the same sentence.
 """
 
@@ -9,7 +9,7 @@ NOUNS = {
     "mountains": ("mountains", "a mountain range", "high peaks", "rugged mountains", "an alpine range", "steep mountain peaks",
                   "rocky summits", "an alpine landscape", "mountain ridges", "a row of jagged peaks"),
     "dunes": ("sand dunes", "desert dunes", "a sandy desert", "rolling dunes", "a desert of high dunes", "waves of sand",
-              "a desert landscape", "a sea of sand", "wide dunes"),
+              "a desert landscape", "a sea of sand", "dunes"),
     "forest": ("a forest", "forested hills", "woodland", "wooded hills", "a dense forest", "hills covered with trees",
                "a thick wood", "a forest landscape", "rolling woodland"),
     "lake": ("a lake", "a wide lake", "the shore of a lake", "a broad lake", "a lakeside", "a lake landscape",
@@ -45,7 +45,7 @@ FEATURE_PHRASES = {
 # Said after a noun, or before it with a comma.
 TIME_PHRASES = {
     "dawn": ("at dawn", "at daybreak", "at sunrise", "at first light", "as the sun comes up"),
-    "morning": ("in the morning", "on a bright morning", "in mid-morning", "in the early morning", "before midday"),
+    "morning": ("in the morning", "in the morning hours", "in mid-morning", "in the early morning", "before midday"),
     "noon": ("at noon", "at midday", "in the middle of the day", "at high noon", "in full daylight"),
     "sunset": ("at sunset", "as the sun goes down", "at the golden hour", "at sundown", "as the sun sets"),
     "dusk": ("at dusk", "at twilight", "in the blue hour", "at nightfall", "in the evening"),
@@ -53,8 +53,8 @@ TIME_PHRASES = {
 }
 TIME_SENTENCES = {
     "dawn": ("day is breaking", "the sun is just coming up", "dawn is breaking", "it is sunrise"),
-    "morning": ("it is morning", "the morning is young", "the sun is still low in the morning"),
-    "noon": ("it is noon", "it is the middle of the day", "the midday sun stands high", "it is broad daylight"),
+    "morning": ("it is morning", "the morning is young", "the morning has come"),
+    "noon": ("it is noon", "it is the middle of the day", "it is the height of the day", "it is broad daylight"),
     "sunset": ("the sun is setting", "it is sunset", "the sun is going down", "it is the golden hour"),
     "dusk": ("it is dusk", "twilight has come", "night is about to fall", "the blue hour has begun"),
     "night": ("it is night", "night has fallen", "it is the middle of the night", "it is long after dark"),
@@ -62,7 +62,7 @@ TIME_SENTENCES = {
 # What the light is like: where the sun or the moon gets through, and where cloud, fog or rain keeps it away.
 LIGHT_CLEAR = {
     "dawn": ("the light is soft and pink", "a rosy glow spreads", "pale pink light appears"),
-    "morning": ("the light is fresh and gentle", "shadows are long and soft", "mild light falls from the side"),
+    "morning": ("the light is fresh and cool", "shadows are long and soft", "mild light falls from the side"),
     "noon": ("the light is bright and white", "shadows are short and hard", "strong light falls from above"),
     "sunset": ("the light is warm and orange", "everything glows in gold and orange", "a fiery red glow lies over everything"),
     "dusk": ("the light is dim and blue", "only a faint violet glow remains", "colours fade to blue"),
@@ -168,28 +168,28 @@ SPEED_ADJECTIVES = {"slow": ("slow", "gentle"), "steady": ("steady", "smooth"), 
 # What people say besides, English and French; understood, never written. Keyed (axis, value), joined by "; ".
 HEARD = {
     ("family", "mountains"): "mountain; peak; summit; alps; alpine; himalaya; himalayas; rockies; andes; dolomites; massif; ridge; "
-                             "ridgeline; montagne; alpes; sommet; sommets; pics; highlands; snow-capped; snowcapped; volcano",
-    ("family", "dunes"): "dune; desert; sahara; erg; sand hills; namib; gobi; arid; sables; desert de sable; dune de sable",
+                             "ridgeline; montagne; alpes; sommet; sommets; pics; highlands; hill; hills; hillside; valley; valleys; colline; vallee; snow-capped; snowcapped; volcano",
+    ("family", "dunes"): "dune; desert; sahara; erg; sand hills; namib; gobi; arid; sand; sable; desert de sable; dune de sable; windblown sand",
     ("family", "forest"): "woods; wood; trees; jungle; rainforest; pine forest; taiga; treetops; canopy; foret; bois; arbres; "
                           "mountain forest; forest in the mountains; foliage; grove; birches; oaks; sapin; pine woods",
     ("family", "lake"): "pond; reservoir; tarn; loch; lac; etang; forest lake; lakes; lakefront; lakeshore",
-    ("family", "coast"): "shore; coastal; seacoast; seafront; surf; breakers; sea cliffs; cote; littoral; rivage; falaise; "
+    ("family", "coast"): "shore; beach; plage; rocky coast; rocky shore; coast; coastal; seacoast; seafront; surf; breakers; sea cliffs; cote; littoral; rivage; falaise; cliff; cliffs; "
                          "bord de mer; shores; tide; lagoon",
     ("family", "ocean"): "sea; ocean; oceans; open water; atlantic; pacific; mer; large; pleine mer; haute mer; deep blue; offshore; "
                          "waves; vagues; water to the horizon",
     ("family", "canyon"): "gulch; chasm; grand canyon; badlands; slot canyon; gorges; defile; canon; ravin; arroyo; red rock; sandstone",
     ("family", "city"): "town; downtown; urban; skyline; cities; manhattan; new york; paris; tokyo; london; chicago; hong kong; ville; "
                         "cite; immeubles; gratte-ciel; building; buildings; high rises; rooftops; city lights; city streets; "
-                        "apartment blocks; skyscraper; village; streets",
+                        "apartment blocks; skyscraper; village; streets; san francisco; sydney; rome; venice; dubai; shanghai; singapore",
     ("feature", "pines"): "pine; pines; firs; fir trees; spruces; evergreens; pins; sapins; conifer; pine-covered",
     ("feature", "rocks"): "rock; stones; boulders; rochers; outcrop; rock formations",
     ("feature", "river"): "rivers; stream; creek; riviere; fleuve; brook; ruisseau; colorado river",
     ("feature", "clearing"): "meadow; clairiere; glade; field",
     ("feature", "islands"): "island; isle; islet; iles; ile",
     ("feature", "mountains_behind"): "mountains on the far side; mountains on the horizon; mountains around; surrounded by mountains; "
-                                     "ringed by mountains; mountain backdrop; mountains rising behind",
-    ("feature", "cliffs"): "cliff; bluffs; falaises; headland; rocky",
-    ("feature", "sandy_beach"): "beach; beaches; plage; sandy; sands; sand",
+                                     "ringed by mountains; mountain backdrop; entoure de montagnes; surrounded by peaks; mountains rising behind",
+    ("feature", "cliffs"): "cliff; cliffs; bluffs; falaise; falaises; headland; rocky coast; rocky shore; sea cliffs; cliffs rising",
+    ("feature", "sandy_beach"): "beach; beaches; plage; sandy; sands",
     ("feature", "swell"): "huge waves; giant waves; rolling swell; high waves; towering waves; houle; rolling waves; swells",
     ("feature", "whitecaps"): "white caps; white horses; foam; spray; foamy; ecume; froth",
     ("feature", "mesas"): "mesa; butte; buttes; plateaus; plateau",
@@ -207,42 +207,44 @@ HEARD = {
                              "just after sunset; after sundown; last light; heure bleue; night falls; before night; tombee de la nuit",
     ("time_of_day", "night"): "night; nighttime; midnight; moonlight; moonlit; starry; stars; moon; nuit; full moon; starlight; "
                               "nocturnal; milky way; minuit; nuit etoilee; clair de lune; etoile; small hours; dead of night; darkness",
-    ("weather", "clear"): "clear; sunny; cloudless; blue sky; blue skies; clear skies; sunshine; bright sun; no clouds; ensoleille; "
+    ("weather", "clear"): "clear; sun; sunlight; sunny; cloudless; blue sky; blue skies; clear skies; sunshine; bright sun; no clouds; ensoleille; "
                           "beau temps; ciel bleu; ciel clair; ciel degage; without a cloud; not a cloud; fine weather; blazing sun; "
-                          "crisp air; sunlit; sans nuages; cloud-free; clear night; soleil",
+                          "crisp air; sunlit; sans nuages; cloud-free; soleil",
     ("weather", "cloudy"): "clouds; cloud; cloudy; puffy clouds; fluffy clouds; some clouds; nuage; nuages; nuageux; few clouds; "
                            "clouds rolling by; cumulus; white clouds",
     ("weather", "overcast"): "overcast; grey; gray; grey skies; gray sky; gray skies; heavy clouds; leaden sky; gloomy; couvert; "
                              "ciel gris; gris; cloud cover; dull day; low clouds; grey clouds; thick clouds; leaden; dreary; "
                              "low grey clouds; gray clouds; grey day; grey light; no sun",
     ("weather", "fog"): "fog; mist; haze; foggy; misty; hazy; brouillard; brume; brumeux; mist rising; rising mist; fogbound; murk; "
-                        "smog; low fog; morning fog; morning mist; whiteout; poor visibility; sea fog; foggy day",
+                        "smog; low fog; whiteout; poor visibility; sea fog; foggy day; misty day",
     ("weather", "rain"): "rain; rains; rainy; drizzle; raining; downpour; shower; wet; pluie; pluvieux; pleut; averse; rainfall; "
                          "drizzling; rainy day; heavy rain; light rain; soaking; monsoon; raindrops; pouring; rainstorm",
     ("weather", "snow"): "snow; snowfall; snowing; snowflakes; snowstorm; blizzard; neige; flocons; tempete de neige; falling snow; "
                          "neige qui tombe; flurries; light snow; heavy snow; flakes; il neige",
     ("weather", "storm"): "storm; stormy; thunder; thunderstorm; lightning; tempest; gale; hurricane; orage; tempete; sandstorm; "
                           "thunderclouds; dark clouds; squall; typhoon; eclair; orageux; storms; black clouds; howling wind",
-    ("season", "spring"): "spring; springtime; printemps; spring thaw; april; may morning; spring green",
+    ("season", "spring"): "spring; springtime; printemps; spring thaw; april; spring green",
     ("season", "summer"): "summer; summertime; ete; july; august; summery; midsummer; june",
     ("season", "autumn"): "autumn; fall colors; fall colours; fall foliage; automne; october; november; autumn leaves; autumnal; "
                           "fall forest; golden leaves; red leaves; in fall; fall leaves; autumn colours; orange leaves; fall woods",
-    ("season", "winter"): "winter; wintry; hiver; snow-covered; snow-capped; snowcapped; covered in snow; under snow; january; "
+    ("season", "winter"): "winter; wintry; snowy; hiver; snow-covered; snow-capped; snowcapped; covered in snow; under snow; january; "
                           "december; february; frozen; snow on the ground; snow on the peaks; enneige; enneigees; midwinter; icy; "
                           "fresh snow; blanketed in snow; deep snow; wintertime; snowbound; snow lies; couvert de neige",
     ("camera", "static"): "static; tripod; fixed camera; still camera; camera fixed; locked off; stationary; no camera movement; "
                           "camera still; camera is still; fixed; camera holds; unmoving; motionless; locked camera; camera steady; "
                           "plan fixe; still shot; camera locked; camera does not move; camera doesn't move; camera never moves",
     ("camera", "pan_left"): "pan left; panning left; move left; drift left; look left; travel left; track left; slide left; "
-                            "panoramique a gauche; panoramique gauche; vers la gauche; pan from right to left; right to left",
+                            "panoramique a gauche; panoramique gauche; vers la gauche; pan from right to left; right to left; move from right to left; sweep from right to left; pan to left; turn left; "
+                            "sweep left; swing left; glide left; turning left; from right to left",
     ("camera", "pan_right"): "pan right; panning right; move right; drift right; look right; travel right; track right; slide right; "
-                             "panoramique a droite; panoramique droite; vers la droite; pan from left to right; left to right",
+                             "panoramique a droite; panoramique droite; vers la droite; pan from left to right; left to right; move from left to right; sweep from left to right; turn right; "
+                             "sweep right; swing right; glide right; turning right; from left to right",
     ("camera", "tilt_up"): "tilt up; tilt upward; tilt skyward; tilt toward the sky; tilt towards the sky; look upward; look up; "
                            "camera looking up; tilt to the sky; tilt from the ground to the sky",
-    ("camera", "tilt_down"): "tilt down; tilt downward; look downward; tilt toward the ground; tilt from the sky; tilt to the ground",
+    ("camera", "tilt_down"): "tilt down; tilt downward; look downward; tilt toward the ground; tilt down from the sky; tilt to the ground",
     ("camera", "push_in"): "push in; zoom in; dolly in; forward; fly over; flying over; flyover; fly through; flying through; fly into; "
                            "move in; closer; fly toward; fly towards; move toward; move towards; approach; advance; push toward; "
-                           "push towards; travelling avant; avance; creep in; move into; drone flight; fly across; glide over; glide in",
+                           "push towards; travelling avant; avance; creep in; move into; drone flight; flight; fly across; glide over; glide in",
     ("camera", "pull_back"): "pull back; pull out; pull away; zoom out; dolly out; backward; move back; move away; fly backwards; "
                              "travelling arriere; recule; retreat; back off; move out; fly back; back up; drift back; reveal wide",
     ("camera", "rise"): "rise; rising; ascend; climb; crane up; boom up; lift off; move up; go up; camera up; float up; drone rises; "
@@ -251,8 +253,8 @@ HEARD = {
                            "descent; descend; fly down; camera down; drop; come in to land; move down",
     ("camera", "orbit"): "orbit; circle; circling; arc; rotate around; rotating around; fly around; flying around; 360; revolve; "
                          "go around; travel around; move around; tourne autour; spin around; swing around; circular",
-    ("speed", "slow"): "slow; slowly; lent; lente; lentement; leisurely; unhurried; gradually; doucement; gradual",
-    ("speed", "steady"): "steady; steadily; smooth; smoothly; even; constant",
+    ("speed", "slow"): "slow; slowly; lent; lente; lentement; leisurely; unhurried; gradually; doucement; gradual; gently",
+    ("speed", "steady"): "steadily; smoothly; steady pace; constant speed; even speed",
     ("speed", "fast"): "fast; quick; quickly; rapid; rapidly; swift; swiftly; rapide; rapidement; vite; racing; rushing; speeding; "
                        "high speed; hurried; fast-moving; full speed; top speed",
 }

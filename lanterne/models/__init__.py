@@ -1,0 +1,1 @@
+"""The networks: text encoder, transformer, autoencoder, and the one file that holds their weights."""

@@ -1,0 +1,394 @@
+"""What a person's prompt says of the model's world, and the same said in the model's own words.
+
+`understand` looks for the world's words and for what people say instead of them (words.py); `expand` writes out, in the long
+form of the training captions, what was found and a calm default for what was left unsaid.
+"""
+import difflib
+import re
+import unicodedata
+import zlib
+from dataclasses import dataclass
+from functools import cache
+
+from lanterne.world import words
+from lanterne.world.captions import captions
+from lanterne.world.scene import FEATURES, SEASONAL, WEATHERS, Scene
+
+MAX_WORDS = 54  # of an expanded prompt, signs included: the text encoder reads 64 word pieces and no more
+
+# Left out before phrases are compared, so that "pans to the left" and "pan left" are one.
+_DROPPED = frozenset(
+    "a an the of to with and or at on by as is are was were be been it its this that there these those has have over across for "
+    "from toward towards onto into while then so very we i you he she they our my your his her their some any which who where "
+    "when like just all each every slightly l d s t n le la les un une des de du au aux en sur sous dans avec et ou par pour qui "
+    "que est sont se ce cette il elle the".split()
+) - {"into", "toward", "towards"}
+# Compared, but never reported when they stand alone.
+_SILENT = frozenset(
+    "in out up down left right back front forward behind below above under beneath between among around through along near far "
+    "off away before after during until upon within beside against past not no without never sans nor but if than too also only "
+    "more most much many few lot other another own same such both still yet even ever one two three first last next can could "
+    "will would should may might must do does did doing make makes made making show shows showing shown see sees seen seeing seem "
+    "look looks looking get gets let go goes going come comes coming become becomes set take takes taken taking give video film "
+    "footage clip movie image picture photo scene scenery landscape view views vista panorama shot camera drone lens cinematic "
+    "realistic photorealistic beautiful stunning gorgeous lovely nice pretty amazing breathtaking epic majestic dramatic vast "
+    "wide big huge great large small little tiny tall high low deep long short immense endless full empty whole very really "
+    "quite almost nearly about second seconds minute 4k 8k hd uhd detailed detail quality high resolution aerial establishing "
+    "time light lights lit bright dark darker warm cold cool hot soft pale calm quiet peaceful serene silent still lonely remote "
+    "wild distant horizon sky skies air water ground land earth nature world place side top bottom edge middle center centre "
+    "color colors colour colours glow glowing shine shining shadow shadows golden gold red orange pink purple violet blue green "
+    "white black grey silver across everywhere something nothing everything someone what how here today slowly create generate "
+    "please want wanted need hour season weather day moment again over while stretching stretch lying lies lie rest hang hanging "
+    "drift drifting move moves moving movement motion pace speed fly flying fall falling falls rise rising turn turning fill "
+    "filled crash crashing crashes cover covered covering towering rolling steep sheer smooth gentle steady shallow thick thin heavy fresh grand film "
+    "ciel lumiere vue camera plan haut bas grand grande petit petite beau belle autour devant derriere".split()
+)
+_CAMERA_WORDS = frozenset({"camera", "drone", "shot", "view", "lens", "cam", "plan", "video"})
+_STOPS = frozenset(".;!?")  # kept between the words, so that no phrase reaches over the end of a sentence
+_NEGATIONS = frozenset({"no", "not", "without", "never", "sans"})
+_KEPT_WHOLE = frozenset({"morning", "evening", "spring", "clearing", "nothing", "during", "red", "towering", "crossing"})
+
+# Two families in one prompt: what the world can show of both. Otherwise the first named is shown and the other left out.
+_MEETINGS = {
+    ("mountains", "lake"): ("mountains", "lake"), ("lake", "mountains"): ("lake", "mountains_behind"),
+    ("mountains", "forest"): ("mountains", "pines"), ("forest", "mountains"): ("forest", None),
+    ("ocean", "coast"): ("coast", None), ("coast", "ocean"): ("coast", None),
+    ("coast", "lake"): ("lake", None), ("lake", "coast"): ("lake", None),
+    ("dunes", "canyon"): ("canyon", None), ("canyon", "dunes"): ("canyon", None),
+    ("coast", "canyon"): ("canyon", None), ("canyon", "coast"): ("canyon", None),
+    ("dunes", "coast"): ("coast", "sandy_beach"), ("coast", "dunes"): ("coast", "sandy_beach"),
+    ("city", "ocean"): ("city", "bay"), ("city", "coast"): ("city", "bay"), ("city", "lake"): ("city", "bay"),
+    ("ocean", "city"): ("city", "bay"), ("coast", "city"): ("city", "bay"), ("lake", "city"): ("city", "bay"),
+}
+_FEATURE_MEETINGS = {("city", "river"): "bay", ("mountains", "river"): "lake", ("coast", "bay"): None}
+_IMPLIED_FAMILY = {"pines": "forest", "river": "forest", "clearing": "forest", "islands": "lake", "mountains_behind": "mountains",
+                   "cliffs": "coast", "sandy_beach": "coast", "swell": "ocean", "whitecaps": "ocean", "mesas": "canyon",
+                   "towers": "city", "bay": "coast", "rocks": "canyon", "lake": "lake"}
+# What comes nearest to words the world does not have; the reader is told, and it stands in where the prompt says nothing else.
+_NEAREST = {
+    "mountains": "glacier everest fjord cliffside slope slopes highland volcanoes",
+    "dunes": "camel camels caravan wasteland mars moonscape savanna oasis pyramid pyramids steppe",
+    "forest": "park garden jungles swamp leaf leaves tree orchard bamboo bush deer bear garden jardin arbre",
+    "lake": "pool pier dock canoe kayak swan swans ducks wetland wetlands marsh piscine",
+    "coast": "seagull seagulls lighthouse palm palms tropical surfer surfers sandcastle dock phare cove",
+    "ocean": "whale whales dolphin dolphins ship ships sailboat yacht underwater submarine shark baleine bateau",
+    "canyon": "waterfall waterfalls cave rapids cowboy horseback cascade grotte",
+    "city": "street traffic car cars bridge house houses apartment neon office crowd subway rue maison pont taxi",
+    "night": "fireworks aurora galaxy northern", "noon": "today", "storm": "wind windy tornado thundering vent",
+    "rain": "umbrella umbrellas puddles rainbow", "snow": "skiing skier skiers snowman sleet ice hail", "fog": "smoke steam dust",
+    "cloudy": "sunbeams", "push in": "walking driving walk drive", "rise": "balloon helicopter",
+}
+# A single word that names a time only loosely gives way to one that names it outright.
+_LOOSE_TIMES = frozenset({"morning", "evening", "afternoon", "day", "daylight", "matin", "soir", "jour", "stars"})
+# These say something of the camera only where the camera is spoken of: cliffs rise too.
+_LOOSE_CAMERA = "rise; rising; climb; drop; lower; sink; fixed; lift; look up; look down; go up; go down; come down; closer; lift off; " \
+                "turn right; turn left; move closer; approach; reveal wide; advance; arc; circle; circling; steady; spin around; " \
+                "move down; move up; draw back; move forward; back up; recule; monte; drop down; drop lower; retreat; motionless; drift left; drift right"
+_CALM_MOVES = ("push_in", "pan_left", "pan_right")
+
+
+@dataclass(frozen=True)
+class Understanding:
+    """What a prompt says of the world; None and () where it says nothing.
+
+    unknown_words: the words of content that the world does not have, each with the nearest word it does have, or None.
+    left_out: words it has but cannot show beside the others, as a second family or a second time of day.
+    """
+
+    family: str | None
+    time_of_day: str | None
+    weather: str | None
+    season: str | None
+    camera: str | None
+    speed: str | None
+    features: tuple[str, ...]
+    unknown_words: tuple[tuple[str, str | None], ...]
+    left_out: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Found:
+    """One phrase of the prompt that the world knows: its place among the prompt's words, its roots and what they mean."""
+
+    start: int
+    words: str
+    roots: tuple[str, ...]
+    meanings: tuple[tuple[str, str], ...]
+    after_camera: bool
+
+
+def expand(prompt: str) -> str:
+    """The prompt, then the long caption of the scene it asks for: in training's words, with what was unsaid filled in.
+
+    The same prompt always gives the same text. A prompt already written like a long caption comes back as it is.
+    """
+    said = understand(prompt)
+    own = " ".join(prompt.split())
+    written_out = _names_everything(said) and own.count(".") > 1
+    if written_out and all(_root(w) in _caption_roots() for w in _tokens(own) if w not in _DROPPED | _STOPS):
+        return own
+    scene = _scene_of(said, zlib.crc32(own.lower().encode()))
+    long = min((captions(scene, seed)["long"] for seed in range(8)), key=lambda text: len(_pieces(text)))
+    room = MAX_WORDS - len(_pieces(long)) - 1
+    kept = own.split()[: max(room, 0)]
+    while len(_pieces(" ".join(kept))) > max(room, 0):
+        kept.pop()
+    front = " ".join(kept).rstrip(" .,;:")
+    return f"{front}{'' if front[-1:] in ('!', '?') else '.'} {long}" if front else long
+
+
+def understand(prompt: str) -> Understanding:
+    """Finds the world's words in a prompt, English or French, in any order. Never fails: what it cannot place it reports."""
+    found, loose = _search(prompt)
+    unknown, filled = _unknown(loose)
+    left_out: list[str] = []
+
+    family, gained = _family(found, left_out)
+    features = _of(found, "feature")
+    if family is None and features:
+        family = _IMPLIED_FAMILY[features[0][0]]
+    family = family or filled.get("family")
+    chosen = set(gained)
+    for value, entry in features:
+        value = _FEATURE_MEETINGS.get((family, value), value)
+        if family and value in FEATURES[family]:
+            chosen.add(value)
+        elif value and not any(axis == "family" for axis, _ in entry.meanings):
+            left_out.append(entry.words)
+
+    weathers = [value for value, _ in _of(found, "weather")]
+    weather = max(weathers, key=WEATHERS.index) if weathers else filled.get("weather")  # the roughest one named is what is seen
+    season = _first(found, "season", left_out) or filled.get("season")
+    if season and family and family not in SEASONAL:
+        named = next((entry.words for value, entry in _of(found, "season")), season)
+        if re.search("snow|neige", named):
+            weather = weather or "snow"  # "a snowy city": no season is seen there, but snow is
+        else:
+            left_out.append(named)
+        season = None
+    return Understanding(
+        family=family,
+        time_of_day=_time(found, left_out) or filled.get("time_of_day"),
+        weather=weather,
+        season=season,
+        camera=_camera(found, prompt, left_out) or filled.get("camera"),
+        speed=_first(found, "speed", left_out),
+        features=tuple(f for f in FEATURES[family] if f in chosen) if family else (),
+        unknown_words=unknown,
+        left_out=tuple(dict.fromkeys(left_out)),
+    )
+
+
+# ---- from what was understood to a scene
+
+
+def _scene_of(said, draw):
+    """draw: a number from the prompt, which settles what the prompt leaves open."""
+    open_to = SEASONAL if said.season else tuple(FEATURES)
+    family = said.family or open_to[draw % len(open_to)]
+    weather = said.weather or "clear"
+    camera = said.camera or _CALM_MOVES[draw // 8 % len(_CALM_MOVES)]
+    speed = said.speed or ("steady" if said.camera else "slow")
+    return Scene(
+        seed=draw,
+        family=family,
+        time_of_day=said.time_of_day or "noon",
+        weather=weather,
+        season=(said.season or ("winter" if weather == "snow" else "summer")) if family in SEASONAL else None,
+        camera=camera,
+        speed="steady" if camera == "static" else speed,
+        features=said.features,
+    )
+
+
+def _names_everything(said):
+    season = said.season or said.family not in SEASONAL
+    speed = said.speed or said.camera == "static"
+    return all((said.family, said.time_of_day, said.weather, season, said.camera, speed))
+
+
+def _pieces(text):
+    return re.findall(r"\w+|[^\w\s]", text)
+
+
+# ---- choosing between what was found
+
+
+def _of(found, axis):
+    return [(value, entry) for entry in found for a, value in entry.meanings if a == axis]
+
+
+def _first(found, axis, left_out):
+    options = _of(found, axis)
+    left_out += [entry.words for value, entry in options if value != options[0][0]]
+    return options[0][0] if options else None
+
+
+def _family(found, left_out):
+    family, gained = None, []
+    for value, entry in _of(found, "family"):
+        if family is None or value == family:
+            family = value
+        elif (family, value) in _MEETINGS:
+            family, feature = _MEETINGS[family, value]
+            gained += [feature] if feature else []
+        elif not any(axis == "feature" and name in FEATURES[family] for axis, name in entry.meanings):
+            left_out.append(entry.words)
+    return family, [f for f in gained if f in FEATURES[family]]
+
+
+def _time(found, left_out):
+    firm = [entry for entry in found if entry.words not in _LOOSE_TIMES]
+    return _first(firm, "time_of_day", left_out) or _first(found, "time_of_day", left_out)
+
+
+def _camera(found, prompt, left_out):
+    """What is said right after "the camera" goes first, then what can only be meant of a camera, then the rest."""
+    spoken_of = any(token in _CAMERA_WORDS for token in _tokens(prompt))
+    loose = {_roots(phrase) for phrase in _LOOSE_CAMERA.split("; ")}
+    entries = [e for e in found if any(a == "camera" for a, _ in e.meanings) and (spoken_of or e.roots not in loose)]
+    entries = [e for e in entries if e.after_camera or e.roots not in loose] or entries
+    entries.sort(key=lambda e: (not e.after_camera, e.start))
+    return _first(entries, "camera", left_out)
+
+
+# ---- finding phrases
+
+
+def _search(prompt):
+    """The phrases found, in order, and the words that belong to none. At each place the longest phrase wins."""
+    tokens = [token for token in _tokens(prompt) if token not in _DROPPED]
+    found, tokens = _take(tokens, _speeds(), only=_is_speed)
+    more, rest = _take(tokens, _phrases())
+    return found + more, [token for token in rest if token not in _STOPS]
+
+
+def _take(tokens, phrases, only=lambda roots, following: True):
+    """Phrases out of tokens. Returns them and the tokens, without those of the phrases."""
+    roots = [_root(token) for token in tokens]
+    found, rest, i = [], [], 0
+    longest = max(map(len, phrases))
+    while i < len(tokens):
+        for length in range(min(longest, len(tokens) - i), 0, -1):
+            key = tuple(roots[i : i + length])
+            if key in phrases and only(key, roots[i + length : i + length + 1]):
+                break
+        else:
+            rest.append(tokens[i])
+            i += 1
+            continue
+        negated = i > 0 and tokens[i - 1] in _NEGATIONS
+        if not negated:
+            after_camera = i > 0 and tokens[i - 1] in _CAMERA_WORDS or key[0] == "camera"
+            found.append(_Found(i, " ".join(tokens[i : i + length]), key, phrases[key], after_camera))
+        i += length
+    return found, rest
+
+
+def _is_speed(roots, following):
+    """ "gentle", "smooth" and their like are the camera's only before one of its moves: a gentle rain is no slow pan."""
+    adjectives = {_roots(word) for options in words.SPEED_ADJECTIVES.values() for word in options}
+    always = {_roots(word) for word in ("slow", "fast")}
+    return roots not in adjectives - always or bool(following) and following[0] in _shot_roots()
+
+
+def _unknown(loose):
+    """The words the world does not have, with the nearest it has; and what the nearest say, for axes left unsaid."""
+    unknown, filled = {}, {}
+    for previous, token in zip([""] + loose, loose):
+        if token in _SILENT or token in unknown or _root(token) in _caption_roots() or token.isdigit() or previous in _NEGATIONS:
+            continue
+        near = _nearest_by_hand().get(token)
+        if near is None and len(token) > 4:
+            near = next(iter(difflib.get_close_matches(token, _single_words(), n=1, cutoff=0.84)), None)
+        unknown[token] = near
+        for axis, value in _phrases().get(_roots(near), ()) if near else ():
+            filled.setdefault(axis, value)
+    return tuple(unknown.items()), filled
+
+
+def _tokens(text):
+    plain = unicodedata.normalize("NFKD", text.replace("œ", "oe").lower())
+    return re.findall(r"[a-z0-9]+|[.;!?]", "".join(c for c in plain if not unicodedata.combining(c)))
+
+
+@cache
+def _root(token):
+    """One root for the forms of a word: pans, panning, panned. Crude, but the world's own phrases go the same way."""
+    if token in _KEPT_WHOLE:
+        return token
+    for ending, least in (("ing", 6), ("ed", 5)):
+        if token.endswith(ending) and len(token) >= least:
+            token = token[: -len(ending)]
+            if len(token) > 2 and token[-1] == token[-2] and token[-1] not in "sl":
+                token = token[:-1]
+            break
+    if token.endswith("ies") and len(token) > 4:
+        token = token[:-3] + "y"
+    if token.endswith("s") and not token.endswith("ss") and len(token) > 3:
+        token = token[:-1]
+    return token[:-1] if token.endswith("e") and len(token) > 3 else token
+
+
+def _roots(phrase):
+    return tuple(_root(token) for token in _tokens(phrase) if token not in _DROPPED)
+
+
+# ---- the world's words, gathered once from words.py
+
+_SPOKEN = (
+    ("family", (words.NOUNS,)),
+    ("feature", (words.FEATURE_PHRASES,)),
+    ("time_of_day", (words.TIME_PHRASES, words.TIME_SENTENCES, words.LIGHT_CLEAR, words.LIGHT_DULL)),
+    ("weather", (words.WEATHER_PHRASES, words.WEATHER_ADJECTIVES, words.WEATHER_NAMES, words.WEATHER_SENTENCES)),
+    ("season", (words.SEASON_PHRASES, words.SEASON_ADJECTIVES, words.SEASON_SENTENCES)),
+    ("camera", (words.CAMERA_VERBS, words.CAMERA_SHOTS)),
+    ("speed", (words.SPEED_ADVERBS, words.SPEED_ADJECTIVES)),
+)
+
+
+def _gather(axes):
+    phrases: dict[tuple, dict] = {}
+    for axis, tables in _SPOKEN:
+        for table in tables if axis in axes else ():
+            for value, options in table.items():
+                for phrase in options:
+                    phrases.setdefault(_roots(phrase), {})[axis, value] = None
+    for (axis, value), options in words.HEARD.items():
+        for phrase in options.split("; ") if axis in axes else ():
+            phrases.setdefault(_roots(phrase), {})[axis, value] = None
+    return {roots: tuple(meanings) for roots, meanings in phrases.items() if roots}
+
+
+@cache
+def _phrases():
+    return _gather(("family", "feature", "time_of_day", "weather", "season", "camera"))
+
+
+@cache
+def _speeds():
+    return _gather(("speed",))
+
+
+@cache
+def _shot_roots():
+    return {_roots(shot)[0] for table in (words.CAMERA_SHOTS, words.CAMERA_VERBS) for o in table.values() for shot in o} | {
+        "camera", "mov", "movement", "motion", "zoom", "drift", "dolly", "flight", "travel"}
+
+
+@cache
+def _caption_roots():
+    tables = [table for _, group in _SPOKEN for table in group]
+    return {root for table in tables for options in table.values() for phrase in options for root in _roots(phrase)} | {
+        _root(w) for w in "view scene show see look video here camera".split()}
+
+
+@cache
+def _single_words():
+    heard = {phrase for options in words.HEARD.values() for phrase in options.split("; ")}
+    return sorted(phrase for phrase in heard if " " not in phrase and len(phrase) > 3)
+
+
+@cache
+def _nearest_by_hand():
+    return {word: near for near, far in _NEAREST.items() for word in far.split()}
