@@ -74,8 +74,9 @@ class MemoryBlock(nn.Module):
         """
         if past is None:
             past = torch.zeros_like(x[:batch])
-        previous = torch.cat([past.to(x.dtype), x[:-batch]])
-        h = F.relu_(self.conv1(F.relu_(torch.cat([x, previous], dim=1))))
+        active = F.relu(x)
+        previous = torch.cat([F.relu(past.to(x.dtype)), active[:-batch]])
+        h = F.relu_(self.conv1(torch.cat([active, previous], dim=1)))
         # The kept frame is a copy: a view would keep every frame of x in memory.
         return self.conv2(h) + x, x[-batch:].clone()
 

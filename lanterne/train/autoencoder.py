@@ -1,0 +1,149 @@
+"""The autoencoder's stage: learn to fold frames into latents and to paint them back.
+
+Loss: L1 on pixels, on their gradients and on those of a half-sized copy (what blur loses first), on their change in time, and a
+faint pull of the latents towards unit size. The latents are noised a little, so that the decoder forgives the transformer's
+small errors. There is no perceptual network in it: those on offer were trained on scraped pictures.
+
+`freeze_encoder` trains the decoder alone on: the transformer's latents stay what they were.
+"""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from lanterne.models.autoencoder import AutoencoderConfig, StreamingAutoencoder
+from lanterne.train.data import Shard, random_crops, read_shards, to_video
+from lanterne.train.optim import Clock, MuonAdamW, WeightAverage, load_state, save_state, warm_constant_cool
+
+LEARNING_RATE = 1e-3
+LATENT_NOISE = 0.05
+_EVERY_SECONDS = 180  # between validations and savings
+
+
+def train_autoencoder(
+    data: Path,
+    out: Path,
+    config: AutoencoderConfig,
+    minutes: float,
+    freeze_encoder: bool = False,
+    device: str = "cpu",
+    on_log=print,
+) -> StreamingAutoencoder:
+    """Train until the stage has had `minutes` of wall clock in all; go on from `out/autoencoder.pt` where it exists.
+
+    data: a folder with shards; its sibling `<data>-val` is validated on. Writes `out/autoencoder.jsonl`. Returns the averaged
+    model with its latents' normalisation measured. A decoder-only stage has a clock and an optimizer of its own.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    model = StreamingAutoencoder(config).to(device)
+    average = WeightAverage(model, decay=0.998)
+    stage = "decoder" if freeze_encoder else "both"
+    state = load_state(out / "autoencoder.pt")
+    if state:
+        model.load_state_dict(state["model"])
+        average.load_state_dict(state["average"])
+    if freeze_encoder:
+        average.swap(model)  # the averaged encoder is the one whose latents were cached
+        model.encoder.requires_grad_(False)
+        average = WeightAverage(model, decay=0.998)
+    same_stage = bool(state) and state["stage"] == stage
+    if freeze_encoder and same_stage:
+        average.load_state_dict(state["average"])
+    optimizer = MuonAdamW(model if not freeze_encoder else model.decoder, LEARNING_RATE, by_adam=("conv_in", "conv_out"))
+    if same_stage:
+        optimizer.load_state_dict(state["optimizer"])
+    step = state["step"] if same_stage else 0
+    clock = Clock(minutes, state["seconds"] if same_stage else 0.0)
+    random = np.random.default_rng([step, freeze_encoder])
+    shards, validation = read_shards(data), read_shards(data.with_name(data.name + "-val"))
+    last_check, running = clock.spent, None
+
+    def check():
+        nonlocal shards, last_check
+        average.swap(model)
+        measure_normalisation(model, shards, device)
+        figures = reconstruction_figures(model, validation, device)
+        average.swap(model)
+        state = {"stage": stage, "step": step, "seconds": clock.spent, "model": model.state_dict()}
+        save_state(out / "autoencoder.pt", state | {"average": average.state_dict(), "optimizer": optimizer.state_dict()})
+        row = {"stage": stage, "step": step, "seconds": round(clock.spent), "loss": running, "clips": sum(len(s.scenes) for s in shards)}
+        with (out / "autoencoder.jsonl").open("a") as file:
+            file.write(json.dumps(row | figures) + "\n")
+        on_log(row | figures)
+        shards, last_check = read_shards(data), clock.spent
+
+    while clock.part < 1:
+        video_BCTHW = _draw_batch(shards, random).to(device)
+        loss = reconstruction_loss(model, video_BCTHW, freeze_encoder)
+        loss.backward()
+        optimizer.step(warm_constant_cool(clock.part, step), max_norm=2.0)
+        average.update(model)
+        step += 1
+        running = loss.item() if running is None else 0.98 * running + 0.02 * loss.item()
+        if clock.spent - last_check > _EVERY_SECONDS:
+            check()
+    check()
+    average.swap(model)
+    measure_normalisation(model, shards, device)
+    return model.requires_grad_(False).eval()
+
+
+def reconstruction_loss(model: StreamingAutoencoder, video_BCTHW: Tensor, freeze_encoder: bool = False) -> Tensor:
+    with torch.autocast(video_BCTHW.device.type, torch.bfloat16):
+        with torch.set_grad_enabled(not freeze_encoder):
+            latents = model.raw_latents(video_BCTHW)
+        painted = model.decode_raw(latents + LATENT_NOISE * torch.randn_like(latents))
+    error = painted.float() - video_BCTHW
+    half = F.avg_pool3d(error, (1, 2, 2))
+    loss = error.abs().mean() + 0.3 * error.square().mean() + 0.7 * _gradient(error) + 0.3 * _gradient(half)
+    if video_BCTHW.shape[2] > 1:
+        loss = loss + 0.15 * error.diff(dim=2).abs().mean()
+    if not freeze_encoder:
+        loss = loss + 1e-4 * latents.float().square().mean()
+    return loss
+
+
+@torch.no_grad()
+def measure_normalisation(model: StreamingAutoencoder, shards: list[Shard], device: str = "cpu", clips: int = 24) -> None:
+    """Set the latents' mean and deviation per channel from clips spread evenly over the shards."""
+    latents = []
+    for index in range(clips):
+        frames = shards[index * len(shards) // clips].frames_NFHWC
+        video = to_video(frames[index % len(frames)][None, :9]).to(device)
+        with torch.autocast(device, torch.bfloat16):
+            latents.append(model.raw_latents(video).float().flatten(2)[..., None, None])
+    model.set_normalisation(torch.cat(latents, dim=2))
+
+
+@torch.no_grad()
+def reconstruction_figures(model: StreamingAutoencoder, shards: list[Shard], device: str = "cpu", num_frames: int = 17) -> dict:
+    """PSNR in dB (mean over clips of each clip's) and sharpness: mean absolute gradient over that of the renders."""
+    psnr, sharpness = [], []
+    for shard in shards:
+        for frames in shard.frames_NFHWC[::2]:
+            video = to_video(frames[None, :num_frames]).to(device)
+            with torch.autocast(device, torch.bfloat16):
+                painted = model.decode_raw(model.raw_latents(video)).float().clamp(-1, 1)
+            psnr.append(-10 * math.log10(((painted - video) / 2).square().mean().item() + 1e-9))
+            sharpness.append((_gradient(painted) / _gradient(video)).item())
+    return {"psnr": round(float(np.mean(psnr)), 3), "sharpness": round(float(np.mean(sharpness)), 4)}
+
+
+def _draw_batch(shards: list[Shard], random: np.random.Generator) -> Tensor:
+    """Mostly short clips; some stills, since the first latent frame is one; some longer, for the memory."""
+    kind = random.random()
+    if kind < 0.12:
+        return random_crops(shards, random, batch=20, num_frames=1, size=128)
+    if kind < 0.85:
+        return random_crops(shards, random, batch=5, num_frames=9, size=128)
+    return random_crops(shards, random, batch=3, num_frames=17, size=112)
+
+
+def _gradient(x: Tensor) -> Tensor:
+    """Mean absolute difference of neighbouring pixels, across plus down."""
+    return x.diff(dim=-1).abs().mean() + x.diff(dim=-2).abs().mean()

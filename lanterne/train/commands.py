@@ -1,0 +1,109 @@
+"""`lanterne train`: every stage from nothing to the shipped weights, each resumable."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Render data and train the embedded model. Every stage goes on where it stopped.")
+
+Runs = Annotated[Path, typer.Option(help="Folder for data, latents and training states.")]
+Minutes = Annotated[float, typer.Option(min=0.05, help="Wall clock of the stage in all, earlier runs included.")]
+Device = Annotated[str, typer.Option(help="cpu or cuda.")]
+Size = Annotated[str, typer.Option(help="tiny, nano or small.")]
+DEFAULT_RUNS = Path("runs")
+
+
+@app.command()
+def render(
+    shards: Annotated[int, typer.Option(min=1, help="Number of shards (8 to 64 clips each).")] = 40,
+    first: Annotated[int, typer.Option(min=0, help="Number of the first shard; a number always holds the same clips.")] = 0,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
+    runs: Runs = DEFAULT_RUNS,
+):
+    """Render clips of the world to train on, and a few of unseen seeds and combinations to validate on."""
+    from lanterne.train.data import VALIDATION_SHARD, render_shards
+
+    def say(path):
+        typer.echo(f"rendered {path.name}", err=True)
+
+    render_shards(runs / "data-val", VALIDATION_SHARD, 2, "any", workers, say)
+    render_shards(runs / "data", first, shards, "train", workers, say)
+
+
+@app.command()
+def autoencoder(
+    minutes: Minutes = 60,
+    decoder_only: Annotated[bool, typer.Option(help="Keep the encoder, so that cached latents stay valid.")] = False,
+    tiny: Annotated[bool, typer.Option(help="A model for trying things out.")] = False,
+    device: Device = "cpu",
+    runs: Runs = DEFAULT_RUNS,
+):
+    """Train the autoencoder on rendered clips and write it to RUNS/autoencoder.safetensors."""
+    from lanterne.models import checkpoint
+    from lanterne.models.autoencoder import autoencoder_small, autoencoder_tiny
+    from lanterne.train.autoencoder import train_autoencoder
+
+    config = autoencoder_tiny() if tiny else autoencoder_small()
+    _require(runs / "data", "clips-*.json", "lanterne train render")
+    model = train_autoencoder(runs / "data", runs / "ae", config, minutes, decoder_only, device, on_log=_say)
+    checkpoint.save(runs / "autoencoder.safetensors", {"autoencoder": model}, {}, dtype="float32")
+
+
+@app.command()
+def latents(device: Device = "cpu", runs: Runs = DEFAULT_RUNS):
+    """Encode every clip and its captions once, for the transformer to train on."""
+    from lanterne.models import checkpoint
+    from lanterne.train.latents import cache_latents
+
+    _require(runs, "autoencoder.safetensors", "lanterne train autoencoder")
+    model = checkpoint.load(runs / "autoencoder.safetensors").build("autoencoder").to(device).eval()
+    for name in ("", "-val"):
+        count = cache_latents(runs / f"data{name}", runs / f"latents{name}", model, device, on_shard=_say)
+        typer.echo(f"encoded {count} shards of data{name}", err=True)
+
+
+@app.command()
+def transformer(
+    minutes: Minutes = 120,
+    size: Size = "nano",
+    device: Device = "cpu",
+    runs: Runs = DEFAULT_RUNS,
+):
+    """Train the transformer on cached latents and write it, with the autoencoder, to RUNS/lanterne.safetensors."""
+    from lanterne.models import checkpoint
+    from lanterne.models import transformer as models
+    from lanterne.train.transformer import train_transformer
+
+    if size not in ("tiny", "nano", "small"):
+        raise typer.BadParameter(f"size {size!r} is not one of tiny, nano, small.")
+    _require(runs / "latents", "*.spans.npy", "lanterne train latents")
+    model = train_transformer(runs / "latents", runs / "dit", getattr(models, size)(), minutes, device, on_log=_say)
+    autoencoder = checkpoint.load(runs / "autoencoder.safetensors").build("autoencoder")
+    checkpoint.save(runs / "lanterne.safetensors", {"transformer": model, "autoencoder": autoencoder}, {}, dtype="int8")
+    typer.echo(f"wrote {runs / 'lanterne.safetensors'}; try it with --weights, and copy it where lanterne evaluate says it is better")
+
+
+@app.command("all")
+def everything(
+    size: Size = "nano",
+    minutes: Annotated[float, typer.Option(min=1, help="Wall clock of all stages together.")] = 60,
+    device: Device = "cpu",
+    runs: Runs = DEFAULT_RUNS,
+):
+    """All stages in order: a sixth of the time renders, a quarter trains the autoencoder, the rest the transformer."""
+    # About one shard a minute and core, at 256x144.
+    render(shards=max(4, int(minutes / 6) * (os.cpu_count() or 1)), runs=runs, first=0, workers=os.cpu_count() or 1)
+    autoencoder(minutes=minutes / 4, device=device, runs=runs, decoder_only=False, tiny=size == "tiny")
+    latents(device=device, runs=runs)
+    transformer(minutes=minutes / 2, size=size, device=device, runs=runs)
+
+
+def _say(what):
+    typer.echo(what, err=True)
+
+
+def _require(folder: Path, pattern: str, command: str):
+    if not any(folder.glob(pattern)):
+        raise typer.BadParameter(f"{folder} holds no {pattern}; run `{command}` first.")

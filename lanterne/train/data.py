@@ -1,0 +1,110 @@
+"""Clips on disk: rendered once, in shards, read by memory map.
+
+A shard is two files: `clips-00012-33.npy`, uint8 frames (n, F, H, W, 3), here with F = 33, and `clips-00012-33.json`, a list of
+n objects {"scene": ...}. Shards are written whole or not at all, so a reader may scan the folder while it fills.
+"""
+
+import json
+import os
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lanterne.world.scene import Scene, draw_scene, from_dict, to_dict
+
+LANDSCAPE, PORTRAIT, SQUARE = (256, 144), (144, 256), (192, 192)
+_SEEDS_PER_SHARD = 1000
+VALIDATION_SHARD = 10_000  # shards from this number on are never trained on
+
+
+@dataclass(frozen=True)
+class Shard:
+    """frames_NFHWC: uint8, mapped, not read; scenes: one for each clip."""
+
+    frames_NFHWC: np.ndarray
+    scenes: tuple[Scene, ...]
+    name: str
+
+
+def read_shards(folder: Path) -> list[Shard]:
+    """All finished shards in a folder, in order of their names."""
+    shards = []
+    for path in sorted(folder.glob("clips-*.json")):
+        scenes = tuple(from_dict(entry["scene"]) for entry in json.loads(path.read_text()))
+        shards.append(Shard(np.load(path.with_suffix(".npy"), mmap_mode="r"), scenes, path.stem))
+    return shards
+
+
+def plan_of(number: int, validation: bool = False) -> tuple[int, tuple[int, int], int]:
+    """Shard `number` holds (clips, (width, height), frames): mostly 17 frames, some longer; one in five not 16:9."""
+    if validation:
+        return (16, LANDSCAPE, 33) if number % 2 == 0 else (8, LANDSCAPE, 65)
+    size = {3: PORTRAIT, 7: SQUARE}.get(number % 10, LANDSCAPE)
+    if number % 8 == 6:
+        return 64, size, 1
+    if number % 8 == 2:
+        return 16, size, 33
+    if number % 8 == 4:
+        return 8, size, 65
+    return 32, size, 17
+
+
+def render_shard(folder: Path, number: int, split: str = "train") -> Path:
+    """Render one shard, unless it is there. Its scenes' seeds follow from its number: the same everywhere."""
+    from lanterne.world.render import render  # compiles: only those who render should wait for it
+
+    count, size, num_frames = plan_of(number, validation=number >= VALIDATION_SHARD)
+    path = folder / f"clips-{number:05d}-{num_frames:02d}.json"
+    if path.exists():
+        return path
+    folder.mkdir(parents=True, exist_ok=True)
+    scenes = [draw_scene(number * _SEEDS_PER_SHARD + index, split) for index in range(count)]
+    frames_NFHWC = np.stack([render(scene, *size, num_frames).frames_THWC for scene in scenes])
+    temporary = path.with_suffix(".npy.partial")
+    with temporary.open("wb") as file:
+        np.save(file, frames_NFHWC)
+    temporary.replace(path.with_suffix(".npy"))
+    temporary = path.with_suffix(".json.partial")
+    temporary.write_text(json.dumps([{"scene": to_dict(scene)} for scene in scenes]))
+    temporary.replace(path)  # last: a reader looks for this file
+    return path
+
+
+def render_shards(folder: Path, first: int, count: int, split: str, workers: int, on_shard=None) -> None:
+    """Render shards first .. first + count - 1 in parallel, calling on_shard(path) as each is done."""
+    with ProcessPoolExecutor(workers, initializer=os.nice, initargs=(10,)) as pool:
+        pending = [pool.submit(render_shard, folder, first + index, split) for index in range(count)]
+        for future in pending:
+            path = future.result()
+            if on_shard:
+                on_shard(path)
+
+
+def to_video(frames_NFHWC: np.ndarray) -> Tensor:
+    """uint8 (n, F, H, W, 3) -> float32 B 3 F H W in [-1, 1]."""
+    return torch.from_numpy(np.array(frames_NFHWC)).permute(0, 4, 1, 2, 3).float().div_(127.5).sub_(1)
+
+
+def random_crops(
+    shards: list[Shard], random: np.random.Generator, batch: int, num_frames: int, size: int
+) -> Tensor:
+    """A batch of random square crops, B 3 F size size in [-1, 1], flipped and played backwards at random.
+
+    Every second clip or so skips frames: faster motion than any the world has is the autoencoder's exercise.
+    """
+    long_enough = [shard for shard in shards if shard.frames_NFHWC.shape[1] >= num_frames]
+    crops = []
+    for _ in range(batch):
+        clips = long_enough[random.integers(len(long_enough))].frames_NFHWC
+        stride = min(int(random.choice((1, 1, 2))), (clips.shape[1] - 1) // max(num_frames - 1, 1) or 1)
+        span = (num_frames - 1) * stride + 1
+        start = random.integers(clips.shape[1] - span + 1)
+        top, left = random.integers(clips.shape[2] - size + 1), random.integers(clips.shape[3] - size + 1)
+        crop = clips[random.integers(len(clips)), start : start + span : stride, top : top + size, left : left + size]
+        crop = crop[:, :, ::-1] if random.random() < 0.5 else crop
+        crops.append(crop[::-1] if random.random() < 0.2 else crop)
+    return to_video(np.stack(crops))

@@ -1,0 +1,134 @@
+"""The latent cache: every clip encoded once, with its captions' text states.
+
+For each shard of clips, `<name>.latents.npy` holds float16 normalised latents (2n, T, C, H, W), first the clips, then the same
+clips flipped left to right; `<name>.text.npy` float16 text states (tokens, D) of all captions one after another, without padding;
+`<name>.spans.npy` int32 (2n, K, 2), where each of an entry's K captions starts and stops in them. `cache.json` names the
+autoencoder by the hash of its weights: latents of another one are never mixed in.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lanterne.models.autoencoder import StreamingAutoencoder
+from lanterne.models.text_encoder import TextEncoder
+from lanterne.train.data import Shard, read_shards, to_video
+from lanterne.world.captions import captions
+from lanterne.world.scene import Scene, mirror
+
+PHRASINGS = 3  # draws of (short, medium, long) per entry
+_ENCODE_BATCH = 8
+
+
+@dataclass(frozen=True)
+class LatentShard:
+    """latents_NTCHW float16, text_MD float16 and spans_NK2 int32, all mapped, not read."""
+
+    latents_NTCHW: np.ndarray
+    text_MD: np.ndarray
+    spans_NK2: np.ndarray
+
+
+def weights_hash(model: torch.nn.Module) -> str:
+    """SHA-256 over names and values of a model's parameters (not its buffers), the first 16 hex digits."""
+    digest = hashlib.sha256()
+    for name, value in sorted(model.named_parameters()):
+        digest.update(name.encode())
+        digest.update(value.detach().float().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def cache_latents(data: Path, out: Path, model: StreamingAutoencoder, device: str = "cpu", on_shard=None) -> int:
+    """Encode the shards of `data` that `out` lacks; returns how many. Calls on_shard(name) after each."""
+    out.mkdir(parents=True, exist_ok=True)
+    _claim(out, model)
+    text_encoder = TextEncoder.load()
+    done = 0
+    for shard in read_shards(data):
+        if (out / f"{shard.name}.spans.npy").exists():
+            continue
+        np.save(out / f"{shard.name}.latents.npy", _encode(shard, model, device))
+        text_MD, spans_NK2 = _captions_of(shard, text_encoder)
+        np.save(out / f"{shard.name}.text.npy", text_MD)
+        partial = out / f"{shard.name}.spans.partial.npy"
+        np.save(partial, spans_NK2)
+        partial.replace(out / f"{shard.name}.spans.npy")  # last: a reader looks for this file
+        done += 1
+        if on_shard:
+            on_shard(shard.name)
+    return done
+
+
+def read_latents(folder: Path) -> list[LatentShard]:
+    """All finished shards of a cache."""
+    shards = []
+    for path in sorted(folder.glob("*.spans.npy")):
+        stem = path.name.removesuffix(".spans.npy")
+        if stem.endswith(".partial"):
+            continue
+        shards.append(
+            LatentShard(
+                np.load(folder / f"{stem}.latents.npy", mmap_mode="r"),
+                np.load(folder / f"{stem}.text.npy", mmap_mode="r"),
+                np.load(path),
+            )
+        )
+    return shards
+
+
+def text_of(shard: LatentShard, entry: int, caption: int, length: int) -> np.ndarray:
+    """One caption's text states (length, D) float32, zeros at padding."""
+    start, stop = shard.spans_NK2[entry, caption]
+    padded_LD = np.zeros((length, shard.text_MD.shape[1]), np.float32)
+    padded_LD[: stop - start] = shard.text_MD[start:stop]
+    return padded_LD
+
+
+def _claim(out: Path, model: StreamingAutoencoder) -> None:
+    name, path = weights_hash(model.encoder), out / "cache.json"
+    if path.exists() and json.loads(path.read_text())["encoder"] != name:
+        raise ValueError(
+            f"{out} holds latents of another autoencoder's encoder, and the two must not be mixed; "
+            "delete the folder or give another."
+        )
+    path.write_text(json.dumps({"encoder": name}))
+
+
+@torch.no_grad()
+def _encode(shard: Shard, model: StreamingAutoencoder, device: str) -> np.ndarray:
+    pieces = []
+    for flipped in (False, True):
+        for start in range(0, len(shard.scenes), _ENCODE_BATCH):
+            frames = shard.frames_NFHWC[start : start + _ENCODE_BATCH]
+            video_BCTHW = to_video(frames[:, :, :, ::-1] if flipped else frames).to(device)
+            with torch.autocast(device, torch.bfloat16):
+                latents_BCTHW = model.encode(video_BCTHW)
+            pieces.append(latents_BCTHW.transpose(1, 2).half().cpu().numpy())
+    return np.concatenate(pieces)
+
+
+def _captions_of(shard: Shard, text_encoder: TextEncoder) -> tuple[np.ndarray, np.ndarray]:
+    entries: list[Scene] = [*shard.scenes, *(mirror(scene) for scene in shard.scenes)]
+    texts = []
+    for index, scene in enumerate(entries):
+        for draw in range(PHRASINGS):
+            seed = (scene.seed * 2 + (index >= len(shard.scenes))) * PHRASINGS + draw
+            texts.extend(captions(scene, seed).values())
+    states, spans, position = [], [], 0
+    for start in range(0, len(texts), 64):
+        for text_LD in text_encoder.encode(texts[start : start + 64]):
+            tokens = int(text_LD.abs().sum(dim=-1).gt(0).sum())  # padding is zeros
+            states.append(text_LD[:tokens].half().numpy())
+            spans.append((position, position + tokens))
+            position += tokens
+    return np.concatenate(states), np.array(spans, np.int32).reshape(len(entries), -1, 2)
+
+
+def normalise_batch(latents_BTCHW: np.ndarray) -> Tensor:
+    """float16 (B, T, C, H, W) as cached -> float32 B C T H W as the transformer takes it."""
+    return torch.from_numpy(np.ascontiguousarray(latents_BTCHW)).float().transpose(1, 2)

@@ -1,0 +1,186 @@
+"""The transformer's stage: flow matching with a noise level of its own for every chunk (diffusion forcing, Chen et al. 2024).
+
+One network learns all that the road asks of it. Chunks see themselves and earlier ones. In a training sequence a random number of
+chunks at the front is nearly clean, as history is when generating; the rest are noised independently. Sometimes the first frame is
+clean: a start image. Long clips often leave chunks out after the first, as the sliding window does in a long rollout, where the
+first chunk stays and what lies between is forgotten. Text is dropped for guidance.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lanterne.flow import CHUNK, FIRST_CHUNK, TIMESTEPS, chunk_spans, interpolate, sample_sigmas, velocity
+from lanterne.models.text_encoder import MAX_TOKENS
+from lanterne.models.transformer import SpacetimeTransformer, TransformerConfig
+from lanterne.train.latents import LatentShard, normalise_batch, read_latents, text_of
+from lanterne.train.optim import Clock, MuonAdamW, WeightAverage, load_state, save_state, warm_constant_cool
+
+LEARNING_RATE = 1.5e-3
+WEIGHT_DECAY = 0.01
+TEXT_DROPOUT = 0.1
+START_IMAGE = 0.12  # share of sequences whose first frame is given
+CLIP_SHIFT = 2.0  # clips hide less under noise than stills do
+HISTORY_SIGMA = 0.15  # history is noised up to this level
+BATCH_FRAMES = 80  # latent frames in a batch
+# Share of steps by the latent frames of a sequence: stills for composition, the first chunk most, rollouts last.
+_LENGTHS = ((1, 0.12), (5, 0.43), (9, 0.25), (13, 0.12), (17, 0.08))
+_EVERY_SECONDS = 240
+# Matrices that face the data or the noise level: AdamW's.
+_BY_ADAM = ("patch_embedding", "proj_out", "condition_embedder", "scale_shift_table")
+
+
+@dataclass(frozen=True)
+class Batch:
+    latents_BCTHW: Tensor
+    text_BLD: Tensor
+    sigma_BT: Tensor
+    weight_BT: Tensor  # of each latent frame's loss; 0 where the frame is given
+    chunk_lengths: tuple[int, ...]
+
+
+def train_transformer(
+    latents: Path, out: Path, config: TransformerConfig, minutes: float, device: str = "cpu", compiled: bool = True, on_log=print
+) -> SpacetimeTransformer:
+    """Train until the stage has had `minutes` of wall clock in all; go on from `out/transformer.pt` where it exists.
+
+    latents: a cache; its sibling `<latents>-val` is validated on. Writes `out/transformer.jsonl`. A later call with more minutes
+    takes the constant learning rate up again. Returns the averaged model.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(0)
+    model = SpacetimeTransformer(config).to(device)
+    average = WeightAverage(model, decay=0.998)
+    optimizer = MuonAdamW(model, LEARNING_RATE, WEIGHT_DECAY, _BY_ADAM)
+    state = load_state(out / "transformer.pt")
+    if state:
+        model.load_state_dict(state["model"])
+        average.load_state_dict(state["average"])
+        optimizer.load_state_dict(state["optimizer"])
+    step, clock = (state["step"], Clock(minutes, state["seconds"])) if state else (0, Clock(minutes))
+    random = np.random.default_rng(step)
+    shards, validation = read_latents(latents), read_latents(latents.with_name(latents.name + "-val"))
+    if compiled:
+        for block in model.blocks:  # one graph for all blocks; the whole model would take minutes
+            block.compile(dynamic=None)
+    last_check, running, tokens = clock.spent, None, 0
+
+    def check():
+        nonlocal shards, last_check, tokens
+        average.swap(model)
+        held_out = validation_loss(model, validation, device)
+        average.swap(model)
+        state = {"step": step, "seconds": clock.spent, "model": model.state_dict(), "average": average.state_dict()}
+        save_state(out / "transformer.pt", state | {"optimizer": optimizer.state_dict()})
+        rate = tokens / max(clock.spent - last_check, 1e-9)
+        row = {"step": step, "seconds": round(clock.spent), "loss": running, "held_out": held_out, "tokens_per_second": round(rate)}
+        with (out / "transformer.jsonl").open("a") as file:
+            file.write(json.dumps(row | {"clips": sum(len(s.latents_NTCHW) for s in shards)}) + "\n")
+        on_log(row)
+        shards, last_check, tokens = read_latents(latents), clock.spent, 0
+
+    while clock.part < 1:
+        batch = draw_batch(shards, random, device)
+        loss = flow_matching_loss(model, batch)
+        loss.backward()
+        optimizer.step(warm_constant_cool(clock.part, step))
+        average.update(model)
+        step += 1
+        tokens += batch.sigma_BT.numel() * batch.latents_BCTHW[0, 0, 0].numel()
+        running = loss.item() if running is None else 0.98 * running + 0.02 * loss.item()
+        if clock.spent - last_check > _EVERY_SECONDS:
+            check()
+    check()
+    average.swap(model)
+    return model.requires_grad_(False).eval()
+
+
+def flow_matching_loss(model: nn.Module, batch: Batch) -> Tensor:
+    noise = torch.randn_like(batch.latents_BCTHW)
+    noisy = interpolate(batch.latents_BCTHW, noise, batch.sigma_BT)
+    with torch.autocast(noisy.device.type, torch.bfloat16):
+        predicted = model(noisy, batch.sigma_BT * TIMESTEPS, batch.text_BLD, chunk_lengths=batch.chunk_lengths)
+    error_BT = (predicted.float() - velocity(batch.latents_BCTHW, noise)).square().mean(dim=(1, 3, 4))
+    return (error_BT * batch.weight_BT).sum() / batch.weight_BT.sum()
+
+
+def draw_batch(shards: list[LatentShard], random: np.random.Generator, device: str = "cpu") -> Batch:
+    """Sequences of one length and one size, from all shards that have them, each with one of its captions."""
+    available = {shard.latents_NTCHW.shape[1] for shard in shards}
+    lengths = [(length, share) for length, share in _LENGTHS if length <= max(available)]
+    shares = np.array([share for _, share in lengths])
+    length = lengths[random.choice(len(lengths), p=shares / shares.sum())][0]
+    long_enough = [shard for shard in shards if shard.latents_NTCHW.shape[1] >= length]
+    sizes = np.array([len(shard.latents_NTCHW) for shard in long_enough], np.float64)
+    grid = long_enough[random.choice(len(long_enough), p=sizes / sizes.sum())].latents_NTCHW.shape[-2:]
+    alike = [shard for shard in long_enough if shard.latents_NTCHW.shape[-2:] == grid]
+    sizes = np.array([len(shard.latents_NTCHW) for shard in alike], np.float64)
+
+    frames, spans = _window(alike, length, random)
+    latents, texts = [], []
+    for _ in range(max(1, BATCH_FRAMES // length)):
+        shard = alike[random.choice(len(alike), p=sizes / sizes.sum())]
+        entry = random.integers(len(shard.latents_NTCHW))
+        if length == 1:
+            latents.append(shard.latents_NTCHW[entry, :1])
+        else:
+            latents.append(shard.latents_NTCHW[entry][_fit(frames, shard)])
+        dropped = random.random() < TEXT_DROPOUT
+        caption = random.integers(shard.spans_NK2.shape[1])
+        text_LD = text_of(shard, entry, caption, MAX_TOKENS)
+        texts.append(np.zeros_like(text_LD) if dropped else text_LD)
+    sigma_BT, weight_BT = draw_sigmas(random, len(latents), spans)
+    return Batch(
+        normalise_batch(np.stack(latents)).to(device),
+        torch.from_numpy(np.stack(texts)).to(device),
+        torch.from_numpy(sigma_BT).to(device),
+        torch.from_numpy(weight_BT).to(device),
+        spans,
+    )
+
+
+def _window(shards: list[LatentShard], length: int, random: np.random.Generator) -> tuple[np.ndarray, tuple[int, ...]]:
+    """Latent frames of the first chunk and of later ones, at random leaving out chunks in between; and the chunks' lengths."""
+    spans = tuple(stop - start for start, stop in chunk_spans(length))
+    later = len(spans) - 1
+    longest = max((shard.latents_NTCHW.shape[1] - FIRST_CHUNK) // CHUNK for shard in shards)
+    gap = CHUNK * int(random.integers(max(longest - later, 0) + 1)) if later and random.random() < 0.6 else 0
+    return np.r_[0 : min(length, FIRST_CHUNK), FIRST_CHUNK + gap : length + gap], spans
+
+
+def _fit(frames: np.ndarray, shard: LatentShard) -> np.ndarray:
+    """The same window without its gap, where a clip is too short for it."""
+    if frames[-1] < shard.latents_NTCHW.shape[1]:
+        return frames
+    return np.arange(len(frames))
+
+
+def draw_sigmas(random: np.random.Generator, batch: int, chunk_lengths: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Noise levels and loss weights, each (B, T) float32, for sequences of these chunks."""
+    shift = CLIP_SHIFT if sum(chunk_lengths) > 1 else 1.0
+    sigma_BT = sample_sigmas(random, batch, chunk_lengths, shift=shift)
+    weight_BT = np.ones_like(sigma_BT)
+    for row in range(batch):
+        history = sum(chunk_lengths[: random.integers(len(chunk_lengths))])
+        if history:  # nearly clean, as when generating; nothing is learnt from painting it again
+            sigma_BT[row, :history] = np.repeat(random.uniform(0, HISTORY_SIGMA), history)
+            weight_BT[row, :history] = 0.0
+        elif len(sigma_BT[row]) > 1 and random.random() < START_IMAGE:
+            sigma_BT[row, 0], weight_BT[row, 0] = random.choice((0.0, random.uniform(0, HISTORY_SIGMA))), 0.0
+    return sigma_BT, weight_BT
+
+
+@torch.no_grad()
+def validation_loss(model: nn.Module, shards: list[LatentShard], device: str = "cpu", batches: int = 8) -> float | None:
+    """The loss on held-out clips, always at the same draws of noise, levels and captions."""
+    if not shards:
+        return None
+    random, state = np.random.default_rng(0), torch.get_rng_state()
+    torch.manual_seed(0)
+    losses = [flow_matching_loss(model, draw_batch(shards, random, device)).item() for _ in range(batches)]
+    torch.set_rng_state(state)
+    return round(float(np.mean(losses)), 5)

@@ -1,0 +1,228 @@
+"""The stages on tiny models and a tiny world: what is learnt, what is kept when a run stops, what is refused."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from lanterne.flow import CHUNK, FIRST_CHUNK
+from lanterne.models.autoencoder import StreamingAutoencoder, autoencoder_tiny
+from lanterne.models.transformer import tiny
+from lanterne.train import data as data_module
+from lanterne.train import transformer as stage
+from lanterne.train.autoencoder import reconstruction_loss, train_autoencoder
+from lanterne.train.data import Shard, random_crops, read_shards, render_shard, to_video
+from lanterne.train.latents import LatentShard, cache_latents, read_latents, text_of
+from lanterne.train.optim import Clock, MuonAdamW, WeightAverage, load_state, save_state, warm_constant_cool
+from lanterne.world.captions import captions
+from lanterne.world.scene import draw_scene, is_held_out
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A folder with two small shards to train on and one to validate on."""
+    folder = tmp_path_factory.mktemp("runs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(data_module, "plan_of", lambda number, validation=False: (2, (48, 32), 33 if number else 17))
+        for number in (0, 1):
+            render_shard(folder / "data", number)
+        patch.setattr(data_module, "plan_of", lambda number, validation=False: (2, (48, 32), 17))
+        render_shard(folder / "data-val", 10_000)
+    return folder
+
+
+def test_a_shard_is_rendered_once_and_is_the_same_again(runs, tmp_path, monkeypatch):
+    monkeypatch.setattr(data_module, "plan_of", lambda number, validation=False: (2, (48, 32), 17))
+    path = render_shard(tmp_path, 0)
+    before = path.stat().st_mtime_ns
+    assert render_shard(tmp_path, 0).stat().st_mtime_ns == before
+    ours, theirs = read_shards(tmp_path)[0], read_shards(runs / "data")[0]
+    assert np.array_equal(ours.frames_NFHWC, theirs.frames_NFHWC)
+    assert not any(is_held_out(scene) for scene in theirs.scenes)
+
+
+def test_an_unfinished_shard_is_not_read(runs, tmp_path):
+    np.save(tmp_path / "clips-00000-17.npy", np.zeros((1, 17, 32, 48, 3), np.uint8))
+    assert read_shards(tmp_path) == []
+
+
+def test_crops_have_the_shape_and_range_asked_for(runs):
+    crops = random_crops(read_shards(runs / "data"), np.random.default_rng(0), batch=3, num_frames=9, size=32)
+    assert crops.shape == (3, 3, 9, 32, 32)
+    assert crops.min() >= -1 and crops.max() <= 1
+
+
+def test_the_learning_rate_warms_up_holds_and_cools():
+    assert warm_constant_cool(0.0, step=0, warm_steps=10) == pytest.approx(0.1)
+    assert warm_constant_cool(0.5, step=500) == 1
+    assert warm_constant_cool(1.0, step=500) == pytest.approx(0.02)
+
+
+def test_the_clock_goes_on_from_earlier_runs():
+    assert Clock(minutes=1, spent=45).part == pytest.approx(0.75, abs=0.01)
+    assert Clock(minutes=1, spent=90).part == 1
+
+
+def _two_layers():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten(), nn.Linear(32, 4)).to(memory_format=torch.channels_last)
+
+
+def _step(model, optimizer, seed):
+    x = torch.randn(4, 3, 4, 4, generator=torch.Generator().manual_seed(seed))
+    loss = (model(x) - 1).square().mean()
+    loss.backward()
+    optimizer.step(1.0)
+    return loss.item()
+
+
+def test_the_optimizer_learns_and_resumes_exactly(tmp_path):
+    model = _two_layers()
+    optimizer = MuonAdamW(model, lr=1e-2)
+    losses = [_step(model, optimizer, seed=0) for _ in range(30)]
+    assert losses[-1] < 0.2 * losses[0]
+    save_state(tmp_path / "s.pt", {"model": model.state_dict(), "optimizer": optimizer.state_dict()})
+    expected = [_step(model, optimizer, seed=1) for _ in range(3)]
+    resumed = _two_layers()
+    state = load_state(tmp_path / "s.pt")
+    resumed.load_state_dict(state["model"])
+    other = MuonAdamW(resumed, lr=1e-2)
+    other.load_state_dict(state["optimizer"])
+    assert [_step(resumed, other, seed=1) for _ in range(3)] == expected
+
+
+def test_a_gradient_that_is_not_finite_leaves_the_weights():
+    model = _two_layers()
+    before = [p.detach().clone() for p in model.parameters()]
+    optimizer = MuonAdamW(model, lr=1e-2)
+    (model(torch.full((1, 3, 4, 4), float("nan"))).sum()).backward()
+    optimizer.step(1.0)
+    assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
+    assert all(p.grad is None for p in model.parameters())
+
+
+def test_swapping_the_average_twice_changes_nothing():
+    model = _two_layers()
+    average = WeightAverage(model, decay=0.9)
+    _step(model, MuonAdamW(model, lr=1e-2), seed=0)
+    average.update(model)
+    before = [p.detach().clone() for p in model.parameters()]
+    average.swap(model)
+    assert not torch.equal(before[0], next(model.parameters()))
+    average.swap(model)
+    assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
+
+
+def test_the_autoencoder_learns_a_clip(runs):
+    torch.manual_seed(0)
+    model = StreamingAutoencoder(autoencoder_tiny())
+    optimizer = MuonAdamW(model, lr=3e-3, by_adam=("conv_in", "conv_out"))
+    video = to_video(read_shards(runs / "data")[0].frames_NFHWC[:1, :5])
+    first = reconstruction_loss(model, video).item()
+    for _ in range(60):
+        loss = reconstruction_loss(model, video)
+        loss.backward()
+        optimizer.step(1.0, max_norm=2.0)
+    assert loss.item() < 0.5 * first
+
+
+def _small_crops(shards, random):
+    return random_crops(shards, random, batch=1, num_frames=5, size=32)
+
+
+def test_the_autoencoder_stage_resumes_and_the_decoder_stage_keeps_the_encoder(runs, tmp_path, monkeypatch):
+    monkeypatch.setattr("lanterne.train.autoencoder._draw_batch", _small_crops)
+    quiet = {"on_log": lambda row: None}
+    train_autoencoder(runs / "data", tmp_path, autoencoder_tiny(), minutes=0.01, **quiet)
+    first = load_state(tmp_path / "autoencoder.pt")
+    model = train_autoencoder(runs / "data", tmp_path, autoencoder_tiny(), minutes=0.03, **quiet)
+    assert load_state(tmp_path / "autoencoder.pt")["step"] > first["step"] > 0
+    encoder = {name: value.clone() for name, value in model.encoder.state_dict().items()}
+    decoder = {name: value.clone() for name, value in model.decoder.state_dict().items()}
+    model = train_autoencoder(runs / "data", tmp_path, autoencoder_tiny(), minutes=0.02, freeze_encoder=True, **quiet)
+    assert all(torch.equal(encoder[name], value) for name, value in model.encoder.state_dict().items())
+    assert not all(torch.equal(decoder[name], value) for name, value in model.decoder.state_dict().items())
+    rows = [json.loads(line) for line in (tmp_path / "autoencoder.jsonl").read_text().splitlines()]
+    assert [row["stage"] for row in rows] == ["both", "both", "decoder"]
+    assert all(row["psnr"] > 0 and row["sharpness"] > 0 for row in rows)
+
+
+@pytest.fixture(scope="module")
+def latents(runs):
+    torch.manual_seed(0)
+    model = StreamingAutoencoder(autoencoder_tiny()).eval()
+    assert cache_latents(runs / "data", runs / "latents", model) == 2
+    assert cache_latents(runs / "data", runs / "latents", model) == 0
+    cache_latents(runs / "data-val", runs / "latents-val", model)
+    return model
+
+
+def test_cached_latents_are_those_of_the_clips_and_their_mirror_images(runs, latents):
+    clips, shard = read_shards(runs / "data")[0], read_latents(runs / "latents")[0]
+    assert shard.latents_NTCHW.shape == (4, 5, 4, 2, 3)
+    with torch.no_grad():
+        expected = latents.encode(to_video(clips.frames_NFHWC[1:, :, :, ::-1]))[0].transpose(0, 1)
+    assert np.abs(shard.latents_NTCHW[3] - expected.numpy()).max() < 0.05
+
+
+def test_cached_texts_are_those_of_the_captions(runs, latents):
+    from lanterne.models.text_encoder import TextEncoder
+
+    clips, shard = read_shards(runs / "data")[0], read_latents(runs / "latents")[0]
+    first = captions(clips.scenes[0], clips.scenes[0].seed * 2 * 3)
+    expected = TextEncoder.load().encode([first["short"]])[0].numpy()
+    assert np.abs(text_of(shard, 0, 0, 64) - expected).max() < 5e-3
+
+
+def test_latents_of_two_encoders_are_not_mixed(runs, latents):
+    torch.manual_seed(1)
+    with pytest.raises(ValueError, match="another autoencoder"):
+        cache_latents(runs / "data", runs / "latents", StreamingAutoencoder(autoencoder_tiny()))
+
+
+@pytest.mark.parametrize("chunks", [(1,), (5,), (5, 4), (5, 4, 4, 4)])
+def test_noise_levels_are_one_per_chunk_and_given_frames_weigh_nothing(chunks):
+    sigma_BT, weight_BT = stage.draw_sigmas(np.random.default_rng(0), 200, chunks)
+    assert sigma_BT.shape == weight_BT.shape == (200, sum(chunks))
+    assert 0 <= sigma_BT.min() and sigma_BT.max() <= 1
+    assert (weight_BT[:, -1] == 1).all() or chunks == (1,)
+    assert (sigma_BT[weight_BT == 0] <= stage.HISTORY_SIGMA).all()
+    for row, weights in zip(sigma_BT, weight_BT, strict=True):
+        assert len(np.unique(row[weights == 1])) <= len(chunks)
+    if len(chunks) > 1:
+        assert 0.1 < (weight_BT == 0).mean() < 0.7
+
+
+def test_a_window_keeps_the_first_chunk_and_may_leave_out_what_follows():
+    shard = LatentShard(np.zeros((1, 17, 1, 1, 1)), np.zeros((1, 1)), np.zeros((1, 1, 2)))
+    random = np.random.default_rng(0)
+    seen = set()
+    for _ in range(100):
+        frames, spans = stage._window([shard], 9, random)
+        assert spans == (FIRST_CHUNK, CHUNK)
+        assert frames[:FIRST_CHUNK].tolist() == [0, 1, 2, 3, 4] and np.diff(frames[FIRST_CHUNK:]).tolist() == [1, 1, 1]
+        seen.add(int(frames[FIRST_CHUNK]))
+    assert seen == {5, 9, 13}
+
+
+def test_the_transformer_stage_runs_logs_and_resumes(runs, latents, tmp_path, monkeypatch):
+    from dataclasses import replace
+
+    config = replace(tiny(), in_channels=4, out_channels=4, text_width=384)
+    monkeypatch.setattr(stage, "BATCH_FRAMES", 10)
+    rows = []
+    for minutes in (0.02, 0.05):
+        model = stage.train_transformer(
+            runs / "latents", tmp_path, config, minutes, compiled=False, on_log=rows.append
+        )
+    assert rows[-1]["step"] > rows[0]["step"] > 0
+    assert rows[-1]["held_out"] > 0
+    assert not any(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_a_shard_needs_its_scenes():
+    scene = draw_scene(1)
+    shard = Shard(np.zeros((1, 1, 2, 2, 3), np.uint8), (scene,), "clips")
+    assert len(shard.scenes) == len(shard.frames_NFHWC)
