@@ -139,6 +139,11 @@ def attend(query_BANK: Tensor, key_BANK: Tensor, value_BANK: Tensor) -> Tensor:
     return out.transpose(1, 2).flatten(2)
 
 
+def normed(norm: nn.RMSNorm, x: Tensor) -> Tensor:
+    """The norm in the dtype of x; under autocast its float32 weight would keep torch from its fused kernel."""
+    return F.rms_norm(x, norm.normalized_shape, norm.weight.to(x.dtype), norm.eps)
+
+
 class Attention(nn.Module):
     def __init__(self, config: TransformerConfig):
         super().__init__()
@@ -155,10 +160,10 @@ class Attention(nn.Module):
         return x_BND.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
 
     def queries(self, x_BND: Tensor) -> Tensor:
-        return self.heads(self.norm_q(self.to_q(x_BND)))
+        return self.heads(normed(self.norm_q, self.to_q(x_BND)))
 
     def keys_and_values(self, x_BND: Tensor) -> tuple[Tensor, Tensor]:
-        return self.heads(self.norm_k(self.to_k(x_BND))), self.heads(self.to_v(x_BND))
+        return self.heads(normed(self.norm_k, self.to_k(x_BND))), self.heads(self.to_v(x_BND))
 
 
 class GeluProjection(nn.Module):
@@ -198,9 +203,9 @@ class Block(nn.Module):
         """
         shift1, scale1, gate1, shift3, scale3, gate3 = (self.scale_shift_table + modulation_BT6D.float()).unbind(dim=-2)
         cos, sin = rotary
-        normed = modulated(self.norm1(x_BND), scale1, shift1)
-        query = self.attn1.queries(normed)
-        key, value = self.attn1.keys_and_values(normed)
+        x_in = modulated(self.norm1(x_BND), scale1, shift1)
+        query = self.attn1.queries(x_in)
+        key, value = self.attn1.keys_and_values(x_in)
         if keep is not None:
             keep.append((key, value))
         tokens = x_BND.shape[1]
@@ -284,21 +289,23 @@ class SpacetimeTransformer(nn.Module):
         self._rotary = {}
         _initialise(self)
 
-    def forward(self, x_BCTHW, timestep, text, chunk_lengths=None, frame_positions=None) -> Tensor:
+    def forward(self, x_BCTHW, timestep, text, chunk_lengths=None, frame_positions=None, routed_TR=None) -> Tensor:
         """Velocity (B, C, T, H, W).
 
         timestep: (B,) or (B, T), sigma * 1000. text: states (B, L, text_width), or PreparedText.
         chunk_lengths: latent frames of each chunk; every chunk then attends to itself and to earlier ones only.
         frame_positions: T rotary positions in time, by default 0 .. T - 1.
+        routed_TR: for training, the tokens of each latent frame that go through the middle blocks; the others skip them, which
+        costs less and teaches the outer blocks more (TREAD, Krause et al. 2025).
         """
-        return self._run(x_BCTHW, timestep, text, chunk_lengths, frame_positions)[0]
+        return self._run(x_BCTHW, timestep, text, chunk_lengths, frame_positions, routed_TR)
 
     def new_cache(self, window: int = 2) -> KeyValueCache:
         return KeyValueCache(self.config.num_layers, window)
 
     def forward_chunk(self, x_BCtHW, timestep_Bt, text, cache: KeyValueCache) -> Tensor:
         """Velocity of the chunk that follows what the cache holds. The cache stays as it is."""
-        return self._run(x_BCtHW, timestep_Bt, text, cache=cache)[0]
+        return self._run(x_BCtHW, timestep_Bt, text, cache=cache)
 
     def remember(self, x_BCtHW, timestep_Bt, text, cache: KeyValueCache) -> None:
         """Add a finished chunk to the cache."""
@@ -312,12 +319,14 @@ class SpacetimeTransformer(nn.Module):
         pairs = [block.attn2.keys_and_values(states) for block in self.blocks]
         return PreparedText(*(tuple(column) for column in zip(*pairs, strict=True)))
 
-    def _run(self, x_BCTHW, timestep, text, chunk_lengths=None, frame_positions=None, cache=None, keep=None):
+    def _run(
+        self, x_BCTHW, timestep, text, chunk_lengths=None, frame_positions=None, routed_TR=None, cache=None, keep=None
+    ):
         patch_t, patch_h, patch_w = self.config.patch_size
         batch, _, frames, height, width = x_BCTHW.shape
         frames, height, width = frames // patch_t, height // patch_h, width // patch_w
         past = cache.num_frames if cache is not None else 0
-        positions = tuple(frame_positions) if frame_positions is not None else tuple(range(past + frames))
+        positions = tuple(range(past + frames)) if frame_positions is None else tuple(frame_positions)
         if isinstance(text, Tensor):
             text = self.prepare_text(text)
         timestep_BT = timestep if timestep.ndim == 2 else timestep[:, None].expand(batch, frames)
@@ -325,13 +334,27 @@ class SpacetimeTransformer(nn.Module):
         x = self.patch_embedding(x_BCTHW.to(self.patch_embedding.weight.dtype)).flatten(2).transpose(1, 2).contiguous()
         x = x.float() if torch.is_autocast_enabled(x.device.type) else x
         rotary = self._rotary_for(positions, height, width, x.device)
-        in_tokens = None if chunk_lengths is None else tuple(length * height * width for length in chunk_lengths)
-        for index, block in enumerate(self.blocks):
-            x = block(x, modulation, rotary, text.keys[index], text.values[index], in_tokens, cache, index, keep)
+
+        def run(blocks, x, rotary, tokens_per_frame):
+            in_tokens = None if chunk_lengths is None else tuple(length * tokens_per_frame for length in chunk_lengths)
+            for index in blocks:
+                keys, values = text.keys[index], text.values[index]
+                x = self.blocks[index](x, modulation, rotary, keys, values, in_tokens, cache, index, keep)
+            return x
+
+        first, last = 1, self.config.num_layers - 2  # the blocks that routing leaves out are first .. last - 1
+        if routed_TR is None:
+            x = run(range(self.config.num_layers), x, rotary, height * width)
+        else:
+            x = run(range(first), x, rotary, height * width)
+            offsets = height * width * torch.arange(frames, device=x.device)[:, None]
+            tokens = (routed_TR + offsets).flatten()
+            routed = run(range(first, last), x[:, tokens], tuple(t[tokens] for t in rotary), routed_TR.shape[1])
+            x = run(range(last, self.config.num_layers), x.index_copy(1, tokens, routed), rotary, height * width)
         shift, scale = (self.scale_shift_table + embedding[:, :, None]).unbind(dim=2)
         x = self.proj_out(modulated(self.norm_out(x), scale, shift))
         x = x.unflatten(-1, (patch_t, patch_h, patch_w, -1)).unflatten(1, (frames, height, width))
-        return x.permute(0, 7, 1, 4, 2, 5, 3, 6).flatten(6, 7).flatten(4, 5).flatten(2, 3), None
+        return x.permute(0, 7, 1, 4, 2, 5, 3, 6).flatten(6, 7).flatten(4, 5).flatten(2, 3)
 
     def _rotary_for(self, positions, height, width, device):
         key = (positions, height, width, device)

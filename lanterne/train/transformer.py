@@ -26,9 +26,10 @@ TEXT_DROPOUT = 0.1
 START_IMAGE = 0.12  # share of sequences whose first frame is given
 CLIP_SHIFT = 2.0  # clips hide less under noise than stills do
 HISTORY_SIGMA = 0.15  # history is noised up to this level
-BATCH_FRAMES = 80  # latent frames in a batch
+ROUTED_UNTIL = 0.8  # of the stage's time; then all tokens go through all blocks, as when generating
+BATCH_FRAMES = 90  # latent frames in a batch
 # Share of steps by the latent frames of a sequence: stills for composition, the first chunk most, rollouts last.
-_LENGTHS = ((1, 0.12), (5, 0.43), (9, 0.25), (13, 0.12), (17, 0.08))
+_LENGTHS = ((1, 0.12), (5, 0.45), (9, 0.28), (17, 0.15))
 _EVERY_SECONDS = 240
 # Matrices that face the data or the noise level: AdamW's.
 _BY_ADAM = ("patch_embedding", "proj_out", "condition_embedder", "scale_shift_table")
@@ -66,7 +67,7 @@ def train_transformer(
     shards, validation = read_latents(latents), read_latents(latents.with_name(latents.name + "-val"))
     if compiled:
         for block in model.blocks:  # one graph for all blocks; the whole model would take minutes
-            block.compile(dynamic=None)
+            block.compile(dynamic=False)
     last_check, running, tokens = clock.spent, None, 0
 
     def check():
@@ -85,7 +86,8 @@ def train_transformer(
 
     while clock.part < 1:
         batch = draw_batch(shards, random, device)
-        loss = flow_matching_loss(model, batch)
+        routed_TR = draw_route(batch) if clock.part < ROUTED_UNTIL else None
+        loss = flow_matching_loss(model, batch, routed_TR)
         loss.backward()
         optimizer.step(warm_constant_cool(clock.part, step))
         average.update(model)
@@ -99,11 +101,11 @@ def train_transformer(
     return model.requires_grad_(False).eval()
 
 
-def flow_matching_loss(model: nn.Module, batch: Batch) -> Tensor:
+def flow_matching_loss(model: nn.Module, batch: Batch, routed_TR: Tensor | None = None) -> Tensor:
     noise = torch.randn_like(batch.latents_BCTHW)
     noisy = interpolate(batch.latents_BCTHW, noise, batch.sigma_BT)
     with torch.autocast(noisy.device.type, torch.bfloat16):
-        predicted = model(noisy, batch.sigma_BT * TIMESTEPS, batch.text_BLD, chunk_lengths=batch.chunk_lengths)
+        predicted = model(noisy, batch.sigma_BT * TIMESTEPS, batch.text_BLD, batch.chunk_lengths, routed_TR=routed_TR)
     error_BT = (predicted.float() - velocity(batch.latents_BCTHW, noise)).square().mean(dim=(1, 3, 4))
     return (error_BT * batch.weight_BT).sum() / batch.weight_BT.sum()
 
@@ -174,9 +176,18 @@ def draw_sigmas(random: np.random.Generator, batch: int, chunk_lengths: tuple[in
     return sigma_BT, weight_BT
 
 
-@torch.no_grad()
+def draw_route(batch: Batch) -> Tensor:
+    """Half of each latent frame's tokens, in order, (T, S / 2)."""
+    frames, height, width = batch.latents_BCTHW.shape[2:]
+    order = torch.rand(frames, height * width, device=batch.latents_BCTHW.device).argsort(dim=1)
+    return order[:, : height * width // 2].sort(dim=1).values
+
+
 def validation_loss(model: nn.Module, shards: list[LatentShard], device: str = "cpu", batches: int = 8) -> float | None:
-    """The loss on held-out clips, always at the same draws of noise, levels and captions."""
+    """The loss on held-out clips, always at the same draws of noise, levels and captions.
+
+    Gradients stay enabled, though none is taken: without them every compiled graph would be compiled once more.
+    """
     if not shards:
         return None
     random, state = np.random.default_rng(0), torch.get_rng_state()
