@@ -1,0 +1,216 @@
+"""Pictures and videos at the border: frames become files, files become frames. Inside the road nobody knows of files.
+
+Frames are uint8 sRGB arrays (T, H, W, 3). Files are H.264 in MP4, yuv420p, BT.709, index first, so that every player takes them and
+plays them before they are whole; stills are PNG. The settings a file was made with are inside it, as JSON.
+"""
+
+import errno
+import json
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
+
+from lanterne.errors import LanterneError
+
+FPS = 16
+_CRF = "17"  # visually lossless; the model's own blur is far above it
+_SETTINGS_KEY = "comment"  # the one free text tag that every MP4 reader shows
+_PNG_KEY = "Comment"
+
+
+class MediaError(LanterneError):
+    """A file that cannot be read or written, in one sentence."""
+
+
+def resize_and_crop(picture_HWC: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Fill width x height: crop the middle to the aspect asked for, then Lanczos (antialiased when shrinking)."""
+    return np.asarray(
+        Image.fromarray(_cropped(picture_HWC, width, height)).resize((width, height), Image.Resampling.LANCZOS)
+    )
+
+
+def _cropped(picture: np.ndarray, width: int, height: int) -> np.ndarray:
+    """The largest middle part (..., H, W, C) of the aspect width : height."""
+    rows, columns = picture.shape[-3:-1]
+    if columns * height > rows * width:
+        keep = max(1, round(rows * width / height))
+        left = (columns - keep) // 2
+        return picture[..., left : left + keep, :]
+    keep = max(1, round(columns * height / width))
+    top = (rows - keep) // 2
+    return picture[..., top : top + keep, :, :]
+
+
+class VideoWriter:
+    """One open encoder session: frames go in as they are made, and the file appears under its name when it is whole.
+
+    Frames of any size are cropped to the aspect of width x height and scaled with Lanczos. Use as a context manager: an exception
+    inside leaves nothing behind. The same frames and settings give the same bytes.
+
+    Raises MediaError where the folder cannot be written or the disk is full.
+    """
+
+    def __init__(self, path: Path, width: int, height: int, settings: dict, fps: int = FPS):
+        self.path = Path(path)
+        self.num_frames = 0
+        self._size = (width, height)
+        self._temporary = self.path.with_name(f".{self.path.stem}.partial.mp4")
+        with _as_media_error(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._container = av.open(str(self._temporary), "w", format="mp4", options={"movflags": "+faststart"})
+        self._container.metadata[_SETTINGS_KEY] = json.dumps(settings, sort_keys=True)
+        stream = self._container.add_stream("libx264", rate=fps, options={"crf": _CRF, "preset": "medium", "threads": "1"})
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.time_base = Fraction(1, fps)
+        context = stream.codec_context
+        context.color_range, context.colorspace = ColorRange.MPEG, Colorspace.ITU709
+        context.color_primaries, context.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
+        self._stream = stream
+
+    def write(self, frames_THWC: np.ndarray) -> None:
+        with _as_media_error(self.path):
+            for picture in _cropped(frames_THWC, *self._size):
+                frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24").reformat(
+                    *self._size, "yuv420p", dst_colorspace=Colorspace.ITU709, interpolation=Interpolation.LANCZOS,
+                    src_color_range=ColorRange.JPEG, dst_color_range=ColorRange.MPEG,
+                )
+                frame.pts, frame.time_base = self.num_frames, self._stream.time_base
+                self._container.mux(self._stream.encode(frame))
+                self.num_frames += 1
+
+    def __enter__(self) -> "VideoWriter":
+        return self
+
+    def __exit__(self, kind, error, trace) -> None:
+        try:
+            if kind is None:
+                with _as_media_error(self.path):
+                    self._container.mux(self._stream.encode(None))
+                    self._container.close()
+                    self._temporary.replace(self.path)
+        finally:
+            if self._temporary.exists():
+                try:
+                    self._container.close()
+                except OSError:
+                    pass  # the disk is full or gone; what failed first is already on its way up
+                self._temporary.unlink(missing_ok=True)
+
+
+def write_png(path: Path, picture_HWC: np.ndarray, width: int, height: int, settings: dict) -> None:
+    """A still with its settings inside; scaled like video frames."""
+    path = Path(path)
+    info = PngImagePlugin.PngInfo()
+    info.add_itxt(_PNG_KEY, json.dumps(settings, sort_keys=True))
+    temporary = path.with_name(f".{path.stem}.partial.png")
+    try:
+        with _as_media_error(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(resize_and_crop(picture_HWC, width, height)).save(temporary, pnginfo=info)
+            temporary.replace(path)
+    finally:
+        if temporary.exists():
+            temporary.unlink()
+
+
+def read_settings(path: Path) -> dict:
+    """What `settings` was when the file was written. Raises MediaError for a file that Lanterne did not make."""
+    _require_file(path)
+    text = None
+    try:
+        if Path(path).suffix.lower() == ".png":
+            with Image.open(path) as picture:
+                text = picture.info.get(_PNG_KEY)
+        else:
+            with av.open(str(path)) as container:
+                text = container.metadata.get(_SETTINGS_KEY)
+        settings = json.loads(text) if text else None
+    except (OSError, av.FFmpegError, UnidentifiedImageError, ValueError):
+        settings = None
+    if not isinstance(settings, dict) or "lanterne" not in settings:
+        raise MediaError(f"{path} holds no settings of Lanterne's; give a video or picture that `lanterne generate` wrote.")
+    return settings
+
+
+def read_picture(path: Path, width: int, height: int) -> np.ndarray:
+    """A picture as (height, width, 3), its middle cropped to the aspect."""
+    _require_file(path)
+    try:
+        with Image.open(path) as picture:
+            return resize_and_crop(np.asarray(picture.convert("RGB")), width, height)
+    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError):
+        raise MediaError(f"{path} cannot be read as a picture; give a PNG, JPEG or WebP file.") from None
+
+
+def read_video(path: Path, width: int, height: int, fps: int = FPS) -> Iterator[np.ndarray]:
+    """Frames (height, width, 3) at `fps`, one at a time: the source's frame nearest before each moment.
+
+    Raises MediaError for what is not a video or ends before its own index says.
+    """
+    _require_file(path)
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                raise MediaError(f"{path} has no video in it; give a file with pictures that move.")
+            stream = container.streams.video[0]
+            stream.thread_type = "AUTO"
+            decoded, emitted, picture, first = 0, 0, None, None
+            for frame in container.decode(stream):
+                seconds = float(frame.pts * frame.time_base) if frame.pts is not None else decoded / float(stream.average_rate or fps)
+                first = seconds if first is None else first
+                # Everything before this frame's moment shows the frame before it.
+                while picture is not None and emitted / fps < seconds - first - 1e-6:
+                    yield picture
+                    emitted += 1
+                picture = resize_and_crop(frame.to_ndarray(format="rgb24"), width, height)
+                decoded += 1
+            if decoded < stream.frames:
+                raise MediaError(
+                    f"{path} is cut short: it holds {decoded} of its {stream.frames} frames; get the whole file again."
+                )
+            if picture is None:
+                raise MediaError(f"{path} has no frame that can be shown; give another video.")
+            end = decoded / float(stream.average_rate or fps)
+            while emitted == 0 or emitted / fps < end - 1e-6:
+                yield picture
+                emitted += 1
+    except av.FFmpegError:
+        raise MediaError(f"{path} cannot be read as a video; it is cut short, damaged, or not a video at all.") from None
+
+
+def _require_file(path: Path) -> None:
+    if not Path(path).is_file():
+        raise MediaError(f"There is no file {path}; check the path.")
+
+
+class _as_media_error:
+    """Turn the operating system's reasons for not writing `path` into a sentence."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        if not isinstance(error, OSError | av.FFmpegError) or isinstance(error, MediaError):
+            return
+        reasons = {
+            errno.ENOSPC: f"the disk is full; free some space or choose another place than {self.path.parent}",
+            errno.EDQUOT: f"the disk quota is used up; free some space or choose another place than {self.path.parent}",
+            errno.EFBIG: "it grew beyond the largest size a file may have here; choose another place or fewer seconds",
+            errno.EACCES: f"{self.path.parent} does not let you write; choose another folder with --output",
+            errno.EPERM: f"{self.path.parent} does not let you write; choose another folder with --output",
+            errno.EROFS: f"{self.path.parent} is read-only; choose another folder with --output",
+            errno.EISDIR: "it is a folder; give a file name with --output",
+            errno.ENOTDIR: "a part of that path is a file, not a folder; choose another place with --output",
+            errno.EEXIST: "a part of that path is a file, not a folder; choose another place with --output",
+            errno.ENAMETOOLONG: "the name is too long; give a shorter one with --output",
+        }
+        reason = reasons.get(error.errno, f"the system says: {error.strerror or error}; choose another place with --output")
+        raise MediaError(f"{self.path} could not be written: {reason}.") from error
