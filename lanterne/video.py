@@ -4,7 +4,6 @@ Frames are uint8 sRGB arrays (T, H, W, 3). Files are H.264 in MP4, yuv420p, BT.7
 plays them before they are whole; stills are PNG. The settings a file was made with are inside it, as JSON.
 """
 
-import errno
 import json
 from collections.abc import Iterator
 from fractions import Fraction
@@ -15,7 +14,7 @@ import numpy as np
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
-from lanterne.errors import LanterneError
+from lanterne.errors import LanterneError, writing
 
 FPS = 16
 _CRF = "17"  # visually lossless; the model's own blur is far above it
@@ -60,7 +59,7 @@ class VideoWriter:
         self.num_frames = 0
         self._size = (width, height)
         self._temporary = self.path.with_name(f".{self.path.stem}.partial.mp4")
-        with _as_media_error(self.path):
+        with writing(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._container = av.open(str(self._temporary), "w", format="mp4", options={"movflags": "+faststart"})
         self._container.metadata[_SETTINGS_KEY] = json.dumps(settings, sort_keys=True)
@@ -73,7 +72,7 @@ class VideoWriter:
         self._stream = stream
 
     def write(self, frames_THWC: np.ndarray) -> None:
-        with _as_media_error(self.path):
+        with writing(self.path):
             for picture in _cropped(frames_THWC, *self._size):
                 frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24").reformat(
                     *self._size, "yuv420p", dst_colorspace=Colorspace.ITU709, interpolation=Interpolation.LANCZOS,
@@ -89,7 +88,7 @@ class VideoWriter:
     def __exit__(self, kind, error, trace) -> None:
         try:
             if kind is None:
-                with _as_media_error(self.path):
+                with writing(self.path):
                     self._container.mux(self._stream.encode(None))
                     self._container.close()
                     self._temporary.replace(self.path)
@@ -109,7 +108,7 @@ def write_png(path: Path, picture_HWC: np.ndarray, width: int, height: int, sett
     info.add_itxt(_PNG_KEY, json.dumps(settings, sort_keys=True))
     temporary = path.with_name(f".{path.stem}.partial.png")
     try:
-        with _as_media_error(path):
+        with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(resize_and_crop(picture_HWC, width, height)).save(temporary, pnginfo=info)
             temporary.replace(path)
@@ -186,31 +185,3 @@ def read_video(path: Path, width: int, height: int, fps: int = FPS) -> Iterator[
 def _require_file(path: Path) -> None:
     if not Path(path).is_file():
         raise MediaError(f"There is no file {path}; check the path.")
-
-
-class _as_media_error:
-    """Turn the operating system's reasons for not writing `path` into a sentence."""
-
-    def __init__(self, path: Path):
-        self.path = path
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, error, trace):
-        if not isinstance(error, OSError | av.FFmpegError) or isinstance(error, MediaError):
-            return
-        reasons = {
-            errno.ENOSPC: f"the disk is full; free some space or choose another place than {self.path.parent}",
-            errno.EDQUOT: f"the disk quota is used up; free some space or choose another place than {self.path.parent}",
-            errno.EFBIG: "it grew beyond the largest size a file may have here; choose another place or fewer seconds",
-            errno.EACCES: f"{self.path.parent} does not let you write; choose another folder with --output",
-            errno.EPERM: f"{self.path.parent} does not let you write; choose another folder with --output",
-            errno.EROFS: f"{self.path.parent} is read-only; choose another folder with --output",
-            errno.EISDIR: "it is a folder; give a file name with --output",
-            errno.ENOTDIR: "a part of that path is a file, not a folder; choose another place with --output",
-            errno.EEXIST: "a part of that path is a file, not a folder; choose another place with --output",
-            errno.ENAMETOOLONG: "the name is too long; give a shorter one with --output",
-        }
-        reason = reasons.get(error.errno, f"the system says: {error.strerror or error}; choose another place with --output")
-        raise MediaError(f"{self.path} could not be written: {reason}.") from error

@@ -14,7 +14,7 @@ from lanterne.train import data as data_module
 from lanterne.train import transformer as stage
 from lanterne.train.autoencoder import reconstruction_loss, train_autoencoder
 from lanterne.train.data import Shard, random_crops, read_shards, render_shard, to_video
-from lanterne.train.latents import LatentShard, cache_latents, read_latents, text_of
+from lanterne.train.latents import PHRASINGS, LatentShard, cache_latents, read_latents, text_of
 from lanterne.train.optim import Clock, MuonAdamW, WeightAverage, load_state, save_state, warm_constant_cool
 from lanterne.world.captions import captions
 from lanterne.world.scene import draw_scene, is_held_out
@@ -171,9 +171,9 @@ def test_cached_texts_are_those_of_the_captions(runs, latents):
     from lanterne.models.text_encoder import TextEncoder
 
     clips, shard = read_shards(runs / "data")[0], read_latents(runs / "latents")[0]
-    first = captions(clips.scenes[0], clips.scenes[0].seed * 2 * 3)
+    first = captions(clips.scenes[0], clips.scenes[0].seed * 2 * PHRASINGS)
     expected = TextEncoder.load().encode([first["short"]])[0].numpy()
-    assert np.abs(text_of(shard, 0, 0, 64) - expected).max() < 5e-3
+    assert np.abs(text_of(shard, 0, 0, 64) - expected).max() < 0.05
 
 
 def test_latents_of_two_encoders_are_not_mixed(runs, latents):

@@ -66,6 +66,7 @@ def train_transformer(
     random = np.random.default_rng(step)
     shards, validation = read_latents(latents), read_latents(latents.with_name(latents.name + "-val"))
     if compiled:
+        torch._dynamo.config.recompile_limit = 64  # one graph for each length and for routing or not
         for block in model.blocks:  # one graph for all blocks; the whole model would take minutes
             block.compile(dynamic=False)
     last_check, running, tokens = clock.spent, None, 0

@@ -1,0 +1,3 @@
+"""Lanterne: a text becomes a video."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,197 @@
+"""The command line. Heavy modules are imported where they are used, so that help and completion answer at once."""
+
+import os
+import sys
+import traceback
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+# Read by OpenMP when torch loads it. Spinning threads made compiled torch ten times slower on two cores.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("GOMP_SPINCOUNT", "0")
+
+import click
+import typer
+
+from lanterne import __version__
+from lanterne.errors import Cancelled, LanterneError
+
+ASPECTS = {"16:9": (256, 144), "9:16": (144, 256), "1:1": (192, 192)}
+
+app = typer.Typer(
+    name="lanterne",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="A text becomes a video, on this computer. Start with: lanterne generate \"a lake at dawn, fog, slow pan left\"",
+)
+
+
+def _print_version(value: bool):
+    if value:
+        typer.echo(f"lanterne {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and stop.")
+    ] = False,
+):
+    pass
+
+
+@app.command()
+def generate(
+    prompt: Annotated[str | None, typer.Argument(help="What the video should show, in English.", show_default=False)] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The file to write, .mp4 (or .png for a still). By default "
+                                  "lanterne-output/ and a name made of the prompt.", show_default=False)
+    ] = None,
+    seconds: Annotated[float | None, typer.Option(help="Length: 0.25 to 600, or 0 for a still picture. [default: 4]")] = None,
+    aspect: Annotated[str | None, typer.Option(help="Shape: 16:9, 9:16 or 1:1. [default: 16:9]")] = None,
+    size: Annotated[
+        str | None, typer.Option(help="Size in pixels, such as 1280x720; beyond the model's own it is scaled up. "
+                                 "[default: the model's own, 256x144 for 16:9]")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="The same seed gives the same video. [default: drawn anew]")] = None,
+    negative: Annotated[str | None, typer.Option(help="What it should not show.", show_default=False)] = None,
+    image: Annotated[Path | None, typer.Option(help="A picture to start from.", show_default=False)] = None,
+    continue_: Annotated[
+        Path | None, typer.Option("--continue", help="A video to go on from; the result holds it and --seconds more.",
+                                  show_default=False)
+    ] = None,
+    edit: Annotated[Path | None, typer.Option(help="A video to remake as the prompt says.", show_default=False)] = None,
+    strength: Annotated[float | None, typer.Option(help="With --edit: how much may change, up to 1. [default: 0.6]")] = None,
+    steps: Annotated[int | None, typer.Option(help="Sampling steps per chunk; more is slower and finer. [default: 14]")] = None,
+    guidance: Annotated[
+        float | None, typer.Option(help="How strictly to follow the prompt, 1 to 20. [default: 2.5]")
+    ] = None,
+    again: Annotated[
+        Path | None, typer.Option(help="Repeat what made this file; other options given change it.", show_default=False)
+    ] = None,
+    resume: Annotated[
+        str | None, typer.Option(help='Finish an interrupted run: its name, or "last".', show_default=False)
+    ] = None,
+    weights: Annotated[Path | None, typer.Option(help="Another weights file than the embedded one.", show_default=False)] = None,
+    preview: Annotated[Path | None, typer.Option(help="Keep a rough picture of the work in this PNG.", show_default=False)] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print the summary as JSON; progress goes to standard error.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary, errors only.")] = False,
+):
+    """Make a video (or a still) from a prompt.
+
+    Ctrl-C stops cleanly; what was finished can be taken up again with --resume last.
+
+    Examples:
+
+      lanterne generate "waves on a rocky coast at sunset"
+
+      lanterne generate "a canyon at night, storm" --seconds 60 -o film.mp4
+
+      lanterne generate "snow begins to fall" --continue film.mp4
+    """
+    from lanterne.face import Order, fulfil
+
+    chosen = {
+        "prompt": prompt, "negative_prompt": negative, "seconds": seconds, "seed": seed, "steps": steps,
+        "guidance": guidance, "strength": strength,
+    }
+    width, height = _size_of(size, aspect)
+    given = {"image": image, "continue": continue_, "edit": edit}
+    order = Order.of(chosen | {"width": width, "height": height}, given, output, weights, again, resume)
+    fulfil(order, preview=preview, as_json=json_, quiet=quiet)
+
+
+def _size_of(size: str | None, aspect: str | None) -> tuple[int | None, int | None]:
+    if aspect is not None and aspect not in ASPECTS:
+        raise LanterneError(f"The aspect {aspect!r} is unknown; give one of {', '.join(ASPECTS)}.")
+    if size is None:
+        return ASPECTS[aspect] if aspect else (None, None)
+    width, separator, height = size.lower().partition("x")
+    if not (separator and width.isdigit() and height.isdigit()):
+        raise LanterneError(f"The size {size!r} cannot be read; give width x height in pixels, such as 1280x720.")
+    if aspect and abs(int(width) / max(int(height), 1) / (ASPECTS[aspect][0] / ASPECTS[aspect][1]) - 1) > 0.02:
+        raise LanterneError(f"The size {size} does not have the aspect {aspect}; leave one of the two out.")
+    return int(width), int(height)
+
+
+def _needs(extra: str, error: ImportError) -> LanterneError:
+    return LanterneError(
+        f"This command needs {error.name}, which is not installed; run `pip install 'lanterne[{extra}]'` first."
+    )
+
+
+class _Lazy(typer.core.TyperGroup):
+    """Commands of the groups below are imported only when one of them is called."""
+
+    def get_command(self, ctx, name):
+        groups = {"world": "lanterne.world.commands", "train": "lanterne.train.commands"}
+        single = {"evaluate": "lanterne.evaluate.commands"}
+        module = groups.get(name) or single.get(name)
+        if module is None:
+            return super().get_command(ctx, name)
+        from importlib import import_module
+
+        try:
+            command = typer.main.get_command(import_module(module).app)
+        except ImportError as error:
+            raise _needs("world" if name == "world" else "train", error) from error
+        command.name = name
+        return command
+
+    def list_commands(self, ctx):
+        return [*super().list_commands(ctx), "world", "train", "evaluate"]
+
+
+app.info.cls = _Lazy
+
+
+def main() -> None:
+    """Entry point: every error becomes one sentence and an exit code."""
+    try:
+        code = typer.main.get_command(app).main(prog_name="lanterne", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except Cancelled as stopped:
+        _say(str(stopped))
+        sys.exit(130)
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        _say("Stopped.")
+        sys.exit(130)
+    except LanterneError as error:
+        _say(f"Error: {error}")
+        sys.exit(2)
+    except click.ClickException as error:
+        _say(f"Error: {error.format_message()}" + ("" if error.format_message().endswith(".") else "."))
+        sys.exit(2)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output is gone: nobody is left to tell
+        sys.exit(1)
+    except MemoryError:
+        _say("Error: there is not enough memory; close other programs or ask for a smaller video.")
+        sys.exit(1)
+    except Exception:
+        _say(f"Lanterne failed, and not through anything you did; please report it with the details in {_log_fault()}.")
+        sys.exit(1)
+
+
+def _log_fault() -> Path | str:
+    from lanterne.paths import home
+
+    try:
+        folder = home() / "faults"
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{datetime.now():%Y%m%d-%H%M%S-%f}.txt"
+        path.write_text(f"lanterne {__version__}, Python {sys.version}\n{traceback.format_exc()}")
+        return path
+    except OSError:
+        traceback.print_exc()
+        return "the lines above"
+
+
+def _say(sentence: str) -> None:
+    typer.echo(sentence, err=True)
+
+
+if __name__ == "__main__":
+    main()

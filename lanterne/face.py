@@ -1,0 +1,334 @@
+"""What `lanterne generate` does with its options: an order is made whole, carried out with true progress, and summed up."""
+
+import json
+import re
+import resource
+import secrets
+import signal
+import sys
+import time
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from lanterne import __version__, paths
+from lanterne.errors import Cancelled, LanterneError, writing
+
+GIVEN = ("image", "continue", "edit")  # at most one of these files
+_KEPT_LATENTS = 200  # files; a minute of video is 4 MB
+
+
+@dataclass(frozen=True)
+class Order:
+    """Everything that settles what is made and where it goes. request: fields of generate.Request, all of them."""
+
+    request: dict
+    given: dict[str, Path]
+    output: Path
+    weights: Path | None
+    resumed: bool = False
+
+    @classmethod
+    def of(
+        cls, chosen: dict, given: dict, output: Path | None, weights: Path | None, again: Path | None, resume: str | None
+    ) -> "Order":
+        """From options; None stands for what was not said. Raises LanterneError where they contradict each other."""
+        chosen = {name: value for name, value in chosen.items() if value is not None}
+        given = {name: path for name, path in given.items() if path is not None}
+        if resume is not None:
+            if chosen or given or output or weights or again:
+                raise LanterneError("--resume takes everything from the interrupted run; leave the other options out.")
+            return _interrupted(resume)
+        if again is not None:
+            before = _settings_of(again)
+            chosen = before["request"] | chosen
+            if not given:
+                given = _files_again(before["given"], again)
+        if len(given) > 1:
+            raise LanterneError(f"--{' and --'.join(given)} exclude each other; give one of them.")
+        if "prompt" not in chosen:
+            raise LanterneError('There is no prompt; say what to show, such as: lanterne generate "a lake at dawn".')
+        if "strength" in chosen and "edit" not in given and again is None:
+            raise LanterneError("--strength says how much an edit may change; give the video with --edit.")
+        chosen.setdefault("seed", secrets.randbelow(2**31))
+        still = chosen.get("seconds") == 0
+        if still and ("continue" in given or "edit" in given):
+            raise LanterneError("--seconds 0 makes a still, which cannot continue or edit a video; give the seconds to make.")
+        output = output or Path("lanterne-output") / f"{_slug(chosen['prompt'])}-{chosen['seed']}{'.png' if still else '.mp4'}"
+        wanted = ".png" if still else ".mp4"
+        if output.suffix.lower() != wanted:
+            kind = "still is a PNG" if still else "video is an MP4"
+            raise LanterneError(f"{output} cannot be written, since a {kind}; name the output *{wanted}.")
+        if output.is_dir():
+            raise LanterneError(f"{output} is a folder; give the name of a file, such as {output / f'video{wanted}'}.")
+        return cls(chosen, given, output, weights)
+
+    def to_json(self) -> str:
+        return json.dumps(
+            {
+                "request": self.request,
+                "given": {name: str(path.absolute()) for name, path in self.given.items()},
+                "output": str(self.output.absolute()),
+                "weights": str(self.weights.absolute()) if self.weights else None,
+            }
+        )
+
+
+def fulfil(order: Order, preview: Path | None = None, as_json: bool = False, quiet: bool = False) -> None:
+    """Generate, write the file, print what was made. Ctrl-C stops at the next step and says how to go on."""
+    started = time.monotonic()
+    from lanterne import generate as road  # torch: half of the start-up
+
+    request = road.Request(**order.request)  # refuses before anything is loaded
+    console = Console(stderr=True, quiet=quiet)
+    report = None if quiet else _report_words(request.prompt, console)
+    with console.status("Loading the model"):
+        engine = road.Engine.load(order.weights)
+    conditions, request, before = _conditions(engine, request, order.given)
+    run = road.Run(paths.runs(), engine, request, conditions)
+    stop = _StopOnSignal()
+    settings = {
+        "lanterne": __version__,
+        "request": asdict(request),
+        "given": {name: {"path": str(path.absolute()), "sha256": file_hash(path)} for name, path in order.given.items()},
+        "weights": engine.weights,
+        "native_size": list(request.native_size),
+        "resampling": "none" if (request.width, request.height) == request.native_size else "lanczos",
+        "generated_by_ai": True,
+    }
+    with writing(run.folder / "order.json"):
+        run.folder.mkdir(parents=True, exist_ok=True)
+        (run.folder / "order.json").write_text(order.to_json())
+    done_before = run.finished
+    if done_before and not quiet:
+        console.print(f"Taking up the interrupted run {run.name}: {done_before} chunks are done.")
+    try:
+        with stop:
+            frames = _frames(engine, request, conditions, run, console, preview, stop)
+            num_frames = _write(order, request, settings, frames)
+    except Cancelled:
+        raise Cancelled(
+            f"Stopped; {_count(run.finished, 'chunk')} kept. Go on with: lanterne generate --resume {run.name}"
+        ) from None
+    if request.seconds:
+        _keep_latents(order.output, run)
+    run.remove()
+    summary = {
+        "file": str(order.output),
+        "seconds": num_frames / road.FPS if request.seconds else 0,
+        "frames": num_frames,
+        "fps": road.FPS,
+        "width": request.width,
+        "height": request.height,
+        "made_at": f"{request.native_size[0]}x{request.native_size[1]}",
+        "seed": request.seed,
+        "prompt": request.prompt,
+        "negative_prompt": request.negative_prompt,
+        "steps": request.steps,
+        "guidance": request.guidance,
+        "weights": engine.weights[:12],
+        "elapsed_seconds": round(time.monotonic() - started, 2),
+        "peak_memory_mb": round(peak_memory() / 1e6),
+        "unknown_words": [word for word, _ in report] if report else [],
+        "sha256": file_hash(order.output),
+    }
+    if before:
+        summary["continued_seconds"] = round(before / road.FPS, 3)
+    if as_json:
+        print(json.dumps(summary, ensure_ascii=False))
+    elif not quiet:
+        _print_summary(console, summary)
+
+
+def _frames(engine, request, conditions, run, console, preview, stop):
+    """The road's frames, with progress shown while they come."""
+    from lanterne import generate as road
+    from lanterne.video import write_png
+    from lanterne.world.prompts import expand
+
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[steps]}"), TimeElapsedColumn(),
+        TextColumn("left"), TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("Starting", total=None, steps="")
+
+        def on_step(at):
+            progress.update(
+                task, description=f"Chunk {at.chunk + 1} of {at.num_chunks}", total=at.num_chunks * at.num_steps,
+                completed=at.chunk * at.num_steps + at.step + 1, steps=f"step {at.step + 1}/{at.num_steps}",
+            )
+
+        def on_chunk(done, of):
+            if not console.is_terminal:
+                console.print(f"chunk {done} of {of} done")
+
+        def on_preview(frames):
+            write_png(preview, frames[-1], *request.native_size, {})
+
+        yield from road.generate(
+            engine, request, conditions, run, expand, on_step=on_step, on_chunk=on_chunk,
+            on_preview=on_preview if preview else None, should_stop=stop.asked,
+        )
+
+
+def _write(order: Order, request, settings: dict, frames) -> int:
+    """Write the file; returns the number of frames in it."""
+    from lanterne.video import VideoWriter, write_png
+
+    if request.seconds == 0:
+        write_png(order.output, next(frames)[0], request.width, request.height, settings)
+        for _ in frames:
+            pass  # nothing more comes; this lets the road finish its bookkeeping
+        return 1
+    with VideoWriter(order.output, request.width, request.height, settings) as writer:
+        for some in frames:
+            writer.write(some)
+    return writer.num_frames
+
+
+def _conditions(engine, request, given: dict[str, Path]):
+    """Conditions, the request they lead to, and how many frames of an old video come first."""
+    from dataclasses import replace
+
+    import numpy as np
+    import torch
+
+    from lanterne.flow import frames_for
+    from lanterne.generate import Conditions
+    from lanterne.video import FPS, read_picture, read_video
+
+    if "image" in given:
+        return Conditions(image_HWC=read_picture(given["image"], *request.native_size)), request, 0
+    if "continue" in given:
+        kept = paths.latents() / f"{file_hash(given['continue'])}.npy"
+        history = None
+        if kept.exists():
+            history = torch.from_numpy(np.load(kept).astype(np.float32))
+            width, height = request.native_size
+            if history.shape[2:] != (height // 16, width // 16):
+                history = None
+        if history is None:
+            history, count = engine.encode_video(read_video(given["continue"], *request.native_size))
+            if frames_for(len(history)) > count:  # the last group was filled with repeats, which would be seen as a stop
+                history = history[: max(1, len(history) - 1)]
+        else:
+            count = sum(1 for _ in read_video(given["continue"], *request.native_size))
+        return Conditions(history_TCHW=history, history_frames=count), request, count
+    if "edit" in given:
+        source, count = engine.encode_video(read_video(given["edit"], *request.native_size))
+        return Conditions(source_TCHW=source), replace(request, seconds=max(count / FPS, 0.25)), 0
+    return Conditions(), request, 0
+
+
+def _keep_latents(output: Path, run) -> None:
+    """Remember a finished video's latents, so that continuing it loses nothing; the oldest go when there are many."""
+    import numpy as np
+
+    pieces = [run.chunk(index).numpy() for index in range(run.finished)]
+    path = paths.latents() / f"{file_hash(output)}.npy"
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, np.concatenate(pieces, axis=1).swapaxes(0, 1).astype(np.float16))
+        for old in sorted(path.parent.glob("*.npy"), key=lambda file: file.stat().st_mtime)[:-_KEPT_LATENTS]:
+            old.unlink(missing_ok=True)
+
+
+def _report_words(prompt: str, console: Console) -> tuple:
+    """Tell which of the prompt's words the model's world does not have; returns them with the nearest it has."""
+    from lanterne.world.prompts import understand
+
+    said = understand(prompt)
+    for word, near in said.unknown_words:
+        hint = f'; the nearest it knows is "{near}"' if near else ""
+        console.print(f'The embedded model does not know "{word}"{hint}.', style="yellow", highlight=False)
+    for word in said.left_out:
+        console.print(f'"{word}" cannot be shown together with the rest, and is left out.', style="yellow", highlight=False)
+    return said.unknown_words
+
+
+def _print_summary(console: Console, summary: dict) -> None:
+    made = "" if summary["made_at"] == f"{summary['width']}x{summary['height']}" else f", made at {summary['made_at']}"
+    length = f"{summary['seconds']:g} s, {summary['frames']} frames, " if summary["seconds"] else ""
+    console.print(f"[bold]{summary['file']}[/bold]", highlight=False)
+    console.print(f"  {length}{summary['width']}x{summary['height']}{made}", highlight=False)
+    console.print(f"  seed {summary['seed']}, {summary['steps']} steps, guidance {summary['guidance']:g}", highlight=False)
+    console.print(
+        f"  {summary['elapsed_seconds']:.1f} s, peak memory {summary['peak_memory_mb']} MB", highlight=False
+    )
+
+
+class _StopOnSignal:
+    """While active, the first Ctrl-C (or SIGTERM) asks the road to stop at its next step; a second one stops at once."""
+
+    def __init__(self):
+        self._asked = False
+        self._before = {}
+
+    def asked(self) -> bool:
+        return self._asked
+
+    def _on_signal(self, number, frame):
+        if self._asked:
+            raise KeyboardInterrupt
+        self._asked = True
+
+    def __enter__(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._on_signal)
+        return self
+
+    def __exit__(self, *_):
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+
+def _settings_of(path: Path) -> dict:
+    from lanterne.video import read_settings
+
+    return read_settings(path)
+
+
+def _files_again(given: dict, again: Path) -> dict[str, Path]:
+    for name, file in given.items():
+        path = Path(file["path"])
+        if not path.is_file() or file_hash(path) != file["sha256"]:
+            raise LanterneError(f"{again} was made with --{name} {path}, which is gone or has changed; give it with --{name}.")
+    return {name: Path(file["path"]) for name, file in given.items()}
+
+
+def _interrupted(name: str) -> Order:
+    orders = sorted(paths.runs().glob("*/order.json"), key=lambda path: path.stat().st_mtime)
+    if name != "last":
+        orders = [path for path in orders if path.parent.name == name]
+    if not orders:
+        raise LanterneError(f"There is no interrupted run {name!r}; it may be finished already." if name != "last" else
+                            "There is no interrupted run to resume; start one with a prompt.")
+    order = json.loads(orders[-1].read_text())
+    given = {kind: Path(path) for kind, path in order["given"].items()}
+    return Order(order["request"], given, Path(order["output"]), Path(order["weights"]) if order["weights"] else None, True)
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file's bytes. Raises LanterneError where there is none."""
+    try:
+        return sha256(Path(path).read_bytes()).hexdigest()
+    except OSError:
+        raise LanterneError(f"There is no file {path} that can be read; check the path.") from None
+
+
+def peak_memory() -> int:
+    """The most memory this process has held, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _slug(prompt: str) -> str:
+    return "-".join(re.findall(r"[a-z0-9]+", prompt.lower())[:6]) or "video"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun} is" if number == 1 else f"{number} {noun}s are"

@@ -1,0 +1,363 @@
+"""The road: a request becomes frames, chunk by chunk, in memory that does not grow with the length.
+
+For every chunk of latent frames: noise, steps of the sampler against the cache of what came before, then one decoder step per
+latent frame; finished frames are handed on and let go. A finished chunk's latents are written down, so that a run that was
+interrupted goes on from there and gives the same frames to the bit.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lanterne import __version__
+from lanterne.errors import Cancelled, LanterneError, writing
+from lanterne.flow import CHUNK, FIRST_CHUNK, TIMESTEPS, frames_for, latent_frames_for, noise, sigmas_for
+from lanterne.models import checkpoint
+from lanterne.models.autoencoder import SPATIAL_FACTOR, StreamingAutoencoder
+from lanterne.models.text_encoder import TextEncoder
+from lanterne.models.transformer import PreparedText, SpacetimeTransformer
+from lanterne.samplers import euler
+from lanterne.video import FPS
+
+EMBEDDED = Path(__file__).parent / "embedded" / "lanterne.safetensors"
+STEPS, GUIDANCE, SHIFT = 14, 2.5, 2.0
+STRENGTH = 0.6
+CONTEXT_SIGMA = 0.05  # history is remembered a little noisy, as in training: errors then fade instead of adding up
+_CONTEXT_STREAM = 1 << 32  # latent frames beyond any video's: this noise is never a start's
+MAX_PROMPT = 2000
+MAX_SECONDS = 600.0
+MIN_SECONDS = 0.25
+MIN_SIZE, MAX_SIZE = 16, 4096
+NATIVE_SIZES = ((256, 144), (192, 192), (144, 256))  # equally many tokens
+
+
+class RequestError(LanterneError):
+    """A request that cannot be met, in one sentence."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to make. Raises RequestError, with the value, the rule and the remedy, for what cannot be made.
+
+    seconds: of new video; 0 is a still. width, height: of the output, in pixels. seed: None is refused here: choose one first.
+    strength: with a video to edit, from 0 (keep it) to 1 (only its place in time is kept).
+    """
+
+    prompt: str
+    seed: int
+    negative_prompt: str = ""
+    seconds: float = 4.0
+    width: int = 256
+    height: int = 144
+    steps: int = STEPS
+    guidance: float = GUIDANCE
+    strength: float = STRENGTH
+
+    def __post_init__(self):
+        for name, text in (("prompt", self.prompt), ("negative prompt", self.negative_prompt)):
+            if len(text) > MAX_PROMPT:
+                raise RequestError(f"The {name} has {len(text):,} characters and may have {MAX_PROMPT:,}; shorten it.")
+        if not self.prompt.strip():
+            raise RequestError('The prompt is empty; say what the video should show, such as "a lake at dawn".')
+        if not (self.seconds == 0 or MIN_SECONDS <= self.seconds <= MAX_SECONDS):
+            raise RequestError(
+                f"{self.seconds:g} seconds cannot be made; ask for {MIN_SECONDS:g} to {MAX_SECONDS:g}, or 0 for a still picture."
+            )
+        for name, size in (("width", self.width), ("height", self.height)):
+            if size % 2 or not MIN_SIZE <= size <= MAX_SIZE:
+                raise RequestError(
+                    f"The {name} of {size} cannot be encoded; give an even number from {MIN_SIZE} to {MAX_SIZE}."
+                )
+        if not 0 <= self.seed < 2**63:
+            raise RequestError(f"The seed {self.seed} is out of range; give a whole number from 0 to {2**63 - 1}.")
+        if not 1 <= self.steps <= 200:
+            raise RequestError(f"{self.steps} steps cannot be taken; give 1 to 200 (the default is {STEPS}).")
+        if not 1 <= self.guidance <= 20:
+            raise RequestError(f"A guidance of {self.guidance:g} cannot be used; give 1 to 20 (the default is {GUIDANCE:g}).")
+        if not 0 < self.strength <= 1:
+            raise RequestError(f"A strength of {self.strength:g} cannot be used; give more than 0 and at most 1.")
+
+    @property
+    def num_frames(self) -> int:
+        """Frames of new video; a still has 1."""
+        return max(1, round(self.seconds * FPS))
+
+    @cached_property
+    def native_size(self) -> tuple[int, int]:
+        """(width, height) at which it is made: the trained size whose aspect is nearest; the rest is cropping and scaling."""
+        aspect = math.log(self.width / self.height)
+        return min(NATIVE_SIZES, key=lambda size: abs(math.log(size[0] / size[1]) - aspect))
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What is given besides the words, all at the request's native size. At most one of the three.
+
+    image_HWC: uint8, becomes the first frame. history_TCHW: normalised latents to go on from; history_frames: how many frames the
+    old video had, which come out again first. source_TCHW: normalised latents of a video to edit, as many as the result has.
+    """
+
+    image_HWC: np.ndarray | None = None
+    history_TCHW: Tensor | None = None
+    history_frames: int = 0
+    source_TCHW: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run is. chunk and step count from 0 and are done; x0 of a step is the video it points to, not yet finished."""
+
+    chunk: int
+    num_chunks: int
+    step: int
+    num_steps: int
+
+
+@dataclass
+class Engine:
+    """The models in memory, ready to run."""
+
+    transformer: SpacetimeTransformer
+    autoencoder: StreamingAutoencoder
+    text_encoder: TextEncoder
+    weights: str  # the weights file's SHA-256
+    metadata: dict = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, path: Path | None = None, dtype: torch.dtype | None = None) -> "Engine":
+        """Load the embedded model, or a weights file.
+
+        dtype: by default bfloat16 where the processor multiplies it faster, float32 elsewhere. Raises CheckpointError.
+        """
+        path = Path(path) if path else EMBEDDED
+        loaded = checkpoint.load(path)
+        dtype = dtype or best_dtype()
+        return cls(
+            loaded.build("transformer").to(dtype),
+            loaded.build("autoencoder").to(dtype).to(memory_format=torch.channels_last),
+            TextEncoder.load(),
+            hashlib.sha256(path.read_bytes()).hexdigest(),
+            loaded.metadata,
+        )
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.transformer.proj_out.weight.dtype
+
+    @torch.inference_mode()
+    def encode_video(self, frames: Iterator[np.ndarray]) -> tuple[Tensor, int]:
+        """Normalised latents (T, C, H, W) float32 of frames (H, W, 3) uint8, and how many frames there were.
+
+        The last frame is repeated to fill its group.
+        """
+        latents, memory, group, count = [], None, [], 0
+        for frame in frames:
+            group.append(frame)
+            count += 1
+            if len(group) == (1 if memory is None else 4):
+                latent, memory = self.autoencoder.encode_step(_to_video(group).to(self.dtype), memory)
+                latents.append(latent[0].float())
+                group = []
+        if group:
+            group += group[-1:] * (4 - len(group))
+            latents.append(self.autoencoder.encode_step(_to_video(group).to(self.dtype), memory)[0][0].float())
+        return torch.stack(latents), count
+
+    def prepare_text(self, request: Request, expand: Callable[[str], str]) -> PreparedText:
+        """Text for the network: the prompt in the words of its training, and beside it, for guidance, the negative or none."""
+        prompts = [expand(request.prompt)]
+        if request.guidance > 1:
+            prompts.append(request.negative_prompt)
+        return self.transformer.prepare_text(self.text_encoder.encode(prompts))
+
+
+def best_dtype() -> torch.dtype:
+    """bfloat16 on processors with instructions for it (twice as fast there), float32 on others (where it would be emulated)."""
+    fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return torch.bfloat16 if fast else torch.float32
+
+
+def spans_of(history: int, total: int) -> list[tuple[int, int]]:
+    """Chunks (start, stop) of latent frames: 5, then 4 each, cut where the history ends, so that what is given stays given."""
+    stops = [*range(FIRST_CHUNK, history, CHUNK), *([history] if history else [])]
+    start = stops[-1] if stops else 0
+    stops += [*range(start + (CHUNK if start else FIRST_CHUNK), total, CHUNK), *([total] if total > start else [])]
+    return list(zip([0, *stops[:-1]], stops, strict=True))
+
+
+class Run:
+    """A request on its way: the folder with its finished chunks, named by everything its frames depend on."""
+
+    def __init__(self, folder: Path, engine: Engine, request: Request, conditions: Conditions):
+        given = hashlib.sha256()
+        for value in (conditions.image_HWC, conditions.history_TCHW, conditions.source_TCHW):
+            given.update(b"-" if value is None else np.ascontiguousarray(value).tobytes())
+        text = json.dumps([asdict(request), engine.weights, str(engine.dtype), given.hexdigest(), __version__], sort_keys=True)
+        self.name = hashlib.sha256(text.encode()).hexdigest()[:12]
+        self.folder = folder / self.name
+
+    def chunk(self, index: int) -> Tensor | None:
+        """A finished chunk's latents (C, t, H, W) float32, or None. A damaged file counts as none: the chunk is made again."""
+        try:
+            return torch.from_numpy(np.load(self.folder / f"chunk-{index:04d}.npy"))
+        except (OSError, ValueError, EOFError):
+            return None
+
+    def keep(self, index: int, latents_CtHW: Tensor) -> None:
+        path, temporary = self.folder / f"chunk-{index:04d}.npy", self.folder / "chunk.partial"
+        with writing(path):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with temporary.open("wb") as file:
+                np.save(file, latents_CtHW.numpy())
+            temporary.replace(path)
+
+    @property
+    def finished(self) -> int:
+        """How many chunks are done, counted from the first."""
+        return next(index for index in range(1 << 20) if not (self.folder / f"chunk-{index:04d}.npy").exists())
+
+    def remove(self) -> None:
+        for path in self.folder.glob("chunk*"):
+            path.unlink()
+        if self.folder.exists() and not any(self.folder.iterdir()):
+            self.folder.rmdir()
+
+
+@torch.inference_mode()
+def generate(
+    engine: Engine,
+    request: Request,
+    conditions: Conditions = Conditions(),
+    run: Run | None = None,
+    expand: Callable[[str], str] = lambda prompt: prompt,
+    on_step: Callable[[Progress], None] | None = None,
+    on_chunk: Callable[[int, int], None] | None = None,
+    on_preview: Callable[[np.ndarray], None] | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Iterator[np.ndarray]:
+    """Yield finished frames (t, H, W, 3) uint8 at the native size, a few at a time; the history's and request.num_frames more.
+
+    run: where finished chunks are kept; those it already has are not made again. expand: rewrites the prompt for the network.
+    on_step(progress) after each step, on_chunk(done, of) after each chunk, on_preview(frames) after each step with a rough picture
+    of the chunk's last latent frame. Raises Cancelled at the next step once should_stop() is true; finished chunks stay with the run.
+    """
+    history = conditions.history_TCHW
+    past = 0 if history is None else len(history)
+    num_frames = conditions.history_frames + request.num_frames
+    if conditions.source_TCHW is not None:
+        num_frames = min(request.num_frames, frames_for(len(conditions.source_TCHW)))
+    spans = spans_of(past, latent_frames_for(num_frames))
+    text = engine.prepare_text(request, expand)
+    sampler = _ChunkSampler(engine, request, conditions, text)
+    cache, memory, sent = engine.transformer.new_cache(), None, 0
+    for index, (start, stop) in enumerate(spans):
+        if should_stop():
+            raise Cancelled("Cancelled.")
+        latents = run.chunk(index) if run else None
+        if latents is None and start < past:
+            latents = history[start:stop].transpose(0, 1).contiguous()
+            if run:
+                run.keep(index, latents)
+        elif latents is None:
+
+            def step_done(step, x0_CtHW, index=index, memory=memory):
+                if on_step:
+                    on_step(Progress(index, len(spans), step, sampler.num_steps))
+                if on_preview:
+                    on_preview(_decode(engine, x0_CtHW[:, -1], memory)[0])
+                if should_stop():
+                    raise Cancelled("Cancelled.")
+
+            latents = sampler(start, stop, cache, step_done)
+            if run:
+                run.keep(index, latents)
+        if stop < spans[-1][1]:
+            sampler.remember(start, latents, cache)
+        for position in range(stop - start):
+            frames, memory = _decode(engine, latents[:, position], memory)
+            frames = frames[: num_frames - sent]
+            sent += len(frames)
+            yield frames
+        if on_chunk:
+            on_chunk(index + 1, len(spans))
+
+
+class _ChunkSampler:
+    """Samples one chunk after the other for one request."""
+
+    def __init__(self, engine: Engine, request: Request, conditions: Conditions, text: PreparedText):
+        self.model, self.dtype, self.text = engine.transformer, engine.dtype, text
+        self.request, self.source = request, conditions.source_TCHW
+        width, height = request.native_size
+        self.shape = (engine.autoencoder.config.latent_channels, height // SPATIAL_FACTOR, width // SPATIAL_FACTOR)
+        self.batch = 2 if request.guidance > 1 else 1
+        sigmas = sigmas_for(request.steps, SHIFT)
+        if self.source is not None:  # enter the path from noise to data where `strength` says
+            sigmas = (request.strength, *(sigma for sigma in sigmas if sigma < request.strength))
+        self.sigmas, self.num_steps = sigmas, len(sigmas) - 1
+        self.first = None
+        if conditions.image_HWC is not None:
+            self.first = engine.autoencoder.encode_step(_to_video([conditions.image_HWC]).to(self.dtype))[0][0].float()
+
+    def __call__(self, start: int, stop: int, cache, step_done) -> Tensor:
+        """Latents (C, t, H, W) float32 of latent frames start .. stop - 1."""
+        x = self._noise(start, stop)
+        if self.source is not None:
+            strength = self.sigmas[0]
+            x = strength * x + (1 - strength) * self.source[start:stop].transpose(0, 1)
+        given = start == 0 and self.first is not None
+        if given and stop == 1:
+            return self.first[:, None]
+        frames = torch.ones(stop - start)
+        if given:
+            x[:, 0] = self.first
+            frames[0] = 0.0
+        latest = {}
+
+        def velocity(x_CtHW, sigma):
+            v = self.model.forward_chunk(self._batched(x_CtHW), self._timesteps(frames * sigma), self.text, cache).float()
+            v = v[1] + self.request.guidance * (v[0] - v[1]) if self.batch == 2 else v[0]
+            v = v * frames[:, None, None]  # what is given does not move
+            latest["x0"] = x_CtHW - sigma * v
+            return v
+
+        return euler(velocity, x, self.sigmas, lambda step, _: step_done(step, latest["x0"]))
+
+    def remember(self, start: int, latents_CtHW: Tensor, cache) -> None:
+        """Add a finished chunk to the cache."""
+        count = latents_CtHW.shape[1]
+        noisy = (1 - CONTEXT_SIGMA) * latents_CtHW + CONTEXT_SIGMA * self._noise(start, start + count, _CONTEXT_STREAM)
+        self.model.remember(self._batched(noisy), self._timesteps(torch.full((count,), CONTEXT_SIGMA)), self.text, cache)
+
+    def _noise(self, start: int, stop: int, stream: int = 0) -> Tensor:
+        frames = [noise(self.request.seed, stream + frame, self.shape) for frame in range(start, stop)]
+        return torch.from_numpy(np.stack(frames, axis=1))
+
+    def _batched(self, x_CtHW: Tensor) -> Tensor:
+        return x_CtHW.to(self.dtype).expand(self.batch, *x_CtHW.shape)
+
+    def _timesteps(self, sigma_t: Tensor) -> Tensor:
+        return (sigma_t * TIMESTEPS).expand(self.batch, -1)
+
+
+def _decode(engine: Engine, latent_CHW: Tensor, memory) -> tuple[np.ndarray, list[Tensor]]:
+    video, memory = engine.autoencoder.decode_step(latent_CHW[None].to(engine.dtype), memory)
+    return ((video[0].float() + 1) * 127.5).round().byte().permute(1, 2, 3, 0).numpy(), memory
+
+
+def _to_video(frames: list[np.ndarray]) -> Tensor:
+    """uint8 (H, W, 3) each -> 1 3 T H W float32 in [-1, 1]."""
+    return torch.from_numpy(np.stack(frames)).permute(3, 0, 1, 2)[None].float().div(127.5).sub(1)
+
+
+def still(request: Request) -> Request:
+    """The request for the first frame alone."""
+    return replace(request, seconds=0)

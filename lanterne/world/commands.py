@@ -1,0 +1,91 @@
+"""`lanterne world`: look at the world that the model learns from."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lanterne.errors import LanterneError
+
+app = typer.Typer(no_args_is_help=True, help="Look at the rendered world that the model learns from.")
+
+
+@app.command()
+def sheet(
+    output: Annotated[Path, typer.Option("--output", "-o", help="The picture to write (.png or .jpg).")] = Path(
+        "lanterne-output/world.png"
+    ),
+    by: Annotated[str, typer.Option(help="What the columns vary: time, weather or season.")] = "time",
+    seed: Annotated[int, typer.Option(min=0, help="Which world.")] = 0,
+):
+    """Write a contact sheet: a row for each family of scenes, a column for each time of day (or weather, or season)."""
+    from lanterne.world.sheet import COLUMNS, contact_sheet
+
+    if by not in COLUMNS:
+        raise LanterneError(f"--by {by!r} is unknown; give one of {', '.join(COLUMNS)}.")
+    _write_picture(contact_sheet(by, seed), output)
+    typer.echo(f"wrote {output}", err=True)
+
+
+@app.command()
+def render(
+    output: Annotated[Path, typer.Option("--output", "-o", help="The video to write (.mp4).")] = Path("lanterne-output/world.mp4"),
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same scene.")] = 0,
+    seconds: Annotated[float, typer.Option(min=0.0625, max=60, help="Length.")] = 4,
+    size: Annotated[str, typer.Option(help="Width x height in pixels.")] = "256x144",
+    family: Annotated[str | None, typer.Option(help="mountains, dunes, forest, lake, coast, ocean, canyon or city.")] = None,
+    time: Annotated[str | None, typer.Option(help="dawn, morning, noon, sunset, dusk or night.")] = None,
+    weather: Annotated[str | None, typer.Option(help="clear, cloudy, overcast, fog, rain, snow or storm.")] = None,
+    camera: Annotated[str | None, typer.Option(help="static, pan_left, push_in, orbit, ...")] = None,
+    truth: Annotated[bool, typer.Option(help="Also write depth, flow and classes beside it (.npz).")] = False,
+):
+    """Render one scene to a video and print its captions. What is not chosen follows from the seed."""
+    from dataclasses import replace
+
+    import numpy as np
+
+    from lanterne.errors import writing
+    from lanterne.video import FPS, VideoWriter
+    from lanterne.world.captions import captions
+    from lanterne.world.render import render as render_scene
+    from lanterne.world.scene import FEATURES, SEASONAL, draw_scene, to_dict
+
+    width, separator, height = size.lower().partition("x")
+    if not (separator and width.isdigit() and height.isdigit()) or int(width) % 2 or int(height) % 2:
+        raise LanterneError(f"The size {size!r} cannot be rendered; give two even numbers, such as 256x144.")
+    width, height = int(width), int(height)
+    if not (16 <= width <= 1920 and 16 <= height <= 1920):
+        raise LanterneError(f"The size {size} is out of range; give 16 to 1920 pixels a side.")
+    scene = draw_scene(seed, "any")
+    chosen = {"family": family, "time_of_day": time, "weather": weather, "camera": camera}
+    chosen = {name: value for name, value in chosen.items() if value}
+    if chosen.get("family", scene.family) != scene.family and chosen["family"] in FEATURES:
+        chosen |= {"features": (), "season": "summer" if chosen["family"] in SEASONAL else None}
+    if chosen.get("camera") == "static":
+        chosen["speed"] = "steady"
+    try:
+        scene = replace(scene, **chosen)
+    except ValueError as error:
+        raise LanterneError(str(error)) from None
+    result = render_scene(scene, width, height, max(1, round(seconds * FPS)))
+    with VideoWriter(output, width, height, {"scene": to_dict(scene)}) as writer:
+        writer.write(result.frames_THWC)
+    if truth:
+        path = output.with_suffix(".npz")
+        with writing(path):
+            np.savez_compressed(path, depth=result.depth_THW, flow=result.flow_THW2, classes=result.classes_THW)
+    for text in captions(scene, scene.seed).values():
+        typer.echo(text)
+    typer.echo(f"wrote {output}", err=True)
+
+
+def _write_picture(picture, path: Path) -> None:
+    from PIL import Image
+
+    from lanterne.errors import writing
+
+    if path.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
+        raise LanterneError(f"{path} is no picture's name; end it in .png or .jpg.")
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture).save(path, quality=90)
