@@ -11,12 +11,13 @@ from typing import Annotated
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
-import click
 import typer
 
 from lanterne import __version__
 from lanterne.errors import Cancelled, LanterneError
 
+# The base of typer's errors of usage, whether typer brings its own copy of click or uses the installed one.
+_UsageError = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 ASPECTS = {"16:9": (256, 144), "9:16": (144, 256), "1:1": (192, 192)}
 
 app = typer.Typer(
@@ -155,13 +156,13 @@ def main() -> None:
     except Cancelled as stopped:
         _say(str(stopped))
         sys.exit(130)
-    except (KeyboardInterrupt, click.exceptions.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         _say("Stopped.")
         sys.exit(130)
     except LanterneError as error:
         _say(f"Error: {error}")
         sys.exit(2)
-    except click.ClickException as error:
+    except _UsageError as error:
         _say(f"Error: {error.format_message()}" + ("" if error.format_message().endswith(".") else "."))
         sys.exit(2)
     except BrokenPipeError:

@@ -31,7 +31,7 @@ EMBEDDED = Path(__file__).parent / "embedded" / "lanterne.safetensors"
 STEPS, GUIDANCE, SHIFT = 14, 2.5, 2.0
 STRENGTH = 0.6
 CONTEXT_SIGMA = 0.05  # history is remembered a little noisy, as in training: errors then fade instead of adding up
-_CONTEXT_STREAM = 1 << 32  # latent frames beyond any video's: this noise is never a start's
+CONTEXT_STREAM = 1 << 32  # latent frames beyond any video's: this noise is never a start's
 MAX_PROMPT = 2000
 MAX_SECONDS = 600.0
 MIN_SECONDS = 0.25
@@ -334,7 +334,7 @@ class _ChunkSampler:
     def remember(self, start: int, latents_CtHW: Tensor, cache) -> None:
         """Add a finished chunk to the cache."""
         count = latents_CtHW.shape[1]
-        noisy = (1 - CONTEXT_SIGMA) * latents_CtHW + CONTEXT_SIGMA * self._noise(start, start + count, _CONTEXT_STREAM)
+        noisy = (1 - CONTEXT_SIGMA) * latents_CtHW + CONTEXT_SIGMA * self._noise(start, start + count, CONTEXT_STREAM)
         self.model.remember(self._batched(noisy), self._timesteps(torch.full((count,), CONTEXT_SIGMA)), self.text, cache)
 
     def _noise(self, start: int, stop: int, stream: int = 0) -> Tensor:

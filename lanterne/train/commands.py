@@ -85,6 +85,37 @@ def transformer(
     typer.echo(f"wrote {runs / 'lanterne.safetensors'}; try it with --weights, and copy it where lanterne evaluate says it is better")
 
 
+@app.command()
+def judge(
+    epochs: Annotated[int, typer.Option(min=1)] = 40,
+    output: Annotated[Path | None, typer.Option(help="By default the embedded judge.", show_default=False)] = None,
+    runs: Runs = DEFAULT_RUNS,
+):
+    """Train the classifier that `lanterne evaluate` judges with, on clips of all combinations and on their reconstructions."""
+    import torch
+
+    from lanterne.evaluate.judge import WEIGHTS, save_judge, train_judge
+    from lanterne.models import checkpoint
+    from lanterne.train.data import render_shard
+    from lanterne.train.judge import judge_data
+
+    for number in (9001, 9005, 9009, 9011):  # the combinations that `runs/data` leaves out
+        render_shard(runs / "data-judge", number, "held_out")
+    autoencoder = checkpoint.load(runs / "autoencoder.safetensors").build("autoencoder")
+    looks, scenes = judge_data([runs / "data", runs / "data-judge"], autoencoder)
+    _say(f"{len(scenes)} clips")
+    trained = train_judge(looks, scenes, epochs, on_epoch=lambda epoch, loss: _say(f"epoch {epoch + 1}: {loss:.3f}"))
+    save_judge(trained, output or WEIGHTS)
+    with torch.inference_mode():
+        looks, scenes = judge_data([runs / "data-val"], autoencoder)
+        logits = trained(looks.float())
+    from lanterne.evaluate.judge import AXES
+
+    for axis, values in AXES.items():
+        right = [values[index] == getattr(scene, axis) for index, scene in zip(logits[axis].argmax(1).tolist(), scenes, strict=True)]
+        _say(f"{axis}: {sum(right) / len(right):.3f} of {len(right)} unseen clips")
+
+
 @app.command("all")
 def everything(
     size: Size = "nano",

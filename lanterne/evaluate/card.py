@@ -1,0 +1,126 @@
+"""The model card: what `lanterne evaluate` measured, as one page and one contact sheet."""
+
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from lanterne.evaluate.judge import AXES
+from lanterne.world.sheet import grid
+
+_ROWS = {
+    "renders": "renders of the same words, unseen seeds",
+    "reconstructions": "those through the autoencoder (**ceiling**)",
+    "model": "**the model**",
+    "unseen": "the model, on combinations never trained on",
+    "floor": "the model against other prompts' words (**floor**)",
+}
+
+
+def write_card(report: dict, clips: dict[str, np.ndarray], rows: list[dict], path: Path, about: dict, command: str) -> None:
+    """Write `path` (Markdown) and, beside it, its contact sheet and the plot of the long rollout.
+
+    about: what is known of the model, in the order in which it is shown.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sheet = path.with_name("model-card.jpg")
+    Image.fromarray(_contact_sheet(clips["model"], rows)).save(sheet, quality=86)
+    text = [f"# Model card\n\nMeasured on {date.today().isoformat()} by `{command}`, weights `{report['weights'][:12]}`.\n"]
+    text.append(_table(["", ""], [[key, value] for key, value in about.items()]))
+    text.append(f"![What the model makes of held-out prompts]({sheet.name})\n")
+    text.append("## Does it show what it is told?\n")
+    text.append(
+        f"{report['prompts']} held-out prompts, written and frozen before training; a classifier trained on renders judges 17 frames "
+        "of each. Accuracy over the prompts that state the axis, with 90 % bootstrap intervals.\n"
+    )
+    text.append(_table(["", *AXES], [[_ROWS[name], *map(_cell, table.values())] for name, table in _in_order(report["attributes"])]))
+    ceiling, model = report["attributes"]["reconstructions"], report["attributes"]["model"]
+    share = ", ".join(f"{axis} {model[axis]['accuracy'] / max(ceiling[axis]['accuracy'], 1e-6):.2f}" for axis in AXES)
+    text.append(f"Share of the ceiling: {share}.\n")
+    text.append("## Does it move, and steadily?\n")
+    measured = report["dynamics"]
+    text.append(
+        _table(
+            ["", "motion", "flicker", "sharpness"],
+            [[_ROWS[name], *(f"{measured[name][key]:.2f}" for key in ("motion", "flicker", "sharpness"))] for name in measured],
+        )
+    )
+    text.append(
+        "Motion is the mean absolute difference of successive frames, flicker the mean second difference of brightness, sharpness the "
+        "mean absolute difference of neighbouring pixels; all of 255.\n"
+    )
+    text.append("## Does it last?\n")
+    text.append(_rollouts(report))
+    if "rollout_60" in report:
+        _plot(report["rollout_60"]["windows"], path.with_name("rollout.png"))
+        text.append("![Brightness, saturation, sharpness and motion by 4 s window over a minute](rollout.png)\n")
+    text.append("## Autoencoder, variety, copying\n")
+    nearest, diversity = report["nearest"], report["diversity"]
+    lines = [
+        ["autoencoder, unseen renders at 256x144: PSNR", f"{report['autoencoder']['psnr']:.2f} dB"],
+        ["autoencoder: sharpness over the renders'", f"{report['autoencoder']['sharpness_ratio']:.2f}"],
+        ["spread of 4 seeds of a prompt over that of 4 renders", f"{diversity['model'] / max(diversity['renders'], 1e-6):.2f}"],
+    ]
+    if nearest:
+        lines.append(
+            [f"distance to the nearest of {nearest['clips']} training clips, over that of unseen renders",
+             f"{nearest['model'] / max(nearest['renders'], 1e-6):.2f}"]
+        )
+    text.append(_table(["", ""], lines))
+    text.append((Path(__file__).parent / "card_text.md").read_text())
+    path.write_text("\n".join(text))
+
+
+def _in_order(table: dict):
+    return [(name, table[name]) for name in _ROWS if name in table]
+
+
+def _cell(value: dict) -> str:
+    interval = f" ({value['low']:.2f}–{value['high']:.2f})" if "low" in value else f" (n={value['count']})"
+    return f"{value['accuracy']:.2f}{interval}"
+
+
+def _rollouts(report: dict) -> str:
+    names = {
+        "drift_mean": "drift of brightness, %", "worst_drift_mean": "worst drift of brightness, %", "drift_saturation": "drift of saturation, %",
+        "drift_sharpness": "drift of sharpness, %", "seam": "frame difference at chunk starts over elsewhere", "motion": "motion",
+        "flicker": "flicker",
+    }
+    columns = [name for name in ("rollout_8", "rollout_60") if name in report]
+    rows = [[text, *(f"{report[column][key]:.2f}" for column in columns)] for key, text in names.items()]
+    heads = {"rollout_8": "8 s", "rollout_60": "60 s"}
+    note = "Drift: the largest change of any 4 s window against the first; means over the rollouts except where it says worst.\n"
+    return _table(["", *(heads[column] for column in columns)], rows) + "\n" + note
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return "\n".join([*lines, *("| " + " | ".join(str(cell) for cell in row) + " |" for row in rows)]) + "\n"
+
+
+def _contact_sheet(clips: np.ndarray, rows: list[dict], across: int = 4, down: int = 8) -> np.ndarray:
+    """One middle frame each, evenly over the prompts, a row for a family where there are enough."""
+    order = np.linspace(0, len(rows) - 1, across * down).round().astype(int)
+    middle = clips.shape[1] // 2
+    pictures = [[np.asarray(clips[index][middle]) for index in order[start : start + across]] for start in range(0, len(order), across)]
+    labels = [rows[order[start]]["family"] for start in range(0, len(order), across)]
+    return grid(pictures, labels, [""] * across)
+
+
+def _plot(windows: list, path: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, 4, figsize=(12, 2.4))
+    for index, name in enumerate(("brightness", "saturation", "sharpness", "motion")):
+        for rollout in windows:
+            axes[index].plot([4 * number for number in range(len(rollout))], [window[index] for window in rollout])
+        axes[index].set_title(name, fontsize=10)
+        axes[index].set_ylim(bottom=0)
+        axes[index].set_xlabel("seconds", fontsize=8)
+    figure.tight_layout()
+    figure.savefig(path, dpi=80)
+    pyplot.close(figure)

@@ -1,0 +1,232 @@
+"""`lanterne evaluate`: every figure of the model card, each beside what is possible and what is chance.
+
+Finished parts are kept under `<runs>/evaluate/<weights>/`, so an interrupted evaluation goes on where it stopped.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from lanterne.evaluate import metrics
+from lanterne.evaluate.judge import AXES, NUM_FRAMES, Judge
+from lanterne.evaluate.sample import sample
+from lanterne.generate import GUIDANCE, STEPS, Engine, Request, generate
+from lanterne.train.data import LANDSCAPE, read_shards
+from lanterne.train.judge import reconstruct
+from lanterne.video import FPS
+from lanterne.world.prompts import expand
+from lanterne.world.scene import FEATURES, SEASONAL, Scene, draw_scene, is_held_out
+
+PROMPTS = Path(__file__).parent.parent / "world" / "held_out_prompts.txt"
+_UNSEEN = 20_000_000  # seeds of scenes that no training has seen
+_SEEDS = 4  # videos of one prompt, for diversity
+_ROLLOUTS = (
+    "ocean waves at sunset, a few clouds, static camera",
+    "a forest in autumn in the morning, clear sky, slow push in",
+    "mountains at noon, cloudy, slow pan right",
+    "sand dunes at dawn, clear sky, slow pull back",
+)
+
+
+def read_prompts(limit: int | None = None) -> list[dict]:
+    """The held-out prompts: {"family", "time_of_day", "weather", "camera", "prompt"}, None where a prompt does not say.
+
+    A limit takes them evenly from the whole list.
+    """
+    rows = []
+    for line in PROMPTS.read_text().splitlines():
+        if line and not line.startswith("#"):
+            *axes, prompt = line.split("|")
+            row = {axis: None if value == "-" else value for axis, value in zip(AXES, axes, strict=True)}
+            rows.append(row | {"prompt": prompt})
+    return rows if limit is None else rows[:: max(1, len(rows) // limit)][:limit]
+
+
+def scene_for(row: dict, seed: int) -> Scene:
+    """An unseen scene that shows what the prompt says; what it leaves open follows from the seed."""
+    scene = draw_scene(seed, "any")
+    family, camera = row["family"], row["camera"] or scene.camera
+    season = scene.season if family in SEASONAL else None
+    if family in SEASONAL and (season is None or row["weather"] == "snow" or scene.weather == "snow"):
+        season = "winter" if "snow" in (row["weather"], scene.weather) else "summer"
+    return replace(
+        scene,
+        family=family,
+        time_of_day=row["time_of_day"] or scene.time_of_day,
+        weather=row["weather"] or scene.weather,
+        season=season,
+        camera=camera,
+        speed=scene.speed if camera != "static" else "steady",
+        features=tuple(feature for feature in scene.features if feature in FEATURES[family]),
+    )
+
+
+class Evaluation:
+    """One set of weights measured. `say` gets a line for each part as it is done."""
+
+    def __init__(self, engine: Engine, judge: Judge, runs: Path, say: Callable[[str], None], limit: int | None = None):
+        self.engine, self.judge, self.runs, self.say = engine, judge, runs, say
+        self.rows = read_prompts(limit)
+        self.folder = runs / "evaluate" / f"{engine.weights[:12]}-{len(self.rows)}"
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def clips(self) -> dict[str, np.ndarray]:
+        """Clips (N, 17, 144, 256, 3) of every prompt: "renders", "reconstructions", "model"."""
+        from lanterne.world.render import render
+
+        shared = self.runs / "evaluate"  # renders do not depend on the weights
+        scenes = [scene_for(row, _UNSEEN + index) for index, row in enumerate(self.rows)]
+        renders = self._kept(
+            shared / f"renders-{len(self.rows)}.npy", lambda i: render(scenes[i], *LANDSCAPE, NUM_FRAMES).frames_THWC, "renders"
+        )
+        painted = self._kept(
+            self.folder / "reconstructions.npy", lambda i: reconstruct(self.engine.autoencoder.float(), renders[i : i + 1])[0],
+            "reconstructions",
+        )
+        self.engine.autoencoder.to(self.engine.dtype)
+        prompts = [row["prompt"] for row in self.rows]
+        made = None
+
+        def model(index):
+            nonlocal made
+            made = made or sample(self.engine, prompts, list(range(len(prompts))), NUM_FRAMES, STEPS, GUIDANCE)
+            return next(made)
+
+        return {"renders": renders, "reconstructions": painted, "model": self._kept(self.folder / "model.npy", model, "generations")}
+
+    def _kept(self, path: Path, make: Callable[[int], np.ndarray], name: str) -> np.ndarray:
+        if not path.exists():
+            clips = []
+            for index in range(len(self.rows)):
+                clips.append(make(index))
+                if (index + 1) % 20 == 0:
+                    self.say(f"{name}: {index + 1} of {len(self.rows)}")
+            with path.with_suffix(".partial").open("wb") as file:
+                np.save(file, np.stack(clips))
+            path.with_suffix(".partial").replace(path)
+        return np.load(path, mmap_mode="r")
+
+    def attributes(self, clips: dict[str, np.ndarray]) -> dict:
+        """Accuracy by row and axis with a 90 % bootstrap interval, over the prompts that state the axis."""
+        random = np.random.default_rng(0)
+        verdicts = {name: self.judge.verdicts(value) for name, value in clips.items()}
+        table = {}
+        for name in (*clips, "floor"):
+            table[name] = {}
+            for axis in AXES:
+                truth = [row[axis] for row in self.rows]
+                if name == "floor":  # the model's clips against the words of other prompts
+                    truth = [truth[index] for index in random.permutation(len(truth))]
+                seen = verdicts["model" if name == "floor" else name][axis]
+                right = np.array([a == b for a, b in zip(truth, seen, strict=True) if a is not None], float)
+                draws = random.choice(right, (1000, len(right))).mean(axis=1)
+                low, high = np.quantile(draws, (0.05, 0.95))
+                table[name][axis] = {"accuracy": float(right.mean()), "low": float(low), "high": float(high), "count": len(right)}
+        unseen = [index for index, row in enumerate(self.rows) if _held_out(row)]
+        if unseen:
+            table["unseen"] = {}
+            for axis in AXES:
+                right = [self.rows[i][axis] == verdicts["model"][axis][i] for i in unseen if self.rows[i][axis]]
+                table["unseen"][axis] = {"accuracy": float(np.mean(right)), "count": len(right)}
+        return table
+
+    def dynamics(self, clips: dict[str, np.ndarray]) -> dict:
+        """Means over clips of motion, flicker and sharpness, by row."""
+        measures = {"motion": metrics.motion, "flicker": metrics.flicker, "sharpness": metrics.sharpness}
+        return {
+            name: {key: float(np.mean([measure(clip) for clip in value])) for key, measure in measures.items()}
+            for name, value in clips.items()
+        }
+
+    def autoencoder(self, clips: dict[str, np.ndarray]) -> dict:
+        pairs = list(zip(clips["reconstructions"], clips["renders"], strict=True))
+        return {
+            "psnr": float(np.mean([metrics.psnr(painted, truth) for painted, truth in pairs])),
+            "sharpness_ratio": float(np.mean([metrics.sharpness(p) / max(metrics.sharpness(t), 1e-6) for p, t in pairs])),
+        }
+
+    def rollout(self, seconds: float, count: int) -> dict:
+        """Means over rollouts of drift, seam ratio and motion; and each measure by 4 s window."""
+        path = self.folder / f"rollout-{seconds:g}-{count}.json"
+        if path.exists():
+            return json.loads(path.read_text())
+        results, windows = [], []
+        for index, prompt in enumerate(_ROLLOUTS[:count]):
+            request = Request(prompt=prompt, seed=index, seconds=seconds)
+            frames = np.concatenate(list(generate(self.engine, request, expand=expand)))
+            drift = metrics.drift(frames)
+            results.append(
+                {f"drift_{name}": value for name, value in drift.items()}
+                | {"seam": metrics.seam_ratio(frames), "motion": metrics.motion(frames), "flicker": metrics.flicker(frames)}
+            )
+            cuts = range(0, len(frames) - metrics.WINDOW + 1, metrics.WINDOW)
+            parts = [frames[cut : cut + metrics.WINDOW] for cut in cuts]
+            windows.append([[float(p.mean()), metrics.saturation(p), metrics.sharpness(p), metrics.motion(p)] for p in parts])
+            np.save(self.folder / f"rollout-{seconds:g}-{index}.npy", frames[:: 4 * FPS])
+            self.say(f"rollout of {seconds:g} s: {index + 1} of {count}")
+        summary = {key: float(np.mean([result[key] for result in results])) for key in results[0]}
+        summary |= {"worst_drift_mean": max(result["drift_mean"] for result in results), "windows": windows}
+        path.write_text(json.dumps(summary))
+        return summary
+
+    def diversity(self, count: int = 6) -> dict:
+        """Spread of the middle frames of one prompt's videos over that of as many renders of the same description."""
+        from lanterne.world.render import render
+
+        path = self.folder / "diversity.json"
+        if path.exists():
+            return json.loads(path.read_text())
+        model, renders = [], []
+        for row in self.rows[:: max(1, len(self.rows) // count)][:count]:
+            made = sample(self.engine, [row["prompt"]] * _SEEDS, [1000 + seed for seed in range(_SEEDS)], NUM_FRAMES, STEPS, GUIDANCE)
+            model.append(metrics.spread(metrics.thumbnails(np.stack([clip[NUM_FRAMES // 2] for clip in made]))))
+            scenes = [scene_for(row, _UNSEEN + 500_000 + seed) for seed in range(_SEEDS)]
+            same = [replace(scene, camera=scenes[0].camera, time_of_day=scenes[0].time_of_day, weather=scenes[0].weather,
+                            season=scenes[0].season, speed=scenes[0].speed) for scene in scenes]
+            shown = np.stack([render(scene, *LANDSCAPE, 1).frames_THWC[0] for scene in same])
+            renders.append(metrics.spread(metrics.thumbnails(shown)))
+        self.say("diversity done")
+        result = {"model": float(np.mean(model)), "renders": float(np.mean(renders))}
+        path.write_text(json.dumps(result))
+        return result
+
+    def nearest_training_clip(self, clips: dict[str, np.ndarray]) -> dict | None:
+        """Distance at a glance of generations, and of unseen renders, to the nearest training clip; None without the data.
+
+        A model that copied would be much nearer to its training clips than unseen renders are.
+        """
+        train = [
+            metrics.thumbnails(np.asarray(shard.frames_NFHWC[:, min(NUM_FRAMES // 2, shard.frames_NFHWC.shape[1] - 1)]))
+            for shard in read_shards(self.runs / "data")
+            if (shard.frames_NFHWC.shape[3], shard.frames_NFHWC.shape[2]) == LANDSCAPE
+        ]
+        if not train:
+            return None
+        among, middle = np.concatenate(train), NUM_FRAMES // 2
+        result = {"clips": len(among)}
+        for name in ("model", "renders"):
+            distance, _ = metrics.nearest(metrics.thumbnails(np.asarray(clips[name][:, middle])), among)
+            result[name] = float(np.median(distance))
+        return result
+
+    def all(self, quick: bool) -> dict:
+        clips = self.clips()
+        report = {
+            "weights": self.engine.weights, "prompts": len(self.rows), "attributes": self.attributes(clips),
+            "dynamics": self.dynamics(clips), "autoencoder": self.autoencoder(clips), "diversity": self.diversity(),
+            "nearest": self.nearest_training_clip(clips), "rollout_8": self.rollout(8, 4),
+        }
+        if not quick:
+            report["rollout_60"] = self.rollout(60, 2)
+        (self.folder / "report.json").write_text(json.dumps(report, indent=1))
+        return report
+
+
+def _held_out(row: dict) -> bool:
+    """Whether the prompt names a combination of family, time and weather that training never showed."""
+    if None in (row["family"], row["time_of_day"], row["weather"]):
+        return False
+    return is_held_out(scene_for(row, 0))
