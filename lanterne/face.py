@@ -1,6 +1,7 @@
 """What `lanterne generate` does with its options: an order is made whole, carried out with true progress, and summed up."""
 
 import json
+import os
 import re
 import resource
 import secrets
@@ -62,7 +63,7 @@ class Order:
         if output.suffix.lower() != wanted:
             kind = "still is a PNG" if still else "video is an MP4"
             raise LanterneError(f"{output} cannot be written, since a {kind}; name the output *{wanted}.")
-        if output.is_dir():
+        if os.path.isdir(output):  # unlike Path's, it answers for names too long, too, which are refused when writing
             raise LanterneError(f"{output} is a folder; give the name of a file, such as {output / f'video{wanted}'}.")
         return cls(chosen, given, output, weights)
 
@@ -109,10 +110,14 @@ def fulfil(order: Order, preview: Path | None = None, as_json: bool = False, qui
         with stop:
             frames = _frames(engine, request, conditions, run, console, preview, stop)
             num_frames = _write(order, request, settings, frames)
-    except Cancelled:
-        raise Cancelled(
-            f"Stopped; {_count(run.finished, 'chunk')} kept. Go on with: lanterne generate --resume {run.name}"
-        ) from None
+    except LanterneError as error:
+        kept, cancelled = run.finished, isinstance(error, Cancelled)
+        if not kept:
+            run.remove()
+        how = f"{_count(kept, 'chunk')} kept; go on with: lanterne generate --resume {run.name}" if kept else "nothing was finished"
+        if cancelled:
+            raise Cancelled(f"Stopped; {how}.") from None
+        raise type(error)(f"{error} {how.capitalize()}." if kept else str(error)) from error
     if request.seconds:
         _keep_latents(order.output, run)
     run.remove()
@@ -327,7 +332,7 @@ def peak_memory() -> int:
 
 
 def _slug(prompt: str) -> str:
-    return "-".join(re.findall(r"[a-z0-9]+", prompt.lower())[:6]) or "video"
+    return "-".join(re.findall(r"[a-z0-9]+", prompt.lower())[:6])[:60] or "video"
 
 
 def _count(number: int, noun: str) -> str:

@@ -8,6 +8,7 @@ interrupted goes on from there and gives the same frames to the bit.
 import hashlib
 import json
 import math
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -225,10 +226,7 @@ class Run:
         return next(index for index in range(1 << 20) if not (self.folder / f"chunk-{index:04d}.npy").exists())
 
     def remove(self) -> None:
-        for path in self.folder.glob("chunk*"):
-            path.unlink()
-        if self.folder.exists() and not any(self.folder.iterdir()):
-            self.folder.rmdir()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 @torch.inference_mode()

@@ -65,7 +65,7 @@ class VideoWriter:
         self._container.metadata[_SETTINGS_KEY] = json.dumps(settings, sort_keys=True)
         stream = self._container.add_stream("libx264", rate=fps, options={"crf": _CRF, "preset": "medium", "threads": "1"})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        stream.time_base = Fraction(1, fps)
+        self._time_base = Fraction(1, fps)  # the stream's own changes once the container's header is written
         context = stream.codec_context
         context.color_range, context.colorspace = ColorRange.MPEG, Colorspace.ITU709
         context.color_primaries, context.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
@@ -78,7 +78,7 @@ class VideoWriter:
                     *self._size, "yuv420p", dst_colorspace=Colorspace.ITU709, interpolation=Interpolation.LANCZOS,
                     src_color_range=ColorRange.JPEG, dst_color_range=ColorRange.MPEG,
                 )
-                frame.pts, frame.time_base = self.num_frames, self._stream.time_base
+                frame.pts, frame.time_base = self.num_frames, self._time_base
                 self._container.mux(self._stream.encode(frame))
                 self.num_frames += 1
 

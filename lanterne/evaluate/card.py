@@ -16,25 +16,33 @@ _ROWS = {
     "unseen": "the model, on combinations never trained on",
     "floor": "the model against other prompts' words (**floor**)",
 }
+_COUNTED = {"model": "all that state the axis", "unseen": "combinations never trained on"}
 
 
-def write_card(report: dict, clips: dict[str, np.ndarray], rows: list[dict], path: Path, about: dict, command: str) -> None:
-    """Write `path` (Markdown) and, beside it, its contact sheet and the plot of the long rollout.
+def write_card(
+    report: dict, made_NTHWC: np.ndarray, rows: list[dict], pairs: list[list[np.ndarray]], path: Path, about: dict, command: str
+) -> None:
+    """Write `path` (Markdown) and, beside it, its pictures: the contact sheet, the nearest training clips, the long rollouts.
 
-    about: what is known of the model, in the order in which it is shown.
+    made_NTHWC: the model's clips of the prompts in rows; pairs: of Evaluation.all; about: what is known of the model, in the order
+    in which it is shown.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet = path.with_name("model-card.jpg")
-    Image.fromarray(_contact_sheet(clips["model"], rows)).save(sheet, quality=86)
-    text = [f"# Model card\n\nMeasured on {date.today().isoformat()} by `{command}`, weights `{report['weights'][:12]}`.\n"]
+    Image.fromarray(_contact_sheet(made_NTHWC, rows)).save(sheet, quality=86)
+    text = [f"# Model card\n\nMeasured on {date.today().isoformat()} by `{command}`, weights `{report['weights'][:12]}`, "
+            f"judge `{report['judge']}`.\n"]
     text.append(_table(["", ""], [[key, value] for key, value in about.items()]))
     text.append(f"![What the model makes of held-out prompts]({sheet.name})\n")
     text.append("## Does it show what it is told?\n")
     text.append(
-        f"{report['prompts']} held-out prompts, written and frozen before training; a classifier trained on renders judges 17 frames "
-        "of each. Accuracy over the prompts that state the axis, with 90 % bootstrap intervals.\n"
+        f"{report['prompts']} prompts of `lanterne/world/held_out_prompts.txt`, written by hand before anything was seen of what a model "
+        "makes. A classifier trained on renders of all combinations, and on their reconstructions, judges 17 frames of each. Accuracy "
+        "over the prompts that state the axis, 90 % bootstrap intervals in brackets.\n"
     )
     text.append(_table(["", *AXES], [[_ROWS[name], *map(_cell, table.values())] for name, table in _in_order(report["attributes"])]))
+    counts = [[text, *(_count(report["attributes"][name][axis]) for axis in AXES)] for name, text in _COUNTED.items()]
+    text.append(_table(["number of prompts", *AXES], counts))
     ceiling, model = report["attributes"]["reconstructions"], report["attributes"]["model"]
     share = ", ".join(f"{axis} {model[axis]['accuracy'] / max(ceiling[axis]['accuracy'], 1e-6):.2f}" for axis in AXES)
     text.append(f"Share of the ceiling: {share}.\n")
@@ -64,10 +72,15 @@ def write_card(report: dict, clips: dict[str, np.ndarray], rows: list[dict], pat
     ]
     if nearest:
         lines.append(
-            [f"distance to the nearest of {nearest['clips']} training clips, over that of unseen renders",
+            [f"median distance to the nearest of {nearest['pictures']} training pictures, over that of unseen renders",
              f"{nearest['model'] / max(nearest['renders'], 1e-6):.2f}"]
         )
     text.append(_table(["", ""], lines))
+    if pairs:
+        nearest_sheet = path.with_name("model-card-nearest.jpg")
+        sheet = grid([list(row) for row in zip(*pairs, strict=True)], ["made", "trained on"], [""] * len(pairs))
+        Image.fromarray(sheet).save(nearest_sheet, quality=86)
+        text.append(f"![The generations nearest to any training picture, and those pictures]({nearest_sheet.name})\n")
     text.append((Path(__file__).parent / "card_text.md").read_text())
     path.write_text("\n".join(text))
 
@@ -76,9 +89,8 @@ def _in_order(table: dict):
     return [(name, table[name]) for name in _ROWS if name in table]
 
 
-def _cell(value: dict) -> str:
-    interval = f" ({value['low']:.2f}–{value['high']:.2f})" if "low" in value else f" (n={value['count']})"
-    return f"{value['accuracy']:.2f}{interval}"
+def _cell(value: dict | None) -> str:
+    return f"{value['accuracy']:.2f} ({value['low']:.2f}–{value['high']:.2f})" if value else "–"
 
 
 def _rollouts(report: dict) -> str:
@@ -92,6 +104,10 @@ def _rollouts(report: dict) -> str:
     heads = {"rollout_8": "8 s", "rollout_60": "60 s"}
     note = "Drift: the largest change of any 4 s window against the first; means over the rollouts except where it says worst.\n"
     return _table(["", *(heads[column] for column in columns)], rows) + "\n" + note
+
+
+def _count(value: dict | None) -> int:
+    return value["count"] if value else 0
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:

@@ -19,7 +19,6 @@ def evaluate(
     """Measure the model and write its card: accuracy on held-out prompts, motion, drift, variety, copying."""
     import time
 
-
     from lanterne.evaluate.card import write_card
     from lanterne.evaluate.evaluate import Evaluation
     from lanterne.evaluate.judge import load_judge
@@ -31,7 +30,7 @@ def evaluate(
     start = time.monotonic()
     engine = Engine.load(weights)
     evaluation = Evaluation(engine, load_judge(), runs, say, prompts)
-    report = evaluation.all(quick)
+    report, pairs = evaluation.all(quick)
     sizes = {name: sum(p.numel() for p in getattr(engine, name).parameters()) / 1e6 for name in ("transformer", "autoencoder")}
     megabytes = (weights or EMBEDDED).stat().st_size / 1e6
     about = {
@@ -41,7 +40,7 @@ def evaluate(
         "Sampling": f"{STEPS} Euler steps, guidance {GUIDANCE:g}, {str(engine.dtype).removeprefix('torch.')}",
     } | {name.capitalize(): str(value) for name, value in engine.metadata.get("training", {}).items()}
     command = "lanterne evaluate" + (f" --prompts {prompts}" if prompts else "") + (" --quick" if quick else "")
-    write_card(report, evaluation.clips(), evaluation.rows, output, about, command)
+    write_card(report, evaluation.clips()["model"], evaluation.rows, pairs, output, about, command)
     say(f"wrote {output} and its pictures")
     for axis, value in report["attributes"]["model"].items():
         ceiling = report["attributes"]["reconstructions"][axis]["accuracy"]

@@ -1,10 +1,11 @@
 """`lanterne evaluate`: every figure of the model card, each beside what is possible and what is chance.
 
-Finished parts are kept under `<runs>/evaluate/<weights>/`, so an interrupted evaluation goes on where it stopped.
+Finished clips and figures are kept under `<runs>/evaluate/`, so an interrupted evaluation goes on where it stopped.
 """
 
+import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,15 +14,16 @@ import numpy as np
 from lanterne.evaluate import metrics
 from lanterne.evaluate.judge import AXES, NUM_FRAMES, Judge
 from lanterne.evaluate.sample import sample
-from lanterne.generate import GUIDANCE, STEPS, Engine, Request, generate
+from lanterne.generate import GUIDANCE, SHIFT, STEPS, Engine, Request, generate
 from lanterne.train.data import LANDSCAPE, read_shards
 from lanterne.train.judge import reconstruct
 from lanterne.video import FPS
 from lanterne.world.prompts import expand
-from lanterne.world.scene import FEATURES, SEASONAL, Scene, draw_scene, is_held_out
+from lanterne.world.scene import FEATURES, SEASONAL, Scene, draw_scene, is_held_out, to_dict
 
 PROMPTS = Path(__file__).parent.parent / "world" / "held_out_prompts.txt"
 _UNSEEN = 20_000_000  # seeds of scenes that no training has seen
+_BATCH = 8
 _SEEDS = 4  # videos of one prompt, for diversity
 _ROLLOUTS = (
     "ocean waves at sunset, a few clouds, static camera",
@@ -70,67 +72,70 @@ class Evaluation:
     def __init__(self, engine: Engine, judge: Judge, runs: Path, say: Callable[[str], None], limit: int | None = None):
         self.engine, self.judge, self.runs, self.say = engine, judge, runs, say
         self.rows = read_prompts(limit)
-        self.folder = runs / "evaluate" / f"{engine.weights[:12]}-{len(self.rows)}"
+        self.prompts = [row["prompt"] for row in self.rows]
+        # All that the model's clips depend on is in the folder's name: nothing stale is ever measured.
+        settings = _digest([STEPS, GUIDANCE, SHIFT, str(engine.dtype), [expand(prompt) for prompt in (*self.prompts, *_ROLLOUTS)]])
+        self.folder = runs / "evaluate" / f"{engine.weights[:12]}-{settings}"
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def clips(self) -> dict[str, np.ndarray]:
         """Clips (N, 17, 144, 256, 3) of every prompt: "renders", "reconstructions", "model"."""
         from lanterne.world.render import render
 
-        shared = self.runs / "evaluate"  # renders do not depend on the weights
         scenes = [scene_for(row, _UNSEEN + index) for index, row in enumerate(self.rows)]
+        shared = self.runs / "evaluate" / f"renders-{_digest([to_dict(scene) for scene in scenes])}.npy"  # whatever the weights
         renders = self._kept(
-            shared / f"renders-{len(self.rows)}.npy", lambda i: render(scenes[i], *LANDSCAPE, NUM_FRAMES).frames_THWC, "renders"
+            shared, lambda start: (render(scene, *LANDSCAPE, NUM_FRAMES).frames_THWC for scene in scenes[start:]), "renders"
         )
+        self.engine.autoencoder.float()
         painted = self._kept(
-            self.folder / "reconstructions.npy", lambda i: reconstruct(self.engine.autoencoder.float(), renders[i : i + 1])[0],
+            self.folder / "reconstructions.npy",
+            lambda start: (reconstruct(self.engine.autoencoder, clip[None])[0] for clip in renders[start:]),
             "reconstructions",
         )
         self.engine.autoencoder.to(self.engine.dtype)
-        prompts = [row["prompt"] for row in self.rows]
-        made = None
+        seeds = list(range(len(self.rows)))
+        made = self._kept(
+            self.folder / "model.npy",
+            lambda start: sample(self.engine, self.prompts[start:], seeds[start:], NUM_FRAMES, STEPS, GUIDANCE, _BATCH),
+            "generations",
+        )
+        return {"renders": renders, "reconstructions": painted, "model": made}
 
-        def model(index):
-            nonlocal made
-            made = made or sample(self.engine, prompts, list(range(len(prompts))), NUM_FRAMES, STEPS, GUIDANCE)
-            return next(made)
-
-        return {"renders": renders, "reconstructions": painted, "model": self._kept(self.folder / "model.npy", model, "generations")}
-
-    def _kept(self, path: Path, make: Callable[[int], np.ndarray], name: str) -> np.ndarray:
+    def _kept(self, path: Path, make: Callable[[int], Iterator[np.ndarray]], name: str) -> np.ndarray:
+        """The clips at path; those it lacks are made by make(index of the first) and written as they come."""
         if not path.exists():
-            clips = []
-            for index in range(len(self.rows)):
-                clips.append(make(index))
-                if (index + 1) % 20 == 0:
-                    self.say(f"{name}: {index + 1} of {len(self.rows)}")
-            with path.with_suffix(".partial").open("wb") as file:
-                np.save(file, np.stack(clips))
-            path.with_suffix(".partial").replace(path)
+            count, partial, counter = len(self.rows), path.with_suffix(".partial"), path.with_suffix(".done")
+            done = int(counter.read_text()) // _BATCH * _BATCH if counter.exists() and partial.exists() else 0
+            shape = (count, NUM_FRAMES, LANDSCAPE[1], LANDSCAPE[0], 3)
+            clips = np.lib.format.open_memmap(partial, "r+" if done else "w+", np.uint8, shape)
+            for index, clip in enumerate(make(done), start=done):
+                clips[index] = clip
+                clips.flush()
+                counter.write_text(str(index + 1))
+                if (index + 1) % 20 == 0 or index + 1 == count:
+                    self.say(f"{name}: {index + 1} of {count}")
+            partial.replace(path)
+            counter.unlink()
         return np.load(path, mmap_mode="r")
 
     def attributes(self, clips: dict[str, np.ndarray]) -> dict:
-        """Accuracy by row and axis with a 90 % bootstrap interval, over the prompts that state the axis."""
-        random = np.random.default_rng(0)
+        """Accuracy by row and axis with a 90 % bootstrap interval, over the prompts that state the axis.
+
+        "unseen": the model on combinations of family, time and weather that training never showed. "floor": the model's clips
+        against the words of every other prompt, which is what a model deaf to its prompt would get.
+        """
         verdicts = {name: self.judge.verdicts(value) for name, value in clips.items()}
-        table = {}
-        for name in (*clips, "floor"):
-            table[name] = {}
-            for axis in AXES:
-                truth = [row[axis] for row in self.rows]
-                if name == "floor":  # the model's clips against the words of other prompts
-                    truth = [truth[index] for index in random.permutation(len(truth))]
-                seen = verdicts["model" if name == "floor" else name][axis]
-                right = np.array([a == b for a, b in zip(truth, seen, strict=True) if a is not None], float)
-                draws = random.choice(right, (1000, len(right))).mean(axis=1)
-                low, high = np.quantile(draws, (0.05, 0.95))
-                table[name][axis] = {"accuracy": float(right.mean()), "low": float(low), "high": float(high), "count": len(right)}
-        unseen = [index for index, row in enumerate(self.rows) if _held_out(row)]
-        if unseen:
-            table["unseen"] = {}
-            for axis in AXES:
-                right = [self.rows[i][axis] == verdicts["model"][axis][i] for i in unseen if self.rows[i][axis]]
-                table["unseen"][axis] = {"accuracy": float(np.mean(right)), "count": len(right)}
+        unseen = {index for index, row in enumerate(self.rows) if _held_out(row)}
+        table: dict[str, dict] = {name: {} for name in (*clips, "unseen", "floor")}
+        for axis in AXES:
+            stated = [(index, row[axis]) for index, row in enumerate(self.rows) if row[axis]]
+            for name in clips:
+                table[name][axis] = _with_interval([verdicts[name][axis][index] == value for index, value in stated])
+            seen = verdicts["model"][axis]
+            table["unseen"][axis] = _with_interval([seen[index] == value for index, value in stated if index in unseen])
+            shares = [sum(other == value for place, other in enumerate(seen) if place != index) for index, value in stated]
+            table["floor"][axis] = _with_interval([share / (len(seen) - 1) for share in shares])
         return table
 
     def dynamics(self, clips: dict[str, np.ndarray]) -> dict:
@@ -193,36 +198,60 @@ class Evaluation:
         path.write_text(json.dumps(result))
         return result
 
-    def nearest_training_clip(self, clips: dict[str, np.ndarray]) -> dict | None:
-        """Distance at a glance of generations, and of unseen renders, to the nearest training clip; None without the data.
+    def nearest_training_clip(self, clips: dict[str, np.ndarray]) -> tuple[dict, list[list[np.ndarray]]] | None:
+        """Distance at a glance of generations, and of unseen renders, to the nearest training picture, flipped ones included.
 
-        A model that copied would be much nearer to its training clips than unseen renders are.
+        A model that copied would be much nearer to its training clips than unseen renders are. Also the four nearest pairs:
+        [what was made, the training picture]. None without the data.
         """
-        train = [
-            metrics.thumbnails(np.asarray(shard.frames_NFHWC[:, min(NUM_FRAMES // 2, shard.frames_NFHWC.shape[1] - 1)]))
-            for shard in read_shards(self.runs / "data")
-            if (shard.frames_NFHWC.shape[3], shard.frames_NFHWC.shape[2]) == LANDSCAPE
-        ]
-        if not train:
+        frames, glances, middle = [], [], NUM_FRAMES // 2
+        for shard in read_shards(self.runs / "data"):
+            if shard.frames_NFHWC.shape[2:4] != LANDSCAPE[::-1]:
+                continue
+            for place in range(0, shard.frames_NFHWC.shape[1], middle):
+                pictures = np.asarray(shard.frames_NFHWC[:, place])
+                for flip in (1, -1):
+                    glances.append(metrics.thumbnails(pictures[:, :, ::flip]))
+                    frames += [(shard, index, place, flip) for index in range(len(pictures))]
+        if not frames:
             return None
-        among, middle = np.concatenate(train), NUM_FRAMES // 2
-        result = {"clips": len(among)}
-        for name in ("model", "renders"):
-            distance, _ = metrics.nearest(metrics.thumbnails(np.asarray(clips[name][:, middle])), among)
-            result[name] = float(np.median(distance))
-        return result
+        among, result = np.concatenate(glances), {"pictures": len(frames)}
+        for name in ("renders", "model"):
+            distances, places = metrics.nearest(metrics.thumbnails(np.asarray(clips[name][:, middle])), among)
+            result[name] = float(np.median(distances))
+        pairs = []
+        for made in distances.argsort()[:4]:
+            shard, index, place, flip = frames[places[made]]
+            pairs.append([np.asarray(clips["model"][made, middle]), np.asarray(shard.frames_NFHWC[index, place])[:, ::flip]])
+        return result, pairs
 
-    def all(self, quick: bool) -> dict:
+    def all(self, quick: bool) -> tuple[dict, list[list[np.ndarray]]]:
+        """Every figure, and the pairs of `nearest_training_clip`. quick: without the rollouts of a minute."""
         clips = self.clips()
+        nearest, pairs = self.nearest_training_clip(clips) or (None, [])
         report = {
-            "weights": self.engine.weights, "prompts": len(self.rows), "attributes": self.attributes(clips),
+            "weights": self.engine.weights, "judge": self.judge.name, "prompts": len(self.rows), "attributes": self.attributes(clips),
             "dynamics": self.dynamics(clips), "autoencoder": self.autoencoder(clips), "diversity": self.diversity(),
-            "nearest": self.nearest_training_clip(clips), "rollout_8": self.rollout(8, 4),
+            "nearest": nearest, "rollout_8": self.rollout(8, 4),
         }
         if not quick:
             report["rollout_60"] = self.rollout(60, 2)
         (self.folder / "report.json").write_text(json.dumps(report, indent=1))
-        return report
+        return report, pairs
+
+
+def _with_interval(scores: list) -> dict | None:
+    """Mean of scores from 0 to 1, the 90 % interval of its bootstrap, and how many there are; None without any."""
+    if not scores:
+        return None
+    values = np.array(scores, float)
+    means = np.random.default_rng(0).choice(values, (1000, len(values))).mean(axis=1)
+    low, high = np.quantile(means, (0.05, 0.95))
+    return {"accuracy": float(values.mean()), "low": float(low), "high": float(high), "count": len(values)}
+
+
+def _digest(value) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _held_out(row: dict) -> bool:

@@ -5,6 +5,7 @@ serves as a loss. It looks at 17 frames: the middle one in colour, and nine in g
 convolutions read motion.
 """
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +22,17 @@ NUM_FRAMES = 17
 WEIGHTS = Path(__file__).parent.parent / "embedded" / "judge.safetensors"
 _WIDTH, _HEIGHT = 128, 72
 _CHANNELS = (32, 64, 128, 192)
+# What a clip played backwards shows. Waves and rain then run backwards too, which is no harm: no axis is told by it.
+_BACKWARDS = {
+    "pan_left": "pan_right", "pan_right": "pan_left", "tilt_up": "tilt_down", "tilt_down": "tilt_up", "push_in": "pull_back",
+    "pull_back": "push_in", "rise": "descend", "descend": "rise",
+}
 
 
 class Judge(nn.Module):
-    """1.2 M parameters."""
+    """1.2 M parameters. name: the first digits of its weights file's SHA-256; figures of two judges do not compare."""
+
+    name = "untrained"
 
     def __init__(self):
         super().__init__()
@@ -42,6 +50,10 @@ class Judge(nn.Module):
 
     def features(self, looks_BCHW: Tensor) -> Tensor:
         """(B, 128)."""
+        # The greys by their own mean and deviation, so that motion at night is as visible as at noon; colour keeps the level.
+        greys = looks_BCHW[:, 3:]
+        spread = greys.std(dim=(1, 2, 3), keepdim=True) + 0.02
+        looks_BCHW = torch.cat([looks_BCHW[:, :3], (greys - greys.mean(dim=(1, 2, 3), keepdim=True)) / spread], dim=1)
         return self.neck(F.adaptive_avg_pool2d(self.trunk(looks_BCHW), (2, 4)))
 
     def forward(self, looks_BCHW: Tensor) -> dict[str, Tensor]:
@@ -76,6 +88,7 @@ def load_judge(path: Path = WEIGHTS) -> Judge:
         raise LanterneError(f"There is no judge at {path}; train one with `lanterne train judge`.")
     judge = Judge()
     judge.load_state_dict({name: value.float() if value.is_floating_point() else value for name, value in load_file(path).items()})
+    judge.name = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
     return judge.eval()
 
 
@@ -86,43 +99,54 @@ def save_judge(judge: Judge, path: Path = WEIGHTS) -> None:
 
 
 def train_judge(looks_NCHW: Tensor, scenes: list[Scene], epochs: int = 40, on_epoch=None) -> Judge:
-    """Train on looks of clips and what they show. Flipped clips come with their mirrored scenes.
-
-    A little blur and noise at random keep it from relying on pixels finer than the content.
-    """
+    """Train on looks of clips and what they show; flipped clips come with their mirrored scenes, reversed ones with their camera's."""
     torch.manual_seed(0)
     judge = Judge().to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(judge.parameters(), lr=2e-3, weight_decay=0.02)
-    batch = 48
+    optimizer = torch.optim.AdamW(judge.parameters(), lr=2e-3, weight_decay=0.05)
+    batch = min(48, len(scenes))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=epochs * (len(scenes) // batch))
-    labels = {axis: torch.tensor([values.index(getattr(scene, axis)) for scene in scenes]) for axis, values in AXES.items()}
-    mirrored = {
-        axis: torch.tensor([values.index(getattr(mirror(scene), axis)) for scene in scenes]) for axis, values in AXES.items()
-    }
+    labels = _labels(scenes)
+    mirrored = _labels([mirror(scene) for scene in scenes])
+    backwards = torch.tensor([CAMERAS.index(_BACKWARDS.get(camera, camera)) for camera in CAMERAS])
     for epoch in range(epochs):
         order, total = torch.randperm(len(scenes)), 0.0
         for start in range(0, len(scenes) - batch + 1, batch):
             chosen = order[start : start + batch]
-            looks, flip = _augmented(looks_NCHW[chosen].float()), torch.rand(batch) < 0.5
-            looks = torch.where(flip[:, None, None, None], looks.flip(-1), looks).contiguous(memory_format=torch.channels_last)
+            looks, flip, reverse = looks_NCHW[chosen].float(), torch.rand(batch) < 0.5, torch.rand(batch) < 0.4
+            truth = {axis: torch.where(flip, mirrored[axis][chosen], labels[axis][chosen]) for axis in AXES}
+            truth["camera"] = torch.where(reverse, backwards[truth["camera"]], truth["camera"])
+            looks = torch.where(flip[:, None, None, None], looks.flip(-1), looks)
+            looks = torch.where(reverse[:, None, None, None], torch.cat([looks[:, :3], looks[:, 3:].flip(1)], dim=1), looks)
             with torch.autocast("cpu", torch.bfloat16):
-                logits = judge(looks)
-            loss = sum(
-                F.cross_entropy(logits[axis].float(), torch.where(flip, mirrored[axis][chosen], labels[axis][chosen]), label_smoothing=0.05)
-                for axis in AXES
-            )
+                logits = judge(_augmented(looks).contiguous(memory_format=torch.channels_last))
+            loss = sum(F.cross_entropy(logits[axis].float(), truth[axis], label_smoothing=0.05) for axis in AXES)
             loss.backward()
             optimizer.step()
             optimizer.zero_grad()
             schedule.step()
             total += loss.item()
         if on_epoch:
-            on_epoch(epoch, total / max(1, len(scenes) // batch))
+            on_epoch(epoch, total / (len(scenes) // batch))
     return judge.eval()
 
 
+def accuracies(judge: Judge, looks_NCHW: Tensor, scenes: list[Scene]) -> dict[str, float]:
+    """Share of clips named rightly, by axis."""
+    truth = _labels(scenes)
+    with torch.inference_mode():
+        logits = [judge(looks.float()) for looks in looks_NCHW.split(32)]
+    return {axis: float((torch.cat([part[axis].argmax(1) for part in logits]) == truth[axis]).float().mean()) for axis in AXES}
+
+
+def _labels(scenes: list[Scene]) -> dict[str, Tensor]:
+    return {axis: torch.tensor([values.index(getattr(scene, axis)) for scene in scenes]) for axis, values in AXES.items()}
+
+
 def _augmented(looks: Tensor) -> Tensor:
+    """Cut out, blurred, brighter or darker, noised, all a little and at random: content tells, not pixels."""
+    top, left = int(torch.randint(9, ())), int(torch.randint(13, ()))
+    looks = looks[:, :, top : _HEIGHT - int(torch.randint(9, ())), left : _WIDTH - int(torch.randint(13, ()))]
     if torch.rand(()) < 0.4:
         looks = F.avg_pool2d(F.pad(looks, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
-    looks = looks * (1 + 0.08 * torch.randn(len(looks), 1, 1, 1)) + 0.04 * torch.randn(len(looks), 1, 1, 1)
+    looks = looks * (1 + 0.05 * torch.randn(len(looks), 1, 1, 1)) + 0.02 * torch.randn(len(looks), 1, 1, 1)
     return looks + 0.02 * torch.rand(()) * torch.randn_like(looks)

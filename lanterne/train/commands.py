@@ -92,9 +92,7 @@ def judge(
     runs: Runs = DEFAULT_RUNS,
 ):
     """Train the classifier that `lanterne evaluate` judges with, on clips of all combinations and on their reconstructions."""
-    import torch
-
-    from lanterne.evaluate.judge import WEIGHTS, save_judge, train_judge
+    from lanterne.evaluate.judge import WEIGHTS, accuracies, save_judge, train_judge
     from lanterne.models import checkpoint
     from lanterne.train.data import render_shard
     from lanterne.train.judge import judge_data
@@ -106,14 +104,9 @@ def judge(
     _say(f"{len(scenes)} clips")
     trained = train_judge(looks, scenes, epochs, on_epoch=lambda epoch, loss: _say(f"epoch {epoch + 1}: {loss:.3f}"))
     save_judge(trained, output or WEIGHTS)
-    with torch.inference_mode():
-        looks, scenes = judge_data([runs / "data-val"], autoencoder)
-        logits = trained(looks.float())
-    from lanterne.evaluate.judge import AXES
-
-    for axis, values in AXES.items():
-        right = [values[index] == getattr(scene, axis) for index, scene in zip(logits[axis].argmax(1).tolist(), scenes, strict=True)]
-        _say(f"{axis}: {sum(right) / len(right):.3f} of {len(right)} unseen clips")
+    looks, scenes = judge_data([runs / "data-val"], autoencoder)
+    for axis, share in accuracies(trained, looks, scenes).items():
+        _say(f"{axis}: {share:.3f} of {len(scenes)} unseen clips")
 
 
 @app.command("all")

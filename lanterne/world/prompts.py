@@ -19,12 +19,14 @@ MAX_WORDS = 54  # of an expanded prompt, signs included: the text encoder reads 
 # Left out before phrases are compared, so that "pans to the left" and "pan left" are one.
 _DROPPED = frozenset(
     "a an the of to with and or at on by as is are was were be been it its this that there these those has have over across for "
-    "from toward towards onto into while then so very we i you he she they our my your his her their some any which who where "
+    "from toward towards onto into while then so very i you he she they our my your his her their some any which who where "
     "when like just all each every slightly l d s t n le la les un une des de du au aux en sur sous dans avec et ou par pour qui "
     "que est sont se ce cette il elle the".split()
 ) - {"into", "toward", "towards"}
 # Compared, but never reported when they stand alone.
 _SILENT = frozenset(
+    "we into toward towards inside outside onto once where keep keeps keeping kept stay stays staying cross crosses crossing "
+    "completely perfectly barely hardly always together reach reaches "
     "in out up down left right back front forward behind below above under beneath between among around through along near far "
     "off away before after during until upon within beside against past not no without never sans nor but if than too also only "
     "more most much many few lot other another own same such both still yet even ever one two three first last next can could "
@@ -44,7 +46,7 @@ _SILENT = frozenset(
     "ciel lumiere vue camera plan haut bas grand grande petit petite beau belle autour devant derriere".split()
 )
 _CAMERA_WORDS = frozenset({"camera", "drone", "shot", "view", "lens", "cam", "plan", "video"})
-_STOPS = frozenset(".;!?")  # kept between the words, so that no phrase reaches over the end of a sentence
+_STOPS = frozenset(".,;:!?")  # kept between the words, so that no phrase reaches over the end of a clause
 _NEGATIONS = frozenset({"no", "not", "without", "never", "sans"})
 _KEPT_WHOLE = frozenset({"morning", "evening", "spring", "clearing", "nothing", "during", "red", "towering", "crossing"})
 
@@ -64,26 +66,14 @@ _FEATURE_MEETINGS = {("city", "river"): "bay", ("mountains", "river"): "lake", (
 _IMPLIED_FAMILY = {"pines": "forest", "river": "forest", "clearing": "forest", "islands": "lake", "mountains_behind": "mountains",
                    "cliffs": "coast", "sandy_beach": "coast", "swell": "ocean", "whitecaps": "ocean", "mesas": "canyon",
                    "towers": "city", "bay": "coast", "rocks": "canyon", "lake": "lake"}
-# What comes nearest to words the world does not have; the reader is told, and it stands in where the prompt says nothing else.
-_NEAREST = {
-    "mountains": "glacier everest fjord cliffside slope slopes highland volcanoes",
-    "dunes": "camel camels caravan wasteland mars moonscape savanna oasis pyramid pyramids steppe",
-    "forest": "park garden jungles swamp leaf leaves tree orchard bamboo bush deer bear garden jardin arbre",
-    "lake": "pool pier dock canoe kayak swan swans ducks wetland wetlands marsh piscine",
-    "coast": "seagull seagulls lighthouse palm palms tropical surfer surfers sandcastle dock phare cove",
-    "ocean": "whale whales dolphin dolphins ship ships sailboat yacht underwater submarine shark baleine bateau",
-    "canyon": "waterfall waterfalls cave rapids cowboy horseback cascade grotte",
-    "city": "street traffic car cars bridge house houses apartment neon office crowd subway rue maison pont taxi",
-    "night": "fireworks aurora galaxy northern", "noon": "today", "storm": "wind windy tornado thundering vent",
-    "rain": "umbrella umbrellas puddles rainbow", "snow": "skiing skier skiers snowman sleet ice hail", "fog": "smoke steam dust",
-    "cloudy": "sunbeams", "push in": "walking driving walk drive", "rise": "balloon helicopter",
-}
 # A single word that names a time only loosely gives way to one that names it outright.
 _LOOSE_TIMES = frozenset({"morning", "evening", "afternoon", "day", "daylight", "matin", "soir", "jour", "stars"})
-# These say something of the camera only where the camera is spoken of: cliffs rise too.
-_LOOSE_CAMERA = "rise; rising; climb; drop; lower; sink; fixed; lift; look up; look down; go up; go down; come down; closer; lift off; " \
-                "turn right; turn left; move closer; approach; reveal wide; advance; arc; circle; circling; steady; spin around; " \
-                "move down; move up; draw back; move forward; back up; recule; monte; drop down; drop lower; retreat; motionless; drift left; drift right"
+# A clause that begins with such a word ("Rising over a lake", "we retreat") speaks of the camera too, if its path or nothing follows.
+# After a comma, some paths are as likely those of what was named before: cliffs, rising from the sea.
+_PATHS = frozenset(
+    "over above out from up upward upwards into toward towards through inside across past along around round down off away between "
+    "onto in to the a an at with under below beneath behind beyond by as while".split())
+_OTHERS_PATHS = frozenset({"from", "in", "out", "with", "by", "at", "to"})
 _CALM_MOVES = ("push_in", "pan_left", "pan_right")
 
 
@@ -244,12 +234,28 @@ def _time(found, left_out):
 
 def _camera(found, prompt, left_out):
     """What is said right after "the camera" goes first, then what can only be meant of a camera, then the rest."""
-    spoken_of = any(token in _CAMERA_WORDS for token in _tokens(prompt))
-    loose = {_roots(phrase) for phrase in _LOOSE_CAMERA.split("; ")}
-    entries = [e for e in found if any(a == "camera" for a, _ in e.meanings) and (spoken_of or e.roots not in loose)]
+    raw = _tokens(prompt)
+    spoken_of = any(token in _CAMERA_WORDS for token in raw)
+    loose = {_roots(phrase) for phrase in words.LOOSE_CAMERA.split("; ")}
+    named = [e for e in found if any(a == "camera" for a, _ in e.meanings)]
+    entries = [e for e in named if spoken_of or e.roots not in loose or _opens_clause(e, raw)]
     entries = [e for e in entries if e.after_camera or e.roots not in loose] or entries
     entries.sort(key=lambda e: (not e.after_camera, e.start))
     return _first(entries, "camera", left_out)
+
+
+def _opens_clause(entry, raw):
+    """Whether the phrase begins a clause of its own and goes on with a path, as a move of the camera would be told."""
+    raw = [token for token in raw if (_root(token),) not in _speeds()]
+    first, *_, last = 2 * entry.words.split()
+    for place, token in enumerate(raw):
+        before = raw[place - 1] if place else "."
+        if token != first or before not in _STOPS | {"we"} or last not in raw[place:]:
+            continue
+        after = (*raw[raw.index(last, place) + 1 :], ".")[0]
+        if after in _STOPS or after in _PATHS and not (before == "," and after in _OTHERS_PATHS):
+            return True
+    return False
 
 
 # ---- finding phrases
@@ -309,7 +315,7 @@ def _unknown(loose):
 
 def _tokens(text):
     plain = unicodedata.normalize("NFKD", text.replace("œ", "oe").lower())
-    return re.findall(r"[a-z0-9]+|[.;!?]", "".join(c for c in plain if not unicodedata.combining(c)))
+    return re.findall(r"[a-z0-9]+|[.,;:!?]", "".join(c for c in plain if not unicodedata.combining(c)))
 
 
 @cache
@@ -380,7 +386,7 @@ def _shot_roots():
 def _caption_roots():
     tables = [table for _, group in _SPOKEN for table in group]
     return {root for table in tables for options in table.values() for phrase in options for root in _roots(phrase)} | {
-        _root(w) for w in "view scene show see look video here camera".split()}
+        _root(w) for w in "view scene show see look video here camera we".split()}
 
 
 @cache
@@ -391,4 +397,4 @@ def _single_words():
 
 @cache
 def _nearest_by_hand():
-    return {word: near for near, far in _NEAREST.items() for word in far.split()}
+    return {word: near for near, far in words.NEAREST.items() for word in far.split()}

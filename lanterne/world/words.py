@@ -173,7 +173,7 @@ HEARD = {
     ("family", "forest"): "woods; wood; trees; jungle; rainforest; pine forest; taiga; treetops; canopy; foret; bois; arbres; "
                           "mountain forest; forest in the mountains; foliage; grove; birches; oaks; sapin; pine woods",
     ("family", "lake"): "pond; reservoir; tarn; loch; lac; etang; forest lake; lakes; lakefront; lakeshore",
-    ("family", "coast"): "shore; beach; plage; rocky coast; rocky shore; coast; coastal; seacoast; seafront; surf; breakers; sea cliffs; cote; littoral; rivage; falaise; cliff; cliffs; "
+    ("family", "coast"): "shore; beach; plage; rocky coast; rocky shore; coast; coastal; seacoast; seafront; surf; breakers; sea cliffs; cote; littoral; rivage; falaise; cliff; cliffs; cliffs rising; "
                          "bord de mer; shores; tide; lagoon",
     ("family", "ocean"): "sea; ocean; oceans; open water; atlantic; pacific; mer; large; pleine mer; haute mer; deep blue; offshore; "
                          "waves; vagues; water to the horizon",
@@ -196,7 +196,7 @@ HEARD = {
     ("feature", "towers"): "tower; skyscrapers; skyscraper; high rise; high rises; tours; gratte-ciel; glass towers; tall buildings",
     ("feature", "bay"): "harbor; port; waterfront; baie; riverfront",
     ("time_of_day", "dawn"): "dawn; sunrise; daybreak; rising sun; sun rises; sunup; aube; lever du soleil; lever de soleil; aurore; "
-                             "sun is rising; break of day; sun rising; first rays; crack of dawn",
+                             "sun is rising; sun barely up; sun just up; sun coming up; break of day; sun rising; first rays; crack of dawn",
     ("time_of_day", "morning"): "morning; mornings; matin; matinee; breakfast; forenoon; morning light; early in the day",
     ("time_of_day", "noon"): "noon; midday; daytime; daylight; midi; afternoon; apres-midi; plein jour; day; noonday; lunchtime; "
                              "sun overhead; noontime; jour",
@@ -232,7 +232,7 @@ HEARD = {
                           "fresh snow; blanketed in snow; deep snow; wintertime; snowbound; snow lies; couvert de neige",
     ("camera", "static"): "static; tripod; fixed camera; still camera; camera fixed; locked off; stationary; no camera movement; "
                           "camera still; camera is still; fixed; camera holds; unmoving; motionless; locked camera; camera steady; "
-                          "plan fixe; still shot; camera locked; camera does not move; camera doesn't move; camera never moves",
+                          "plan fixe; still shot; camera locked; stays where it is; stays put; camera does not move; camera doesn't move; camera never moves",
     ("camera", "pan_left"): "pan left; panning left; move left; drift left; look left; travel left; track left; slide left; "
                             "panoramique a gauche; panoramique gauche; vers la gauche; pan from right to left; right to left; move from right to left; sweep from right to left; pan to left; turn left; "
                             "sweep left; swing left; glide left; turning left; from right to left",
@@ -248,9 +248,9 @@ HEARD = {
     ("camera", "pull_back"): "pull back; pull out; pull away; zoom out; dolly out; backward; move back; move away; fly backwards; "
                              "travelling arriere; recule; retreat; back off; move out; fly back; back up; drift back; reveal wide",
     ("camera", "rise"): "rise; rising; ascend; climb; crane up; boom up; lift off; move up; go up; camera up; float up; drone rises; "
-                        "soar up; lift; monte; s'eleve; rise up; drone going up; fly up; ascent",
+                        "soar up; lift; going up; monte; s'eleve; rise up; drone going up; fly up; ascent",
     ("camera", "descend"): "descend; descending; crane down; boom down; lower; sink; drop down; come down; float down; go down; "
-                           "descent; descend; fly down; camera down; drop; come in to land; move down",
+                           "descent; descend; fly down; camera down; drop; come in to land; going down; move down",
     ("camera", "orbit"): "orbit; circle; circling; arc; rotate around; rotating around; fly around; flying around; 360; revolve; "
                          "go around; travel around; move around; tourne autour; spin around; swing around; circular",
     ("speed", "slow"): "slow; slowly; lent; lente; lentement; leisurely; unhurried; gradually; doucement; gradual; gently",
@@ -258,3 +258,26 @@ HEARD = {
     ("speed", "fast"): "fast; quick; quickly; rapid; rapidly; swift; swiftly; rapide; rapidement; vite; racing; rushing; speeding; "
                        "high speed; hurried; fast-moving; full speed; top speed",
 }
+
+# What comes nearest to words the world does not have; the reader is told, and it stands in where the prompt says nothing else.
+NEAREST = {
+    "mountains": "glacier everest fjord cliffside slope slopes highland volcanoes",
+    "dunes": "camel camels caravan wasteland mars moonscape savanna oasis pyramid pyramids steppe",
+    "forest": "park garden jungles swamp leaf leaves tree orchard bamboo bush deer bear garden jardin arbre",
+    "lake": "pool pier dock canoe kayak swan swans ducks wetland wetlands marsh piscine",
+    "coast": "seagull seagulls lighthouse palm palms tropical surfer surfers sandcastle dock phare cove",
+    "ocean": "whale whales dolphin dolphins ship ships sailboat yacht underwater submarine shark baleine bateau",
+    "canyon": "waterfall waterfalls cave rapids cowboy horseback cascade grotte",
+    "city": "street traffic car cars bridge house houses apartment neon office crowd subway rue maison pont taxi",
+    "night": "fireworks aurora galaxy northern", "noon": "today", "storm": "wind windy tornado thundering vent",
+    "rain": "umbrella umbrellas puddles rainbow", "snow": "skiing skier skiers snowman sleet ice hail", "fog": "smoke steam dust",
+    "cloudy": "sunbeams", "push in": "walking driving walk drive", "rise": "balloon helicopter",
+}
+
+# These say something of the camera only where the camera is spoken of, or where they begin a clause: cliffs rise too.
+LOOSE_CAMERA = (
+    "rise; rising; climb; drop; lower; sink; fixed; lift; look up; look down; go up; go down; come down; closer; lift off; "
+    "turn right; turn left; move closer; approach; reveal wide; advance; arc; circle; circling; steady; spin around; going "
+    "up; going down; move down; move up; draw back; move forward; back up; recule; monte; drop down; drop lower; retreat; "
+    "motionless; drift left; drift right"
+)

@@ -1,0 +1,34 @@
+"""Shared by the tests: a tiny model in a file, and a home of its own for every test."""
+
+import pytest
+import torch
+
+from lanterne.models import checkpoint
+from lanterne.models.autoencoder import AutoencoderConfig, StreamingAutoencoder
+from lanterne.models.transformer import SpacetimeTransformer, TransformerConfig
+
+torch.set_num_threads(2)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    folder = tmp_path / "home"
+    monkeypatch.setenv("LANTERNE_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_weights(tmp_path_factory):
+    """A checkpoint of the embedded model's shape in the large and tiny in the small, with random weights that do something."""
+    torch.manual_seed(7)
+    transformer = SpacetimeTransformer(
+        TransformerConfig(in_channels=8, out_channels=8, num_heads=2, head_dim=16, num_layers=3, ffn_width=48)
+    )
+    autoencoder = StreamingAutoencoder(
+        AutoencoderConfig(
+            latent_channels=8, encoder_widths=(8, 8, 16), encoder_blocks=(1, 1, 1), decoder_widths=(8, 8, 16), decoder_blocks=(1, 2, 1)
+        )
+    )
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    checkpoint.save(path, {"transformer": transformer, "autoencoder": autoencoder}, {"training": {"data": "none"}}, dtype="float32")
+    return path

@@ -1,0 +1,182 @@
+"""The command as a user runs it: a process, its output, its exit code and the files it leaves."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from lanterne.video import VideoWriter
+
+
+@pytest.fixture
+def lanterne(tiny_weights, tmp_path, home):
+    """Run the command in an empty folder; options for a quick run are added to `generate`."""
+
+    def run(*arguments, check=True, start=False):
+        arguments = [str(argument) for argument in arguments]
+        if arguments[0] == "generate" and "--weights" not in arguments and "--resume" not in arguments:
+            arguments += ["--weights", str(tiny_weights)]
+        command = [sys.executable, "-m", "lanterne.cli", *arguments]
+        options = {"cwd": tmp_path, "text": True, "env": os.environ | {"COLUMNS": "200"}}
+        if start:
+            return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+        done = subprocess.run(command, capture_output=True, timeout=120, **options)
+        assert not check or done.returncode == 0, done.stderr
+        return done
+
+    return run
+
+
+def _hash(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _count(path):
+    with av.open(str(path)) as container:
+        return sum(1 for _ in container.decode(video=0))
+
+
+def test_a_prompt_becomes_a_file_with_a_summary(lanterne, tmp_path):
+    done = lanterne("generate", "a lake at dawn with a dragon", "--seconds", 1, "--steps", 2, "--json", "--size", "320x180")
+    summary = json.loads(done.stdout)
+    path = tmp_path / summary["file"]
+    assert path.exists() and _count(path) == summary["frames"] == 16
+    assert (summary["width"], summary["height"], summary["made_at"]) == (320, 180, "256x144")
+    assert summary["sha256"] == _hash(path)
+    assert summary["unknown_words"] == ["dragon"] and '"dragon"' in done.stderr
+    assert summary["peak_memory_mb"] > 50
+
+
+def test_again_repeats_to_the_byte_and_can_change_things(lanterne, tmp_path):
+    lanterne("generate", "dunes at night", "--seconds", 0.5, "--steps", 2, "-o", "a.mp4")
+    lanterne("generate", "--again", "a.mp4", "-o", "b.mp4")
+    lanterne("generate", "--again", "a.mp4", "-o", "c.mp4", "--seed", 5)
+    assert _hash(tmp_path / "a.mp4") == _hash(tmp_path / "b.mp4") != _hash(tmp_path / "c.mp4")
+
+
+def test_zero_seconds_is_a_picture(lanterne, tmp_path):
+    lanterne("generate", "a forest", "--seconds", 0, "--steps", 2, "--aspect", "1:1", "-o", "p.png", "--quiet")
+    with Image.open(tmp_path / "p.png") as picture:
+        assert picture.size == (192, 192)
+
+
+def test_start_image_continue_and_edit(lanterne, tmp_path):
+    Image.new("RGB", (300, 200), (200, 80, 20)).save(tmp_path / "p.png")
+    quick = ("--steps", 2, "--seed", 1)
+    lanterne("generate", "a lake", "--seconds", 0.5, "--image", "p.png", "-o", "i.mp4", *quick)
+    lanterne("generate", "a lake in fog", "--seconds", 0.5, "--continue", "i.mp4", "-o", "c.mp4", *quick)
+    lanterne("generate", "a lake at night", "--edit", "i.mp4", "--strength", 0.5, "-o", "e.mp4", *quick)
+    assert [_count(tmp_path / name) for name in ("i.mp4", "c.mp4", "e.mp4")] == [8, 16, 8]
+    lanterne("generate", "--again", "c.mp4", "-o", "c2.mp4")
+    assert _hash(tmp_path / "c.mp4") == _hash(tmp_path / "c2.mp4")
+
+
+def test_a_video_of_somebody_else_is_continued(lanterne, tmp_path):
+    with VideoWriter(tmp_path / "v.mp4", 320, 240, {}, fps=30) as writer:
+        writer.write(np.full((30, 240, 320, 3), 120, np.uint8))
+    lanterne("generate", "a lake", "--seconds", 1, "--continue", "v.mp4", "-o", "c.mp4", "--steps", 1)
+    assert _count(tmp_path / "c.mp4") == 32
+
+
+def test_ctrl_c_keeps_what_is_done_and_resume_finishes_it(lanterne, tmp_path):
+    options = ("generate", "a city at night", "--seconds", 6, "--steps", 12, "--seed", 2)
+    lanterne(*options, "-o", "whole.mp4")
+    process = lanterne(*options, "-o", "cut.mp4", start=True)
+    runs = tmp_path / "home" / "runs"
+    deadline = time.monotonic() + 60
+    while not list(runs.glob("*/chunk-0000.npy")) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in told and "--resume" in told
+    assert not list(tmp_path.glob("*cut*"))
+    lanterne("generate", "--resume", "last")
+    assert _hash(tmp_path / "cut.mp4") == _hash(tmp_path / "whole.mp4")
+    assert not list(runs.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["generate"], "There is no prompt"),
+        (["generate", ""], "prompt is empty"),
+        (["generate", "x" * 40_000], "40,000 characters"),
+        (["generate", "a lake", "--seconds", "0.01"], "0.01 seconds"),
+        (["generate", "a lake", "--seconds", "10000"], "10000 seconds"),
+        (["generate", "a lake", "--seconds", "long"], "valid"),
+        (["generate", "a lake", "--size", "255x143"], "width of 255"),
+        (["generate", "a lake", "--size", "big"], "cannot be read"),
+        (["generate", "a lake", "--aspect", "4:3"], "aspect '4:3'"),
+        (["generate", "a lake", "--size", "100x100", "--aspect", "16:9"], "does not have the aspect"),
+        (["generate", "a lake", "--image", "text.txt"], "cannot be read as a picture"),
+        (["generate", "a lake", "--image", "none.png"], "no file"),
+        (["generate", "a lake", "--continue", "half.mp4"], "cut short"),
+        (["generate", "a lake", "--continue", "text.txt"], "cannot be read as a video"),
+        (["generate", "a lake", "--edit", "half.mp4"], "cut short"),
+        (["generate", "a lake", "--edit", "half.mp4", "--image", "text.txt"], "exclude each other"),
+        (["generate", "a lake", "--strength", "0.5"], "--edit"),
+        (["generate", "a lake", "--weights", "text.txt"], "not a whole safetensors file"),
+        (["generate", "a lake", "--weights", "none.safetensors"], "no weights file"),
+        (["generate", "a lake", "-o", "text.txt/v.mp4"], "not a folder"),
+        (["generate", "a lake", "-o", "v.avi"], "*.mp4"),
+        (["generate", "a lake", "-o", "."], "*.mp4"),
+        (["generate", "--again", "text.txt"], "holds no settings"),
+        (["generate", "--resume", "nothing"], "no interrupted run"),
+        (["generate", "a lake", "--no-such-option"], "No such option"),
+        (["nonsense"], "No such command"),
+        (["world", "render", "--family", "moon"], "not in this world"),
+        (["world", "sheet", "--by", "colour"], "--by 'colour'"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_code_2(lanterne, tmp_path, arguments, message):
+    (tmp_path / "text.txt").write_text("This is a text.")
+    with VideoWriter(tmp_path / "whole.mp4", 256, 144, {}) as writer:
+        writer.write(np.random.default_rng(0).integers(0, 255, (24, 144, 256, 3), dtype=np.uint8))
+    data = (tmp_path / "whole.mp4").read_bytes()
+    (tmp_path / "half.mp4").write_bytes(data[: len(data) // 2])
+    before = sorted(tmp_path.rglob("*.mp4"))
+    done = lanterne(*arguments, check=False)
+    assert done.returncode == 2, done.stderr
+    errors = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
+    assert len(errors) == 1 and message in errors[0] and errors[0].endswith("."), done.stderr
+    assert "Traceback" not in done.stderr
+    assert sorted(tmp_path.rglob("*.mp4")) == before
+
+
+def test_a_fault_of_ours_is_not_shown_as_the_users(lanterne, tmp_path, home, monkeypatch):
+    """A broken installation: the road itself cannot be imported."""
+    broken = tmp_path / "broken"
+    (broken / "av").mkdir(parents=True)
+    (broken / "av" / "__init__.py").write_text("raise RuntimeError('broken')")
+    monkeypatch.setenv("PYTHONPATH", str(broken))
+    done = lanterne("generate", "a lake", check=False)
+    assert done.returncode == 1
+    assert "not through anything you did" in done.stderr and "Traceback" not in done.stderr
+    assert "RuntimeError: broken" in next((home / "faults").glob("*.txt")).read_text()
+
+
+def test_help_and_version_answer_without_torch(lanterne):
+    assert "generate" in lanterne("--help").stdout
+    assert "--continue" in lanterne("generate", "--help").stdout
+    assert lanterne("--version").stdout.startswith("lanterne ")
+    code = "import sys, lanterne.cli; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_the_world_can_be_looked_at(lanterne, tmp_path):
+    lanterne("world", "render", "-o", "w.mp4", "--seconds", 0.25, "--size", "64x36", "--family", "coast", "--truth")
+    assert _count(tmp_path / "w.mp4") == 4
+    truth = np.load(tmp_path / "w.npz")
+    assert truth["depth"].shape == truth["classes"].shape == (4, 36, 64) and truth["flow"].shape == (4, 36, 64, 2)
+    lanterne("world", "sheet", "-o", "s.png", "--by", "season")
+    with Image.open(tmp_path / "s.png") as picture:
+        assert picture.size[0] > 4 * 192
