@@ -43,8 +43,7 @@ evaluate: $(VENV)/.installed-all
 	$(BIN)/lanterne evaluate
 
 bench: $(VENV)/.installed-all
-	$(BIN)/python -m bench.generate
-	$(BIN)/python -m bench.transformer
+	$(BIN)/python -m bench
 
 world: $(VENV)/.installed-all
 	$(BIN)/lanterne world sheet --output lanterne-output/world.png

@@ -29,7 +29,7 @@ def write_card(
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet = path.with_name("model-card.jpg")
-    Image.fromarray(_contact_sheet(made_NTHWC, rows)).save(sheet, quality=86)
+    Image.fromarray(_contact_sheet(made_NTHWC, rows)).save(sheet, quality=82)
     text = [f"# Model card\n\nMeasured on {date.today().isoformat()} by `{command}`, weights `{report['weights'][:12]}`, "
             f"judge `{report['judge']}`.\n"]
     text.append(_table(["", ""], [[key, value] for key, value in about.items()]))
@@ -79,7 +79,7 @@ def write_card(
     if pairs:
         nearest_sheet = path.with_name("model-card-nearest.jpg")
         sheet = grid([list(row) for row in zip(*pairs, strict=True)], ["made", "trained on"], [""] * len(pairs))
-        Image.fromarray(sheet).save(nearest_sheet, quality=86)
+        Image.fromarray(sheet).save(nearest_sheet, quality=82)
         text.append(f"![The generations nearest to any training picture, and those pictures]({nearest_sheet.name})\n")
     text.append((Path(__file__).parent / "card_text.md").read_text())
     path.write_text("\n".join(text))
@@ -95,15 +95,19 @@ def _cell(value: dict | None) -> str:
 
 def _rollouts(report: dict) -> str:
     names = {
-        "drift_mean": "drift of brightness, %", "worst_drift_mean": "worst drift of brightness, %", "drift_saturation": "drift of saturation, %",
-        "drift_sharpness": "drift of sharpness, %", "seam": "frame difference at chunk starts over elsewhere", "motion": "motion",
-        "flicker": "flicker",
+        "drift_mean": "drift of brightness, %", "drift_saturation": "drift of saturation, %", "drift_sharpness": "drift of sharpness, %",
+        "seam": "frame difference at chunk starts over elsewhere", "motion": "motion", "flicker": "flicker",
     }
-    columns = [name for name in ("rollout_8", "rollout_60") if name in report]
-    rows = [[text, *(f"{report[column][key]:.2f}" for column in columns)] for key, text in names.items()]
-    heads = {"rollout_8": "8 s", "rollout_60": "60 s"}
-    note = "Drift: the largest change of any 4 s window against the first; means over the rollouts except where it says worst.\n"
-    return _table(["", *(heads[column] for column in columns)], rows) + "\n" + note
+    columns = {"renders_8": "renders, 8 s", "rollout_8": "the model, 8 s", "rollout_60": "the model, 60 s"}
+    columns = {name: head for name, head in columns.items() if name in report}
+
+    def cell(figures, key):
+        worst = f" (worst {figures[f'worst_{key}']:.1f})" if f"worst_{key}" in figures else ""
+        return f"{figures[key]:.2f}{worst}"
+
+    rows = [[text, *(cell(report[column], key) for column in columns)] for key, text in names.items()]
+    note = "Drift: the largest change of any 4 s window against the first. Means over the rollouts, which move their camera or hold it.\n"
+    return _table(["", *columns.values()], rows) + "\n" + note
 
 
 def _count(value: dict | None) -> int:
@@ -115,13 +119,16 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
     return "\n".join([*lines, *("| " + " | ".join(str(cell) for cell in row) + " |" for row in rows)]) + "\n"
 
 
-def _contact_sheet(clips: np.ndarray, rows: list[dict], across: int = 4, down: int = 8) -> np.ndarray:
-    """One middle frame each, evenly over the prompts, a row for a family where there are enough."""
-    order = np.linspace(0, len(rows) - 1, across * down).round().astype(int)
-    middle = clips.shape[1] // 2
-    pictures = [[np.asarray(clips[index][middle]) for index in order[start : start + across]] for start in range(0, len(order), across)]
-    labels = [rows[order[start]]["family"] for start in range(0, len(order), across)]
-    return grid(pictures, labels, [""] * across)
+def _contact_sheet(clips: np.ndarray, rows: list[dict], across: int = 4) -> np.ndarray:
+    """Middle frames: a row for each family, evenly over its prompts; not chosen by eye."""
+    by_family: dict[str, list[int]] = {}
+    for index, row in enumerate(rows):
+        by_family.setdefault(row["family"], []).append(index)
+    chosen = {
+        family: [places[number * len(places) // across] for number in range(across)] for family, places in by_family.items()
+    }
+    pictures = [[np.asarray(clips[index][clips.shape[1] // 2]) for index in places] for places in chosen.values()]
+    return grid(pictures, list(chosen), [""] * across)
 
 
 def _plot(windows: list, path: Path) -> None:

@@ -18,7 +18,7 @@ from lanterne.generate import GUIDANCE, SHIFT, STEPS, Engine, Request, generate
 from lanterne.train.data import LANDSCAPE, read_shards
 from lanterne.train.judge import reconstruct
 from lanterne.video import FPS
-from lanterne.world.prompts import expand
+from lanterne.world.prompts import expand, understand
 from lanterne.world.scene import FEATURES, SEASONAL, Scene, draw_scene, is_held_out, to_dict
 
 PROMPTS = Path(__file__).parent.parent / "world" / "held_out_prompts.txt"
@@ -155,25 +155,40 @@ class Evaluation:
 
     def rollout(self, seconds: float, count: int) -> dict:
         """Means over rollouts of drift, seam ratio and motion; and each measure by 4 s window."""
-        path = self.folder / f"rollout-{seconds:g}-{count}.json"
+        videos = (
+            np.concatenate(list(generate(self.engine, Request(prompt=prompt, seed=index, seconds=seconds), expand=expand)))
+            for index, prompt in enumerate(_ROLLOUTS[:count])
+        )
+        return self._lasting(self.folder / f"rollout-{seconds:g}-{count}.json", videos, f"rollout of {seconds:g} s", count)
+
+    def rollout_of_renders(self, seconds: float, count: int) -> dict:
+        """The same of renders of the same prompts: cameras that move change what is seen, and so do waves and clouds."""
+        from lanterne.world.render import render
+
+        said = [understand(prompt) for prompt in _ROLLOUTS[:count]]
+        scenes = [scene_for({axis: getattr(one, axis) for axis in AXES}, _UNSEEN + 600_000 + place) for place, one in enumerate(said)]
+        path = self.runs / "evaluate" / f"rollout-{_digest([seconds, *(to_dict(scene) for scene in scenes)])}.json"
+        videos = (render(scene, *LANDSCAPE, round(seconds * FPS)).frames_THWC for scene in scenes)
+        return self._lasting(path, videos, f"renders of {seconds:g} s", count)
+
+    def _lasting(self, path: Path, videos: Iterator[np.ndarray], name: str, count: int) -> dict:
         if path.exists():
             return json.loads(path.read_text())
         results, windows = [], []
-        for index, prompt in enumerate(_ROLLOUTS[:count]):
-            request = Request(prompt=prompt, seed=index, seconds=seconds)
-            frames = np.concatenate(list(generate(self.engine, request, expand=expand)))
-            drift = metrics.drift(frames)
+        for index, frames in enumerate(videos):
             results.append(
-                {f"drift_{name}": value for name, value in drift.items()}
+                {f"drift_{measure}": value for measure, value in metrics.drift(frames).items()}
                 | {"seam": metrics.seam_ratio(frames), "motion": metrics.motion(frames), "flicker": metrics.flicker(frames)}
             )
             cuts = range(0, len(frames) - metrics.WINDOW + 1, metrics.WINDOW)
             parts = [frames[cut : cut + metrics.WINDOW] for cut in cuts]
             windows.append([[float(p.mean()), metrics.saturation(p), metrics.sharpness(p), metrics.motion(p)] for p in parts])
-            np.save(self.folder / f"rollout-{seconds:g}-{index}.npy", frames[:: 4 * FPS])
-            self.say(f"rollout of {seconds:g} s: {index + 1} of {count}")
+            np.save(path.with_name(f"{path.stem}-{index}.npy"), frames[:: 4 * FPS])
+            self.say(f"{name}: {index + 1} of {count}")
         summary = {key: float(np.mean([result[key] for result in results])) for key in results[0]}
-        summary |= {"worst_drift_mean": max(result["drift_mean"] for result in results), "windows": windows}
+        for measure in ("mean", "saturation", "sharpness"):
+            summary[f"worst_drift_{measure}"] = max(result[f"drift_{measure}"] for result in results)
+        summary["windows"] = windows
         path.write_text(json.dumps(summary))
         return summary
 
@@ -232,7 +247,7 @@ class Evaluation:
         report = {
             "weights": self.engine.weights, "judge": self.judge.name, "prompts": len(self.rows), "attributes": self.attributes(clips),
             "dynamics": self.dynamics(clips), "autoencoder": self.autoencoder(clips), "diversity": self.diversity(),
-            "nearest": nearest, "rollout_8": self.rollout(8, 4),
+            "nearest": nearest, "renders_8": self.rollout_of_renders(8, 4), "rollout_8": self.rollout(8, 4),
         }
         if not quick:
             report["rollout_60"] = self.rollout(60, 2)

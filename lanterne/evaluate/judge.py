@@ -93,7 +93,8 @@ def load_judge(path: Path = WEIGHTS) -> Judge:
 
 
 def save_judge(judge: Judge, path: Path = WEIGHTS) -> None:
-    tensors = {name: value.half() if value.is_floating_point() else value for name, value in judge.state_dict().items()}
+    state = judge.state_dict()
+    tensors = {name: (value.half() if value.is_floating_point() else value).contiguous() for name, value in state.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, path)
 

@@ -1,5 +1,6 @@
 """`lanterne train`: every stage from nothing to the shipped weights, each resumable."""
 
+import json
 import os
 from pathlib import Path
 from typing import Annotated
@@ -48,7 +49,27 @@ def autoencoder(
     config = autoencoder_tiny() if tiny else autoencoder_small()
     _require(runs / "data", "clips-*.json", "lanterne train render")
     model = train_autoencoder(runs / "data", runs / "ae", config, minutes, decoder_only, device, on_log=_say)
-    checkpoint.save(runs / "autoencoder.safetensors", {"autoencoder": model}, {}, dtype="float32")
+    metadata = {"training": {"autoencoder trained": _summary(runs / "ae" / "autoencoder.jsonl")}}
+    checkpoint.save(runs / "autoencoder.safetensors", {"autoencoder": model}, metadata, dtype="float32")
+
+
+@app.command()
+def adopt(
+    weights: Annotated[Path | None, typer.Option(help="Another weights file than the embedded one.", show_default=False)] = None,
+    runs: Runs = DEFAULT_RUNS,
+):
+    """Go on from finished weights: their autoencoder stays as it is, their transformer is what the next stage starts from."""
+    from lanterne.generate import EMBEDDED
+    from lanterne.models import checkpoint
+    from lanterne.train import transformer as stage
+
+    for path in (runs / "autoencoder.safetensors", runs / "dit" / "transformer.pt"):
+        if path.exists():
+            raise typer.BadParameter(f"{path} is there already, and would be lost; give another folder with --runs, or delete it.")
+    loaded = checkpoint.load(weights or EMBEDDED)
+    stage.adopt(loaded.build("transformer"), runs / "dit")
+    checkpoint.save(runs / "autoencoder.safetensors", {"autoencoder": loaded.build("autoencoder")}, loaded.metadata, dtype="float32")
+    typer.echo(f"{runs} goes on from {weights or EMBEDDED}; next: lanterne train render, latents, transformer", err=True)
 
 
 @app.command()
@@ -80,8 +101,12 @@ def transformer(
         raise typer.BadParameter(f"size {size!r} is not one of tiny, nano, small.")
     _require(runs / "latents", "*.spans.npy", "lanterne train latents")
     model = train_transformer(runs / "latents", runs / "dit", getattr(models, size)(), minutes, device, on_log=_say)
-    autoencoder = checkpoint.load(runs / "autoencoder.safetensors").build("autoencoder")
-    checkpoint.save(runs / "lanterne.safetensors", {"transformer": model, "autoencoder": autoencoder}, {}, dtype="int8")
+    before = checkpoint.load(runs / "autoencoder.safetensors")
+    history = dict(before.metadata.get("training", {}))
+    earlier = [history["transformer trained"]] if "transformer trained" in history else []
+    history["transformer trained"] = "; then ".join([*earlier, _summary(runs / "dit" / "transformer.jsonl")])
+    modules = {"transformer": model, "autoencoder": before.build("autoencoder")}
+    checkpoint.save(runs / "lanterne.safetensors", modules, {"training": history}, dtype="int8")
     typer.echo(f"wrote {runs / 'lanterne.safetensors'}; try it with --weights, and copy it where lanterne evaluate says it is better")
 
 
@@ -122,6 +147,12 @@ def everything(
     autoencoder(minutes=minutes / 4, device=device, runs=runs, decoder_only=False, tiny=size == "tiny")
     latents(device=device, runs=runs)
     transformer(minutes=minutes / 2, size=size, device=device, runs=runs)
+
+
+def _summary(log: Path) -> str:
+    """What a stage's log says in its last line."""
+    row = json.loads(log.read_text().splitlines()[-1])
+    return f"{row['step']:,} steps in {row['seconds'] / 60:.0f} minutes on {row['clips']:,} clips"
 
 
 def _say(what):

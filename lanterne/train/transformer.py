@@ -27,9 +27,9 @@ START_IMAGE = 0.12  # share of sequences whose first frame is given
 CLIP_SHIFT = 2.0  # clips hide less under noise than stills do
 HISTORY_SIGMA = 0.15  # history is noised up to this level
 ROUTED_UNTIL = 0.8  # of the stage's time; then all tokens go through all blocks, as when generating
-BATCH_FRAMES = 90  # latent frames in a batch
+BATCH_FRAMES = 40  # latent frames in a batch; small, since steps count for more than tokens this early
 # Share of steps by the latent frames of a sequence: stills for composition, the first chunk most, rollouts last.
-_LENGTHS = ((1, 0.12), (5, 0.45), (9, 0.28), (17, 0.15))
+_LENGTHS = ((1, 0.25), (5, 0.42), (9, 0.22), (17, 0.11))
 _EVERY_SECONDS = 240
 # Matrices that face the data or the noise level: AdamW's.
 _BY_ADAM = ("patch_embedding", "proj_out", "condition_embedder", "scale_shift_table")
@@ -50,7 +50,8 @@ def train_transformer(
     """Train until the stage has had `minutes` of wall clock in all; go on from `out/transformer.pt` where it exists.
 
     latents: a cache; its sibling `<latents>-val` is validated on. Writes `out/transformer.jsonl`. A later call with more minutes
-    takes the constant learning rate up again. Returns the averaged model.
+    takes the constant learning rate up again; a state of `adopt` has none of the optimizer's, which then warms up anew. Returns the
+    averaged model.
     """
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
@@ -61,7 +62,8 @@ def train_transformer(
     if state:
         model.load_state_dict(state["model"])
         average.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
+        if "optimizer" in state:
+            optimizer.load_state_dict(state["optimizer"])
     step, clock = (state["step"], Clock(minutes, state["seconds"])) if state else (0, Clock(minutes))
     random = np.random.default_rng(step)
     shards, validation = read_latents(latents), read_latents(latents.with_name(latents.name + "-val"))
@@ -100,6 +102,13 @@ def train_transformer(
     check()
     average.swap(model)
     return model.requires_grad_(False).eval()
+
+
+def adopt(model: SpacetimeTransformer, out: Path) -> None:
+    """Make `out` a stage that goes on from these weights, with its clock and its steps at 0."""
+    out.mkdir(parents=True, exist_ok=True)
+    average = WeightAverage(model, decay=0.998).state_dict()
+    save_state(out / "transformer.pt", {"step": 0, "seconds": 0.0, "model": model.state_dict(), "average": average})
 
 
 def flow_matching_loss(model: nn.Module, batch: Batch, routed_TR: Tensor | None = None) -> Tensor:
