@@ -47,11 +47,6 @@ def velocity(x0_BCTHW, noise_BCTHW):
     return noise_BCTHW - x0_BCTHW
 
 
-def x0_from_velocity(x_BCTHW, v_BCTHW, sigma):
-    """The data the velocity points to: x_sigma - sigma v. sigma as in `interpolate`."""
-    return x_BCTHW - _over_frames(sigma) * v_BCTHW
-
-
 def shift_sigma(sigma, shift: float):
     """Move noise levels up (shift > 1), for signals that noise hides less. Esser et al. 2024, eq. 23."""
     return shift * sigma / (1 + (shift - 1) * sigma)

@@ -25,7 +25,7 @@ from lanterne.models import checkpoint
 from lanterne.models.autoencoder import SPATIAL_FACTOR, StreamingAutoencoder
 from lanterne.models.text_encoder import TextEncoder
 from lanterne.models.transformer import PreparedText, SpacetimeTransformer
-from lanterne.samplers import euler
+from lanterne.samplers import euler, guided
 from lanterne.video import FPS
 
 EMBEDDED = Path(__file__).parent / "embedded" / "lanterne.safetensors"
@@ -322,7 +322,7 @@ class _ChunkSampler:
 
         def velocity(x_CtHW, sigma):
             v = self.model.forward_chunk(self._batched(x_CtHW), self._timesteps(frames * sigma), self.text, cache).float()
-            v = v[1] + self.request.guidance * (v[0] - v[1]) if self.batch == 2 else v[0]
+            v = guided(v[0], v[1], self.request.guidance) if self.batch == 2 else v[0]
             v = v * frames[:, None, None]  # what is given does not move
             latest["x0"] = x_CtHW - sigma * v
             return v
@@ -354,8 +354,3 @@ def _decode(engine: Engine, latent_CHW: Tensor, memory) -> tuple[np.ndarray, lis
 def _to_video(frames: list[np.ndarray]) -> Tensor:
     """uint8 (H, W, 3) each -> 1 3 T H W float32 in [-1, 1]."""
     return torch.from_numpy(np.stack(frames)).permute(3, 0, 1, 2)[None].float().div(127.5).sub(1)
-
-
-def still(request: Request) -> Request:
-    """The request for the first frame alone."""
-    return replace(request, seconds=0)

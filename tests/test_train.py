@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from lanterne.flow import CHUNK, FIRST_CHUNK
+from lanterne.models import checkpoint
 from lanterne.models.autoencoder import StreamingAutoencoder, autoencoder_tiny
 from lanterne.models.transformer import tiny
 from lanterne.train import data as data_module
@@ -220,6 +221,33 @@ def test_the_transformer_stage_runs_logs_and_resumes(runs, latents, tmp_path, mo
     assert rows[-1]["step"] > rows[0]["step"] > 0
     assert rows[-1]["held_out"] > 0
     assert not any(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_training_goes_on_from_finished_weights(runs, latents, tmp_path, tiny_weights, monkeypatch):
+    from typer.testing import CliRunner
+
+    from lanterne.train.commands import app
+
+    def train(*arguments):
+        return CliRunner().invoke(app, [*arguments, "--runs", str(tmp_path)])
+
+    finished = checkpoint.load(tiny_weights)
+    assert train("adopt", "--weights", str(tiny_weights)).exit_code == 0
+    assert train("adopt", "--weights", str(tiny_weights)).exit_code == 2  # what is there is not overwritten
+    adopted = load_state(tmp_path / "dit" / "transformer.pt")["model"]
+    for name, value in finished.state_dicts["transformer"].items():
+        assert torch.equal(adopted[name], value)
+    kept = checkpoint.load(tmp_path / "autoencoder.safetensors")
+    assert kept.metadata == finished.metadata
+    for name, value in finished.state_dicts["autoencoder"].items():
+        assert torch.equal(kept.state_dicts["autoencoder"][name], value)
+
+    (tmp_path / "data").symlink_to(runs / "data")
+    cache_latents(runs / "data", tmp_path / "latents", kept.build("autoencoder"))
+    monkeypatch.setattr(stage, "BATCH_FRAMES", 5)
+    rows = []
+    stage.train_transformer(tmp_path / "latents", tmp_path / "dit", finished.configs["transformer"], 0.02, compiled=False, on_log=rows.append)
+    assert rows[-1]["step"] > 0
 
 
 def test_a_shard_needs_its_scenes():

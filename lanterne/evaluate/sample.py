@@ -8,7 +8,7 @@ from torch import Tensor
 
 from lanterne.flow import TIMESTEPS, chunk_spans, latent_frames_for, noise, sigmas_for
 from lanterne.generate import CONTEXT_SIGMA, CONTEXT_STREAM, SHIFT, Engine
-from lanterne.samplers import euler
+from lanterne.samplers import euler, guided
 from lanterne.world.prompts import expand
 
 
@@ -43,7 +43,7 @@ def _sample_latents(engine: Engine, prompts: list[str], seeds: list[int], num_fr
 
         def velocity(x, sigma, frames=stop - start):
             v = model.forward_chunk(doubled(x), torch.full((2 * count, frames), sigma * TIMESTEPS), text, cache).float()
-            return v[count:] + guidance * (v[:count] - v[count:])
+            return guided(v[:count], v[count:], guidance)
 
         x0 = euler(velocity, noises(start, stop), sigmas_for(steps, SHIFT))
         noisy = (1 - CONTEXT_SIGMA) * x0 + CONTEXT_SIGMA * noises(start, stop, CONTEXT_STREAM)
