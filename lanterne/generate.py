@@ -314,16 +314,17 @@ class _ChunkSampler:
         given = start == 0 and self.first is not None
         if given and stop == 1:
             return self.first[:, None]
-        frames = torch.ones(stop - start)
+        moving = torch.ones(1)  # one for all latent frames, or one each
         if given:
             x[:, 0] = self.first
-            frames[0] = 0.0
+            moving = torch.ones(stop - start)
+            moving[0] = 0.0
         latest = {}
 
         def velocity(x_CtHW, sigma):
-            v = self.model.forward_chunk(self._batched(x_CtHW), self._timesteps(frames * sigma), self.text, cache).float()
+            v = self.model.forward_chunk(self._batched(x_CtHW), _timesteps(moving * sigma), self.text, cache).float()
             v = guided(v[0], v[1], self.request.guidance) if self.batch == 2 else v[0]
-            v = v * frames[:, None, None]  # what is given does not move
+            v = v * moving[:, None, None]  # what is given does not move
             latest["x0"] = x_CtHW - sigma * v
             return v
 
@@ -331,9 +332,9 @@ class _ChunkSampler:
 
     def remember(self, start: int, latents_CtHW: Tensor, cache) -> None:
         """Add a finished chunk to the cache."""
-        count = latents_CtHW.shape[1]
-        noisy = (1 - CONTEXT_SIGMA) * latents_CtHW + CONTEXT_SIGMA * self._noise(start, start + count, CONTEXT_STREAM)
-        self.model.remember(self._batched(noisy), self._timesteps(torch.full((count,), CONTEXT_SIGMA)), self.text, cache)
+        stop = start + latents_CtHW.shape[1]
+        noisy = (1 - CONTEXT_SIGMA) * latents_CtHW + CONTEXT_SIGMA * self._noise(start, stop, CONTEXT_STREAM)
+        self.model.remember(self._batched(noisy), _timesteps(torch.tensor([CONTEXT_SIGMA])), self.text, cache)
 
     def _noise(self, start: int, stop: int, stream: int = 0) -> Tensor:
         frames = [noise(self.request.seed, stream + frame, self.shape) for frame in range(start, stop)]
@@ -342,8 +343,10 @@ class _ChunkSampler:
     def _batched(self, x_CtHW: Tensor) -> Tensor:
         return x_CtHW.to(self.dtype).expand(self.batch, *x_CtHW.shape)
 
-    def _timesteps(self, sigma_t: Tensor) -> Tensor:
-        return (sigma_t * TIMESTEPS).expand(self.batch, -1)
+
+def _timesteps(sigma_t: Tensor) -> Tensor:
+    """(1, t), or (1, 1): the same for the prompt and its negative."""
+    return (sigma_t * TIMESTEPS)[None]
 
 
 def _decode(engine: Engine, latent_CHW: Tensor, memory) -> tuple[np.ndarray, list[Tensor]]:

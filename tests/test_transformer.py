@@ -50,6 +50,16 @@ def test_equals_the_published_class(config):
 
 @pytest.mark.parametrize("config", CONFIGS, ids=["tiny", "nano width", "patches"])
 @torch.no_grad()
+def test_equals_the_published_class_where_all_share_a_timestep(config):
+    """The shape of the road's calls, and of its fastest path."""
+    ours, theirs = _pair(config)
+    x, text = _inputs(config)
+    expected = theirs(x, torch.tensor([812.5, 812.5]), text).sample
+    assert (ours(x, torch.tensor([812.5]), text) - expected).abs().max() <= 1e-4
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=["tiny", "nano width", "patches"])
+@torch.no_grad()
 def test_equals_the_published_class_with_a_timestep_per_token(config):
     ours, theirs = _pair(config)
     x, text = _inputs(config)
@@ -164,8 +174,8 @@ def test_rotary_scores_depend_on_distance_only():
     query, key = torch.randn(2, 1, 1, 1, 16)
 
     def score(a, b):
-        (cos_a, sin_a), (cos_b, sin_b) = (rotary_table(16, torch.tensor([position]), 1, 1) for position in (a, b))
-        return (rotate(query, cos_a, sin_a) * rotate(key, cos_b, sin_b)).sum()
+        table_a, table_b = (rotary_table(16, torch.tensor([position]), 1, 1) for position in (a, b))
+        return (rotate(query, table_a) * rotate(key, table_b)).sum()
 
     assert torch.allclose(score(3, 1), score(9, 7), atol=1e-5)
     assert not torch.allclose(score(3, 1), score(3, 2), atol=1e-3)

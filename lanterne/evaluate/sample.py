@@ -41,12 +41,12 @@ def _sample_latents(engine: Engine, prompts: list[str], seeds: list[int], num_fr
 
     for start, stop in chunk_spans(latent_frames_for(num_frames)):
 
-        def velocity(x, sigma, frames=stop - start):
-            v = model.forward_chunk(doubled(x), torch.full((2 * count, frames), sigma * TIMESTEPS), text, cache).float()
+        def velocity(x, sigma):
+            v = model.forward_chunk(doubled(x), torch.tensor([sigma * TIMESTEPS]), text, cache).float()
             return guided(v[:count], v[count:], guidance)
 
         x0 = euler(velocity, noises(start, stop), sigmas_for(steps, SHIFT))
         noisy = (1 - CONTEXT_SIGMA) * x0 + CONTEXT_SIGMA * noises(start, stop, CONTEXT_STREAM)
-        model.remember(doubled(noisy), torch.full((2 * count, stop - start), CONTEXT_SIGMA * TIMESTEPS), text, cache)
+        model.remember(doubled(noisy), torch.tensor([CONTEXT_SIGMA * TIMESTEPS]), text, cache)
         chunks.append(x0)
     return torch.cat(chunks, dim=2)

@@ -8,27 +8,63 @@ import torch
 from torch import Tensor, nn
 
 
-class MuonAdamW:
-    """Muon (Jordan et al. 2024) for hidden matrices and convolutions, AdamW for everything else.
+class Muon:
+    """Muon (Jordan et al. 2024) with Nesterov's momentum, for matrices; as torch.optim.Muon, to which a test holds it.
 
-    Muon's updates are scaled to the root mean square of AdamW's (Liu et al. 2025, Moonlight), so one learning rate fits
-    both. A convolution is orthogonalised as the matrix that maps a whole patch to the output channels. Names that contain
-    one of `by_adam` go to AdamW although they are matrices: the layers that face the data, and the tables.
+    Matrices of one shape are orthogonalised together, in one batched product: on a processor that takes a third of the time, which
+    was three tenths of a step. A convolution is taken as the matrix that maps a whole patch to the output channels. Updates are
+    scaled to the root mean square of AdamW's (Liu et al. 2025, Moonlight), so that both can share a learning rate.
+    """
+
+    MOMENTUM, WEIGHT_RMS = 0.95, 0.2
+
+    def __init__(self, parameters: list[nn.Parameter], weight_decay: float):
+        self.weight_decay = weight_decay
+        groups: dict[tuple[int, int], list[nn.Parameter]] = {}
+        for parameter in parameters:
+            groups.setdefault(tuple(_as_matrix(parameter).shape), []).append(parameter)
+        self._groups = list(groups.values())
+        self.momenta = [torch.stack([_as_matrix(p.data) for p in group]).zero_() for group in self._groups]
+
+    @torch.no_grad()
+    def step(self, lr: float) -> None:
+        for group, momentum_NOI in zip(self._groups, self.momenta, strict=True):
+            gradient_NOI = torch.stack([_as_matrix(torch.zeros_like(p) if p.grad is None else p.grad) for p in group])
+            momentum_NOI.lerp_(gradient_NOI, 1 - self.MOMENTUM)
+            update_NOI = orthogonalised(gradient_NOI.lerp_(momentum_NOI, self.MOMENTUM)).to(momentum_NOI.dtype)
+            scale = lr * self.WEIGHT_RMS * max(update_NOI.shape[1:]) ** 0.5
+            matrices = [_as_matrix(parameter.data) for parameter in group]
+            torch._foreach_mul_(matrices, 1 - lr * self.weight_decay)
+            torch._foreach_add_(matrices, list(update_NOI.unbind()), alpha=-scale)
+
+
+def orthogonalised(matrices_NOI: Tensor, steps: int = 5) -> Tensor:
+    """The nearest matrices with singular values about 1, in bfloat16: Newton-Schulz with Jordan's coefficients."""
+    tall = matrices_NOI.shape[1] > matrices_NOI.shape[2]
+    x = (matrices_NOI.mT if tall else matrices_NOI).bfloat16()
+    x = x / x.norm(dim=(1, 2), keepdim=True).clamp_min(1e-7)
+    for _ in range(steps):
+        gram = x @ x.mT
+        polynomial = torch.baddbmm(gram, gram, gram, beta=-4.7750, alpha=2.0315)
+        x = torch.baddbmm(x, polynomial, x, beta=3.4445)
+    return x.mT if tall else x
+
+
+class MuonAdamW:
+    """Muon for hidden matrices and convolutions, AdamW for everything else, at one learning rate.
+
+    Names that contain one of `by_adam` go to AdamW although they are matrices: the layers that face the data, and the tables.
     """
 
     def __init__(self, model: nn.Module, lr: float, weight_decay: float = 0.0, by_adam: tuple[str, ...] = ()):
         self.lr = lr
-        self._hidden, others = [], []
+        hidden, others = [], []
         for name, parameter in model.named_parameters():
             is_matrix = parameter.ndim in (2, 4) and not any(part in name for part in by_adam)
-            (self._hidden if is_matrix else others).append(parameter)
-        # Two-dimensional views of the same storage, since torch's Muon takes nothing else.
-        self._matrices = [nn.Parameter(_as_matrix(parameter.data)) for parameter in self._hidden]
-        self.muon = torch.optim.Muon(
-            self._matrices, lr=lr, momentum=0.95, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"
-        )
+            (hidden if is_matrix else others).append(parameter)
+        self.muon = Muon(hidden, weight_decay)
         self.adamw = torch.optim.AdamW(others, lr=lr, betas=(0.9, 0.99), weight_decay=0.0)
-        self._all = [*self._hidden, *others]
+        self._all = [*hidden, *others]
 
     def step(self, lr_factor: float, max_norm: float = 1.0) -> float:
         """Clip, step with lr * lr_factor, forget the gradients. Returns the gradient's norm before clipping.
@@ -37,21 +73,20 @@ class MuonAdamW:
         """
         norm = float(nn.utils.clip_grad_norm_(self._all, max_norm))
         if math.isfinite(norm):
-            for matrix, parameter in zip(self._matrices, self._hidden, strict=True):
-                matrix.grad = None if parameter.grad is None else _as_matrix(parameter.grad)
-            for optimizer in (self.muon, self.adamw):
-                for group in optimizer.param_groups:
-                    group["lr"] = self.lr * lr_factor
-                optimizer.step()
-        for parameter in (*self._all, *self._matrices):
+            self.muon.step(self.lr * lr_factor)
+            for group in self.adamw.param_groups:
+                group["lr"] = self.lr * lr_factor
+            self.adamw.step()
+        for parameter in self._all:
             parameter.grad = None
         return norm
 
     def state_dict(self) -> dict:
-        return {"muon": self.muon.state_dict(), "adamw": self.adamw.state_dict()}
+        return {"muon": self.muon.momenta, "adamw": self.adamw.state_dict()}
 
     def load_state_dict(self, state: dict) -> None:
-        self.muon.load_state_dict(state["muon"])
+        for momentum, saved in zip(self.muon.momenta, state["muon"], strict=True):
+            momentum.copy_(saved)
         self.adamw.load_state_dict(state["adamw"])
 
 
