@@ -21,6 +21,7 @@ def render(
     shards: Annotated[int, typer.Option(min=1, help="Number of shards (8 to 64 clips each).")] = 40,
     first: Annotated[int, typer.Option(min=0, help="Number of the first shard; a number always holds the same clips.")] = 0,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
+    device: Device = "cpu",
     runs: Runs = DEFAULT_RUNS,
 ):
     """Render clips of the world to train on, and a few of unseen seeds and combinations to validate on."""
@@ -29,8 +30,8 @@ def render(
     def say(path):
         typer.echo(f"rendered {path.name}", err=True)
 
-    render_shards(runs / "data-val", VALIDATION_SHARD, 2, "any", workers, say)
-    render_shards(runs / "data", first, shards, "train", workers, say)
+    render_shards(runs / "data-val", VALIDATION_SHARD, 2, "any", workers, device, say)
+    render_shards(runs / "data", first, shards, "train", workers, device, say)
 
 
 @app.command()
@@ -143,7 +144,7 @@ def everything(
 ):
     """All stages in order: a sixth of the time renders, a quarter trains the autoencoder, the rest the transformer."""
     # About one shard a minute and core, at 256x144.
-    render(shards=max(4, int(minutes / 6) * (os.cpu_count() or 1)), runs=runs, first=0, workers=os.cpu_count() or 1)
+    render(shards=max(4, int(minutes / 6) * (os.cpu_count() or 1)), runs=runs, first=0, workers=os.cpu_count() or 1, device="cpu")
     autoencoder(minutes=minutes / 4, device=device, runs=runs, decoder_only=False, tiny=size == "tiny")
     latents(device=device, runs=runs)
     transformer(minutes=minutes / 2, size=size, device=device, runs=runs)

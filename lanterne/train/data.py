@@ -53,7 +53,7 @@ def plan_of(number: int, validation: bool = False) -> tuple[int, tuple[int, int]
     return 32, size, 17
 
 
-def render_shard(folder: Path, number: int, split: str = "train") -> Path:
+def render_shard(folder: Path, number: int, split: str = "train", device: str = "cpu") -> Path:
     """Render one shard, unless it is there. Its scenes' seeds follow from its number: the same everywhere."""
     from lanterne.world.render import render  # compiles: only those who render should wait for it
 
@@ -63,7 +63,7 @@ def render_shard(folder: Path, number: int, split: str = "train") -> Path:
         return path
     folder.mkdir(parents=True, exist_ok=True)
     scenes = [draw_scene(number * _SEEDS_PER_SHARD + index, split) for index in range(count)]
-    frames_NFHWC = np.stack([render(scene, *size, num_frames).frames_THWC for scene in scenes])
+    frames_NFHWC = np.stack([render(scene, *size, num_frames, device=device).frames_THWC for scene in scenes])
     temporary = path.with_suffix(".npy.partial")
     with temporary.open("wb") as file:
         np.save(file, frames_NFHWC)
@@ -74,10 +74,12 @@ def render_shard(folder: Path, number: int, split: str = "train") -> Path:
     return path
 
 
-def render_shards(folder: Path, first: int, count: int, split: str, workers: int, on_shard=None) -> None:
+def render_shards(
+    folder: Path, first: int, count: int, split: str, workers: int, device: str = "cpu", on_shard=None
+) -> None:
     """Render shards first .. first + count - 1 in parallel, calling on_shard(path) as each is done."""
     with ProcessPoolExecutor(workers, initializer=os.nice, initargs=(10,)) as pool:
-        pending = [pool.submit(render_shard, folder, first + index, split) for index in range(count)]
+        pending = [pool.submit(render_shard, folder, first + index, split, device) for index in range(count)]
         for future in pending:
             path = future.result()
             if on_shard:

@@ -3,6 +3,9 @@
 With a lens that shifts instead of tilting, the rays of one screen column lie in one vertical plane of the world, and a ray higher
 on the screen never hits nearer than a lower one: one walk outwards serves all rows of the column, so that a frame costs columns
 times steps look-ups instead of pixels times steps.
+
+`render_column` and `develop_pixel` do the work. On a processor `render_pass` and `develop` loop over them; on a GPU those of cuda.py
+give each a thread.
 """
 import math
 from typing import NamedTuple
@@ -238,151 +241,178 @@ def render_pass(picture, depth, classes, camera, jitter_x, jitter_y, heights, ma
     opacity, light; height, slopes, foam).
     """
     rows, columns = picture.shape[0], picture.shape[1]
+    hit, side, mirror = np.empty(rows, np.float64), np.empty(rows, np.int8), np.empty((rows, 3), np.float64)
+    for column in range(columns):
+        render_column(column, picture, depth, classes, camera, jitter_x, jitter_y, heights, maps, kinds, detail, clouds, waves,
+                      ground, light, seconds, weight, truth, hit, side, mirror)
+
+
+@njit(cache=True, fastmath=True)
+def develop(picture, frame, light, seconds, flash, scale, srgb):
+    """Film: falling rain and snow in front of the scene, exposure, tone curve (Narkowicz 2015's fit of ACES), sRGB.
+
+    picture: (H, W, 3) linear; frame: (H, W, 3) uint8, written; scale: screen height over 144, so that drops keep their size;
+    srgb: a table of display values over linear [0, 1].
+    """
+    for row in range(picture.shape[0]):
+        for column in range(picture.shape[1]):
+            develop_pixel(row, column, picture, frame, light, seconds, flash, scale, srgb)
+
+
+def to_device(array):
+    """Arrays are where these kernels want them; those of cuda.py are not."""
+    return array
+
+
+to_host = to_device
+
+
+@njit(cache=True, fastmath=True)
+def render_column(column, picture, depth, classes, camera, jitter_x, jitter_y, heights, maps, kinds, detail, clouds, waves,
+                  ground, light, seconds, weight, truth, hit, side, mirror):
+    """One column of `render_pass`. hit (H,) float64, side (H,) int8 and mirror (H, 3) float64 are its notepad."""
+    rows, columns = picture.shape[0], picture.shape[1]
     focal = 1.225 * math.sqrt(rows * columns)
     fx, fy = math.cos(camera.yaw), math.sin(camera.yaw)
-    hit = np.empty(rows, np.float64)
-    side = np.empty(rows, np.int8)
-    mirror = np.empty((rows, 3), np.float64)
     wave_size = waves.shape[0]
     levels = len(heights)
     mask = kinds.shape[0] - 1
     has_water = ground.water_level > -1e8
-    for column in range(columns):
-        u = (column + jitter_x - 0.5 * columns) / focal
-        rx, ry = fx + u * fy, fy - u * fx
-        stretch = math.sqrt(1.0 + u * u)
-        row = rows - 1
-        t, t_before, h_before = 0.5, 0.25, -1e9
-        level, coarser = 0, 2.0 * focal * ground.cell / 1.2
-        while row >= 0 and t < ground.far:
-            x, y = camera.x + t * rx, camera.y + t * ry
-            while t > coarser and level < levels - 1:
-                level += 1
-                coarser *= 2.0
-            h = _height(heights, level, x, y, ground)
-            if has_water and h < ground.water_level + ground.wave_height:
-                w = ground.water_level
-                if ground.wave_height > 0.0:
-                    calm = 1.0 - _ramp(0.3, 1.2, t / focal / (ground.wave_tile / wave_size))
-                    shoal = _ramp(0.0, 4.0 * ground.wave_height + 0.5, w - h)
-                    if calm > 0.0:
-                        w += ground.wave_height * calm * shoal * _bilinear(
-                            waves, x / ground.wave_tile * wave_size, y / ground.wave_tile * wave_size, 0)
-                h = max(h, w)
-            while row >= 0:
-                v = (0.5 * rows - row - jitter_y) / focal + camera.tilt
-                below = h - (camera.z + t * v)
-                if below < 0.0:
-                    break
-                side[row] = 0
-                above = camera.z + t_before * v - h_before
-                if ground.blocks and camera.z + t_before * v < h - 0.05 and h_before > -1e8:
-                    near, beyond = t_before, t  # a wall stands between the last two steps: close in on it
-                    for _ in range(7):
-                        middle = 0.5 * (near + beyond)
-                        if _height(heights, 0, camera.x + middle * rx, camera.y + middle * ry, ground) >= camera.z + middle * v:
-                            beyond = middle
-                        else:
-                            near = middle
-                    hit[row] = beyond
-                    crossed_x = math.floor((camera.x + near * rx) / ground.cell) != math.floor((camera.x + beyond * rx) / ground.cell)
-                    side[row] = (1 if rx > 0 else 2) if crossed_x else (3 if ry > 0 else 4)
-                elif ground.blocks and v < 0.0:
-                    hit[row] = min(max((h - camera.z) / v, t_before), t)
-                else:
-                    part = above / (above + below) if above > 0.0 else 0.0
-                    hit[row] = t_before + part * (t - t_before)
-                row -= 1
-            if row < 0:
-                break
+    u = (column + jitter_x - 0.5 * columns) / focal
+    rx, ry = fx + u * fy, fy - u * fx
+    stretch = math.sqrt(1.0 + u * u)
+    row = rows - 1
+    t, t_before, h_before = 0.5, 0.25, -1e9
+    level, coarser = 0, 2.0 * focal * ground.cell / 1.2
+    while row >= 0 and t < ground.far:
+        x, y = camera.x + t * rx, camera.y + t * ry
+        while t > coarser and level < levels - 1:
+            level += 1
+            coarser *= 2.0
+        h = _height(heights, level, x, y, ground)
+        if has_water and h < ground.water_level + ground.wave_height:
+            w = ground.water_level
+            if ground.wave_height > 0.0:
+                calm = 1.0 - _ramp(0.3, 1.2, t / focal / (ground.wave_tile / wave_size))
+                shoal = _ramp(0.0, 4.0 * ground.wave_height + 0.5, w - h)
+                if calm > 0.0:
+                    w += ground.wave_height * calm * shoal * _bilinear(
+                        waves, x / ground.wave_tile * wave_size, y / ground.wave_tile * wave_size, 0)
+            h = max(h, w)
+        while row >= 0:
             v = (0.5 * rows - row - jitter_y) / focal + camera.tilt
-            if v > 0.0 and camera.z + t * v > ground.top:
+            below = h - (camera.z + t * v)
+            if below < 0.0:
                 break
-            if v < 0.0 and camera.z + t * v > ground.top + 4.0:  # far above everything: leap
-                t_before, h_before = t, -1e9
-                t = max(t + 0.3 * ground.cell, min((ground.top + 2.0 - camera.z) / v, ground.far))
-                continue
-            t_before, h_before = t, h
-            t += max(0.35 * ground.cell, t * 0.006)
-        while row >= 0:  # beyond the last step: flat to the horizon, or sky
-            v = (0.5 * rows - row - jitter_y) / focal + camera.tilt
-            base = ground.water_level if has_water else 0.0
             side[row] = 0
-            hit[row] = max((base - camera.z) / v, ground.far) if v < -1e-5 and camera.z > base else -1.0
-            row -= 1
-
-        # What the flat water mirrors: the same walk once more from the camera's mirror image below the water.
-        any_water, first = False, 0
-        if has_water:
-            for row in range(rows):
-                if hit[row] > 0.0 and side[row] == 0:
-                    t = hit[row]
-                    if t >= ground.far or camera.z + t * ((0.5 * rows - row - jitter_y) / focal + camera.tilt) < ground.water_level + 1.5 + 2.0 * ground.wave_height:
-                        any_water = True
-                        break
-        if any_water:
-            first = 0
-            t = 1.0
-            while first < rows and (0.5 * rows - first - jitter_y) / focal + camera.tilt >= -1e-4:
-                first += 1
-            row = first
-            z_mirror = 2.0 * ground.water_level - camera.z
-            while row < rows and t < ground.far:
-                slope = -((0.5 * rows - row - jitter_y) / focal + camera.tilt)
-                t = max(t, (camera.z - ground.water_level) / slope * 1.02 if row == first and slope > 1e-3 else t)
-                x, y = camera.x + t * rx, camera.y + t * ry
-                h = _height(heights, _lookup_level(t, focal, ground, levels), x, y, ground)
-                if h > ground.water_level and h > z_mirror + t * slope:
-                    r, g, b = _land(x, y, t, focal, maps, detail, clouds, ground, light, seconds)
-                    if ground.blocks:
-                        r, g, b = _building(x, y, z_mirror + t * slope, h, -1.0 if abs(rx) > abs(ry) else 0.0,
-                                            0.0 if abs(rx) > abs(ry) else -1.0, maps, ground, light, t, focal)
-                    norm = 1.0 / math.sqrt(1.0 + u * u + slope * slope)
-                    r, g, b = _air(r, g, b, t * stretch, h, rx * norm, ry * norm, slope * norm, camera, light)
-                    mirror[row, 0], mirror[row, 1], mirror[row, 2] = r, g, b
-                    row += 1
-                    continue
-                if z_mirror + t * slope > ground.top:
-                    break
-                t += max(0.5 * ground.cell, t * 0.012)
-            for rest in range(row, rows):
-                slope = -((0.5 * rows - rest - jitter_y) / focal + camera.tilt)
-                norm = 1.0 / math.sqrt(1.0 + u * u + slope * slope)
-                mirror[rest, 0], mirror[rest, 1], mirror[rest, 2] = _sky(
-                    rx * norm, ry * norm, slope * norm, camera, light, clouds, seconds, False)
-            for row in range(first):
-                mirror[row, 0], mirror[row, 1], mirror[row, 2] = light.horizon
-
-        for row in range(rows):
-            v = (0.5 * rows - row - jitter_y) / focal + camera.tilt
-            norm = 1.0 / math.sqrt(1.0 + u * u + v * v)
-            dx, dy, dz = rx * norm, ry * norm, v * norm
-            t = hit[row]
-            if t < 0.0:
-                r, g, b = _sky(dx, dy, dz, camera, light, clouds, seconds, True)
-                if truth:
-                    depth[row, column], classes[row, column] = np.inf, SKY
+            above = camera.z + t_before * v - h_before
+            if ground.blocks and camera.z + t_before * v < h - 0.05 and h_before > -1e8:
+                near, beyond = t_before, t  # a wall stands between the last two steps: close in on it
+                for _ in range(7):
+                    middle = 0.5 * (near + beyond)
+                    if _height(heights, 0, camera.x + middle * rx, camera.y + middle * ry, ground) >= camera.z + middle * v:
+                        beyond = middle
+                    else:
+                        near = middle
+                hit[row] = beyond
+                crossed_x = math.floor((camera.x + near * rx) / ground.cell) != math.floor((camera.x + beyond * rx) / ground.cell)
+                side[row] = (1 if rx > 0 else 2) if crossed_x else (3 if ry > 0 else 4)
+            elif ground.blocks and v < 0.0:
+                hit[row] = min(max((h - camera.z) / v, t_before), t)
             else:
-                x, y, z = camera.x + t * rx, camera.y + t * ry, camera.z + t * v
-                h = _height(heights, _lookup_level(t, focal, ground, levels), x, y, ground)
-                kind = kinds[int(math.floor(y / ground.cell + 0.5)) & mask, int(math.floor(x / ground.cell + 0.5)) & mask]
-                bed = ground.water_level - h
-                if has_water and (t >= ground.far or (bed > 0.0 and side[row] == 0)):
-                    kind = WATER
-                    r, g, b = _water(x, y, t, bed, dx, dy, dz, row, first, rows, mirror, detail, waves, ground, light, focal, seconds)
-                elif ground.blocks:
-                    nx = -1.0 if side[row] == 1 else (1.0 if side[row] == 2 else 0.0)
-                    ny = -1.0 if side[row] == 3 else (1.0 if side[row] == 4 else 0.0)
-                    r, g, b = _building(x, y, z, h, nx, ny, maps, ground, light, t, focal)
-                    kind = BUILDING if side[row] > 0 or h > 1.0 else ROCK
-                else:
-                    r, g, b = _land(x, y, t, focal, maps, detail, clouds, ground, light, seconds)
-                r, g, b = _air(r, g, b, t * stretch, z, dx, dy, dz, camera, light)
-                if truth:
-                    depth[row, column], classes[row, column] = t, kind
-            picture[row, column, 0] += weight * r
-            picture[row, column, 1] += weight * g
-            picture[row, column, 2] += weight * b
+                part = above / (above + below) if above > 0.0 else 0.0
+                hit[row] = t_before + part * (t - t_before)
+            row -= 1
+        if row < 0:
+            break
+        v = (0.5 * rows - row - jitter_y) / focal + camera.tilt
+        if v > 0.0 and camera.z + t * v > ground.top:
+            break
+        if v < 0.0 and camera.z + t * v > ground.top + 4.0:  # far above everything: leap
+            t_before, h_before = t, -1e9
+            t = max(t + 0.3 * ground.cell, min((ground.top + 2.0 - camera.z) / v, ground.far))
+            continue
+        t_before, h_before = t, h
+        t += max(0.35 * ground.cell, t * 0.006)
+    while row >= 0:  # beyond the last step: flat to the horizon, or sky
+        v = (0.5 * rows - row - jitter_y) / focal + camera.tilt
+        base = ground.water_level if has_water else 0.0
+        side[row] = 0
+        hit[row] = max((base - camera.z) / v, ground.far) if v < -1e-5 and camera.z > base else -1.0
+        row -= 1
+
+    # What the flat water mirrors: the same walk once more from the camera's mirror image below the water.
+    any_water, first = False, 0
+    if has_water:
+        for row in range(rows):
+            if hit[row] > 0.0 and side[row] == 0:
+                t = hit[row]
+                if t >= ground.far or camera.z + t * ((0.5 * rows - row - jitter_y) / focal + camera.tilt) < ground.water_level + 1.5 + 2.0 * ground.wave_height:
+                    any_water = True
+                    break
+    if any_water:
+        first = 0
+        t = 1.0
+        while first < rows and (0.5 * rows - first - jitter_y) / focal + camera.tilt >= -1e-4:
+            first += 1
+        row = first
+        z_mirror = 2.0 * ground.water_level - camera.z
+        while row < rows and t < ground.far:
+            slope = -((0.5 * rows - row - jitter_y) / focal + camera.tilt)
+            t = max(t, (camera.z - ground.water_level) / slope * 1.02 if row == first and slope > 1e-3 else t)
+            x, y = camera.x + t * rx, camera.y + t * ry
+            h = _height(heights, _lookup_level(t, focal, ground, levels), x, y, ground)
+            if h > ground.water_level and h > z_mirror + t * slope:
+                r, g, b = _land(x, y, t, focal, maps, detail, clouds, ground, light, seconds)
+                if ground.blocks:
+                    r, g, b = _building(x, y, z_mirror + t * slope, h, -1.0 if abs(rx) > abs(ry) else 0.0,
+                                        0.0 if abs(rx) > abs(ry) else -1.0, maps, ground, light, t, focal)
+                norm = 1.0 / math.sqrt(1.0 + u * u + slope * slope)
+                r, g, b = _air(r, g, b, t * stretch, h, rx * norm, ry * norm, slope * norm, camera, light)
+                mirror[row, 0], mirror[row, 1], mirror[row, 2] = r, g, b
+                row += 1
+                continue
+            if z_mirror + t * slope > ground.top:
+                break
+            t += max(0.5 * ground.cell, t * 0.012)
+        for rest in range(row, rows):
+            slope = -((0.5 * rows - rest - jitter_y) / focal + camera.tilt)
+            norm = 1.0 / math.sqrt(1.0 + u * u + slope * slope)
+            mirror[rest, 0], mirror[rest, 1], mirror[rest, 2] = _sky(
+                rx * norm, ry * norm, slope * norm, camera, light, clouds, seconds, False)
+        for row in range(first):
+            mirror[row, 0], mirror[row, 1], mirror[row, 2] = light.horizon
+
+    for row in range(rows):
+        v = (0.5 * rows - row - jitter_y) / focal + camera.tilt
+        norm = 1.0 / math.sqrt(1.0 + u * u + v * v)
+        dx, dy, dz = rx * norm, ry * norm, v * norm
+        t = hit[row]
+        if t < 0.0:
+            r, g, b = _sky(dx, dy, dz, camera, light, clouds, seconds, True)
+            if truth:
+                depth[row, column], classes[row, column] = np.inf, SKY
+        else:
+            x, y, z = camera.x + t * rx, camera.y + t * ry, camera.z + t * v
+            h = _height(heights, _lookup_level(t, focal, ground, levels), x, y, ground)
+            kind = kinds[int(math.floor(y / ground.cell + 0.5)) & mask, int(math.floor(x / ground.cell + 0.5)) & mask]
+            bed = ground.water_level - h
+            if has_water and (t >= ground.far or (bed > 0.0 and side[row] == 0)):
+                kind = WATER
+                r, g, b = _water(x, y, t, bed, dx, dy, dz, row, first, rows, mirror, detail, waves, ground, light, focal, seconds)
+            elif ground.blocks:
+                nx = -1.0 if side[row] == 1 else (1.0 if side[row] == 2 else 0.0)
+                ny = -1.0 if side[row] == 3 else (1.0 if side[row] == 4 else 0.0)
+                r, g, b = _building(x, y, z, h, nx, ny, maps, ground, light, t, focal)
+                kind = BUILDING if side[row] > 0 or h > 1.0 else ROCK
+            else:
+                r, g, b = _land(x, y, t, focal, maps, detail, clouds, ground, light, seconds)
+            r, g, b = _air(r, g, b, t * stretch, z, dx, dy, dz, camera, light)
+            if truth:
+                depth[row, column], classes[row, column] = t, kind
+        picture[row, column, 0] += weight * r
+        picture[row, column, 1] += weight * g
+        picture[row, column, 2] += weight * b
 
 
 @njit(cache=True, fastmath=True)
@@ -455,48 +485,42 @@ def _water(x, y, t, bed, dx, dy, dz, row, first, rows, mirror, detail, waves, gr
 
 
 @njit(cache=True, fastmath=True)
-def develop(picture, frame, light, seconds, flash, scale, srgb):
-    """Film: falling rain and snow in front of the scene, exposure, tone curve (Narkowicz 2015's fit of ACES), sRGB.
-
-    picture: (H, W, 3) linear; frame: (H, W, 3) uint8, written; scale: screen height over 144, so that drops keep their size;
-    srgb: a table of display values over linear [0, 1].
-    """
+def develop_pixel(row, column, picture, frame, light, seconds, flash, scale, srgb):
+    """One pixel of `develop`."""
     rows, columns = picture.shape[0], picture.shape[1]
     veil = 0.33 * (light.horizon[0] + light.horizon[1] + light.horizon[2]) * 0.9 + 0.04
-    for row in range(rows):
-        for column in range(columns):
-            r, g, b = picture[row, column, 0], picture[row, column, 1], picture[row, column, 2]
-            x, y = (column + 0.5) / scale, (row + 0.5) / scale
-            drops = 0.0
-            if light.rain > 0.0:
-                for layer in range(2):
-                    width, length = (2.3, 26.0) if layer == 0 else (3.6, 44.0)
-                    lane = math.floor((x + (0.16 + 0.05 * layer) * y) / width)
-                    along = y / length - (6.0 - layer) * seconds - 9.0 * uniform(int(lane) + 512, layer, 31)
-                    cell = math.floor(along)
-                    if uniform(int(lane) + 512, int(cell) & 0xFFFF, 32 + layer) < 0.22 * light.rain:
-                        inside = along - cell
-                        across = (x + (0.16 + 0.05 * layer) * y) / width - lane
-                        drops += (0.15 + 0.08 * layer) * math.sin(math.pi * inside) ** 2 * math.sin(math.pi * across) ** 2
-            if light.snowfall > 0.0:
-                for layer in range(2):
-                    size = 13.0 + 12.0 * layer
-                    u = x / size + 0.35 * math.sin(0.9 * seconds + layer + 0.05 * y) + 0.25 * seconds
-                    v = y / size - (1.9 - 0.25 * layer) * seconds
-                    i, j = math.floor(u), math.floor(v)
-                    if uniform(int(i) + 512, int(j) & 0xFFFF, 41 + layer) < 0.60:
-                        px = 0.12 + 0.76 * uniform(int(i) + 512, int(j) & 0xFFFF, 44 + layer)
-                        py = 0.12 + 0.76 * uniform(int(i) + 512, int(j) & 0xFFFF, 47 + layer)
-                        d2 = ((u - i - px) ** 2 + (v - j - py) ** 2) * size * size / (1.1 + 0.9 * layer) ** 2
-                        drops += 0.62 * math.exp(-1.4 * d2)
-            drops = min(drops, 0.85)
-            bright = veil * (1.0 if light.rain > 0.0 else 1.9)
-            r, g, b = r + drops * (bright - 0.5 * r), g + drops * (bright - 0.5 * g), b + drops * (1.06 * bright - 0.5 * b)
-            dx, dy = (column + 0.5) / columns - 0.5, (row + 0.5) / rows - 0.5
-            k = light.exposure * (1.0 - 0.32 * (dx * dx + dy * dy)) * (1.0 + flash)
-            r, g, b = r * k * 0.72, g * k * 0.72, b * k * 0.72
-            for c in range(3):
-                value = r if c == 0 else (g if c == 1 else b)
-                value = (value * (2.51 * value + 0.03)) / (value * (2.43 * value + 0.59) + 0.14)
-                value = min(max(value, 0.0), 1.0)
-                frame[row, column, c] = srgb[int(value * (srgb.shape[0] - 1) + 0.5)]
+    r, g, b = picture[row, column, 0], picture[row, column, 1], picture[row, column, 2]
+    x, y = (column + 0.5) / scale, (row + 0.5) / scale
+    drops = 0.0
+    if light.rain > 0.0:
+        for layer in range(2):
+            width, length = (2.3, 26.0) if layer == 0 else (3.6, 44.0)
+            lane = math.floor((x + (0.16 + 0.05 * layer) * y) / width)
+            along = y / length - (6.0 - layer) * seconds - 9.0 * uniform(int(lane) + 512, layer, 31)
+            cell = math.floor(along)
+            if uniform(int(lane) + 512, int(cell) & 0xFFFF, 32 + layer) < 0.22 * light.rain:
+                inside = along - cell
+                across = (x + (0.16 + 0.05 * layer) * y) / width - lane
+                drops += (0.15 + 0.08 * layer) * math.sin(math.pi * inside) ** 2 * math.sin(math.pi * across) ** 2
+    if light.snowfall > 0.0:
+        for layer in range(2):
+            size = 13.0 + 12.0 * layer
+            u = x / size + 0.35 * math.sin(0.9 * seconds + layer + 0.05 * y) + 0.25 * seconds
+            v = y / size - (1.9 - 0.25 * layer) * seconds
+            i, j = math.floor(u), math.floor(v)
+            if uniform(int(i) + 512, int(j) & 0xFFFF, 41 + layer) < 0.60:
+                px = 0.12 + 0.76 * uniform(int(i) + 512, int(j) & 0xFFFF, 44 + layer)
+                py = 0.12 + 0.76 * uniform(int(i) + 512, int(j) & 0xFFFF, 47 + layer)
+                d2 = ((u - i - px) ** 2 + (v - j - py) ** 2) * size * size / (1.1 + 0.9 * layer) ** 2
+                drops += 0.62 * math.exp(-1.4 * d2)
+    drops = min(drops, 0.85)
+    bright = veil * (1.0 if light.rain > 0.0 else 1.9)
+    r, g, b = r + drops * (bright - 0.5 * r), g + drops * (bright - 0.5 * g), b + drops * (1.06 * bright - 0.5 * b)
+    dx, dy = (column + 0.5) / columns - 0.5, (row + 0.5) / rows - 0.5
+    k = light.exposure * (1.0 - 0.32 * (dx * dx + dy * dy)) * (1.0 + flash)
+    r, g, b = r * k * 0.72, g * k * 0.72, b * k * 0.72
+    for c in range(3):
+        value = r if c == 0 else (g if c == 1 else b)
+        value = (value * (2.51 * value + 0.03)) / (value * (2.43 * value + 0.59) + 0.14)
+        value = min(max(value, 0.0), 1.0)
+        frame[row, column, c] = srgb[int(value * (srgb.shape[0] - 1) + 0.5)]

@@ -5,7 +5,8 @@ from importlib import import_module
 import numpy as np
 
 from lanterne.world.camera import camera_at, highest_ground
-from lanterne.world.kernels import Ground, develop, render_pass
+from lanterne.world import kernels
+from lanterne.world.kernels import Ground
 from lanterne.world.light import cloud_texture, make_light
 from lanterne.world.noise import fractal
 from lanterne.world.surface import bake
@@ -55,9 +56,10 @@ def _flow(depth, cam, after):
     return np.stack([(right / forward - u) * focal, -(wz / forward - after.tilt - v + cam.tilt) * focal], -1).astype(np.float32)
 
 
-def render(scene, width, height, num_frames, fps=16):
-    """Render a Scene. width, height in pixels; returns a Render of num_frames frames."""
+def render(scene, width, height, num_frames, fps=16, device="cpu"):
+    """Render a Scene. width, height in pixels; device: "cpu" or "cuda"; returns a Render of num_frames frames."""
     global _detail
+    place = kernels if device == "cpu" else import_module("lanterne.world.cuda")
     if _detail is None:
         _detail = _detail_texture()
     rng = np.random.Generator(np.random.Philox(key=scene.seed))
@@ -79,19 +81,21 @@ def render(scene, width, height, num_frames, fps=16):
     base = highest_ground(scene, pose, surface.height, surface.cell, surface.water_level, num_frames / fps)
     flashes = rng.uniform(0, 4.0, 2) if stormy else ()
 
-    frames = np.empty((num_frames, height, width, 3), np.uint8)
-    depth = np.empty((num_frames, height, width), np.float32)
-    flow = np.empty((num_frames, height, width, 2), np.float32)
-    classes = np.empty((num_frames, height, width), np.uint8)
+    frames = place.to_device(np.empty((num_frames, height, width, 3), np.uint8))
+    depth = place.to_device(np.empty((num_frames, height, width), np.float32))
+    classes = place.to_device(np.empty((num_frames, height, width), np.uint8))
+    heights, maps, kinds, detail, clouds, srgb = map(place.to_device, (heights, maps, surface.classes, _detail, clouds, _SRGB))
     for n in range(num_frames):
-        picture = np.zeros((height, width, 3), np.float32)
+        picture = place.to_device(np.zeros((height, width, 3), np.float32))
         seconds = n / fps
-        waves = field.at(seconds, surface.whitecaps).astype(np.float32) if field else still_water
+        waves = place.to_device(field.at(seconds, surface.whitecaps).astype(np.float32) if field else still_water)
         for k, (jx, jy, moment) in enumerate(_PASSES):
             camera = camera_at(scene, pose, base, seconds + SHUTTER * moment / fps)
-            render_pass(picture, depth[n], classes[n], camera, jx, jy, heights, maps, surface.classes, _detail, clouds, waves,
-                        ground, light, seconds + SHUTTER * moment / fps, 1.0 / len(_PASSES), k == 0)
+            place.render_pass(picture, depth[n], classes[n], camera, jx, jy, heights, maps, kinds, detail, clouds, waves,
+                              ground, light, seconds + SHUTTER * moment / fps, 1.0 / len(_PASSES), k == 0)
         flash = sum(0.9 * max(0.0, 1.0 - abs((seconds % 4.0) - at) / 0.12) for at in flashes)
-        develop(picture, frames[n], light, seconds, flash, min(width, height) / 144.0, _SRGB)
-        flow[n] = _flow(depth[n], camera_at(scene, pose, base, seconds), camera_at(scene, pose, base, seconds + 1.0 / fps))
-    return Render(frames, depth, flow, classes)
+        place.develop(picture, frames[n], light, seconds, flash, min(width, height) / 144.0, srgb)
+    depth = place.to_host(depth)
+    poses = [camera_at(scene, pose, base, n / fps) for n in range(num_frames + 1)]
+    flow = np.stack([_flow(depth[n], poses[n], poses[n + 1]) for n in range(num_frames)])
+    return Render(place.to_host(frames), depth, flow, place.to_host(classes))
