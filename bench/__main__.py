@@ -21,9 +21,10 @@ def main() -> None:
 
     from bench import generate, transformer
 
+    version = torch.__version__.partition("+")[0]
     text = f"""# Performance
 
-Measured on {date.today().isoformat()} by `make bench` on {processor()}, {os.cpu_count()} cores, torch {torch.__version__.partition('+')[0]}.
+Measured on {date.today().isoformat()} by `make bench` on {processor()}, {os.cpu_count()} cores, torch {version}.
 Machines are shared and noisy: trust the ratios, which come from runs side by side, more than the times.
 
 ## A whole command

@@ -6,6 +6,7 @@ plays them before they are whole; stills are PNG. The settings a file was made w
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -94,10 +95,8 @@ class VideoWriter:
                     self._temporary.replace(self.path)
         finally:
             if self._temporary.exists():
-                try:
+                with suppress(OSError):  # the disk is full or gone; what failed first is already on its way up
                     self._container.close()
-                except OSError:
-                    pass  # the disk is full or gone; what failed first is already on its way up
                 self._temporary.unlink(missing_ok=True)
 
 

@@ -110,9 +110,9 @@ def test_clamped_only_outside_training(model):
 
 
 def test_impossible_input_is_refused_with_the_rule(model):
-    with pytest.raises(ValueError, match="12 frames .* 1 \\+ 4 n"):
+    with pytest.raises(ValueError, match=r"12 frames .* 1 \+ 4 n"):
         model.raw_latents(torch.zeros(1, 3, 12, 32, 32))
-    with pytest.raises(ValueError, match="40x32 .* multiples of 16"):
+    with pytest.raises(ValueError, match=r"40x32 .* multiples of 16"):
         model.raw_latents(torch.zeros(1, 3, 5, 32, 40))
     with pytest.raises(ValueError, match="takes 1 frame"):
         model.encode_step(torch.zeros(1, 3, 4, 32, 32))

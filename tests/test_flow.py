@@ -1,5 +1,7 @@
 """Noise levels, chunks and noise: what the road counts with."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -33,7 +35,7 @@ def test_no_frames_are_no_video():
 def test_chunks_follow_each_other_without_gap(count):
     spans = chunk_spans(count)
     assert spans[0][0] == 0 and spans[-1][1] == count
-    assert all(stop == start for (_, stop), (start, _) in zip(spans[:-1], spans[1:], strict=True))
+    assert all(stop == start for (_, stop), (start, _) in pairwise(spans))
     lengths = [stop - start for start, stop in spans]
     assert lengths[0] == min(count, FIRST_CHUNK) and all(length == CHUNK for length in lengths[1:-1])
 
@@ -56,7 +58,7 @@ def test_levels_fall_from_one_to_zero_and_a_shift_holds_them_up():
     plain, shifted = sigmas_for(14), sigmas_for(14, shift=2.0)
     for levels in (plain, shifted):
         assert levels[0] == 1 and levels[-1] == 0 and len(levels) == 15
-        assert all(after < before for before, after in zip(levels[:-1], levels[1:], strict=True))
+        assert all(after < before for before, after in pairwise(levels))
     assert all(up > level for level, up in zip(plain[1:-1], shifted[1:-1], strict=True))
     assert shift_sigma(0.5, 3.0) == 0.75
     with pytest.raises(ValueError, match="num_steps=0"):
@@ -77,4 +79,4 @@ def test_levels_to_train_on_are_one_per_group():
     levels = sample_sigmas(np.random.default_rng(0), 500, (5, 4), shift=2.0)
     assert levels.shape == (500, 9) and levels.dtype == np.float32
     assert all(len(np.unique(row)) == 2 for row in levels)
-    assert 0 < levels.min() and levels.max() < 1 and levels.mean() > 0.5
+    assert levels.min() > 0 and levels.max() < 1 and levels.mean() > 0.5

@@ -6,7 +6,18 @@ from itertools import product
 import pytest
 
 from lanterne.world.scene import (
-    CAMERAS, FAMILIES, FEATURES, SEASONAL, TIMES, WEATHERS, Scene, draw_scene, from_dict, is_held_out, is_sensible, mirror,
+    CAMERAS,
+    FAMILIES,
+    FEATURES,
+    SEASONAL,
+    TIMES,
+    WEATHERS,
+    Scene,
+    draw_scene,
+    from_dict,
+    is_held_out,
+    is_sensible,
+    mirror,
     to_dict,
 )
 
@@ -71,7 +82,7 @@ def test_a_scene_survives_json():
 
 
 def test_what_the_world_does_not_have_is_refused_with_value_and_remedy():
-    with pytest.raises(ValueError, match="weather='hail'.*use one of clear"):
+    with pytest.raises(ValueError, match=r"weather='hail'.*use one of clear"):
         _scene(weather="hail")
     with pytest.raises(ValueError, match="season='spring'"):
         Scene(0, "ocean", "noon", "clear", "spring", "static", "steady", ())

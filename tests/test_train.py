@@ -114,7 +114,7 @@ def test_orthogonalised_matrices_have_singular_values_near_one():
     torch.manual_seed(0)
     for shape in ((3, 12, 30), (3, 30, 12)):
         values = torch.linalg.svdvals(orthogonalised(torch.randn(shape)).float())
-        assert 0.6 < values.min() and values.max() < 1.3
+        assert values.min() > 0.6 and values.max() < 1.3
 
 
 def test_a_gradient_that_is_not_finite_leaves_the_weights():
@@ -210,7 +210,7 @@ def test_latents_of_two_encoders_are_not_mixed(runs, latents):
 def test_noise_levels_are_one_per_chunk_and_given_frames_weigh_nothing(chunks):
     sigma_BT, weight_BT = stage.draw_sigmas(np.random.default_rng(0), 200, chunks)
     assert sigma_BT.shape == weight_BT.shape == (200, sum(chunks))
-    assert 0 <= sigma_BT.min() and sigma_BT.max() <= 1
+    assert sigma_BT.min() >= 0 and sigma_BT.max() <= 1
     assert (weight_BT[:, -1] == 1).all() or chunks == (1,)
     assert (sigma_BT[weight_BT == 0] <= stage.HISTORY_SIGMA).all()
     for row, weights in zip(sigma_BT, weight_BT, strict=True):
@@ -269,7 +269,8 @@ def test_training_goes_on_from_finished_weights(runs, latents, tmp_path, tiny_we
     cache_latents(runs / "data", tmp_path / "latents", kept.build("autoencoder"))
     monkeypatch.setattr(stage, "BATCH_FRAMES", 5)
     rows = []
-    stage.train_transformer(tmp_path / "latents", tmp_path / "dit", finished.configs["transformer"], 0.02, compiled=False, on_log=rows.append)
+    config = finished.configs["transformer"]
+    stage.train_transformer(tmp_path / "latents", tmp_path / "dit", config, 0.02, compiled=False, on_log=rows.append)
     assert rows[-1]["step"] > 0
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from diffusers import WanTransformer3DModel
 
-from lanterne.models.transformer import SpacetimeTransformer, nano, rotate, rotary_table, small, tiny
+from lanterne.models.transformer import SpacetimeTransformer, nano, rotary_table, rotate, small, tiny
 
 HEIGHT, WIDTH = 6, 4
 

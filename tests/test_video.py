@@ -48,7 +48,7 @@ def test_every_player_gets_what_was_asked_for(tmp_path, count, size):
 def test_colours_survive(tmp_path):
     frames = np.zeros((3, 144, 256, 3), np.uint8)
     frames[:, :, :128], frames[:, :, 128:] = (200, 60, 40), (30, 90, 180)
-    seen = list(read_video(_write(tmp_path / "v.mp4", frames), 256, 144))[0].astype(int)
+    seen = next(read_video(_write(tmp_path / "v.mp4", frames), 256, 144)).astype(int)
     assert np.abs(seen[72, 40] - (200, 60, 40)).max() <= 6
     assert np.abs(seen[72, 200] - (30, 90, 180)).max() <= 6
 

@@ -1,5 +1,7 @@
 """Measures of videos, frames (T, H, W, 3) uint8 throughout; what they mean is said beside each."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from lanterne.flow import CHUNK, FIRST_CHUNK, frames_for
@@ -94,6 +96,4 @@ def spread(rows_ND: np.ndarray) -> float:
 
 def _differences(frames_THWC: np.ndarray) -> np.ndarray:
     """(T - 1,) mean absolute difference of each frame to the one before; frame by frame, since long videos do not fit as float."""
-    return np.array([
-        np.abs(after.astype(np.int16) - before).mean() for before, after in zip(frames_THWC[:-1], frames_THWC[1:], strict=True)
-    ])
+    return np.array([np.abs(after.astype(np.int16) - before).mean() for before, after in pairwise(frames_THWC)])

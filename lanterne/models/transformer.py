@@ -305,7 +305,8 @@ class SpacetimeTransformer(nn.Module):
     def forward(self, x_BCTHW, timestep, text, chunk_lengths=None, frame_positions=None, routed_TR=None) -> Tensor:
         """Velocity (B, C, T, H, W).
 
-        timestep: (B,) or (B, T), sigma * 1000; a single one, (1,), is everybody's, and the fastest. text: states (B, L, text_width), or PreparedText.
+        timestep: (B,) or (B, T), sigma * 1000; a single one, (1,), is everybody's, and the fastest.
+        text: states (B, L, text_width), or PreparedText.
         chunk_lengths: latent frames of each chunk; every chunk then attends to itself and to earlier ones only.
         frame_positions: T rotary positions in time, by default 0 .. T - 1.
         routed_TR: for training, the tokens of each latent frame that go through the middle blocks; the others skip them, which
@@ -336,7 +337,7 @@ class SpacetimeTransformer(nn.Module):
         self, x_BCTHW, timestep, text, chunk_lengths=None, frame_positions=None, routed_TR=None, cache=None, keep=None
     ):
         patch_t, patch_h, patch_w = self.config.patch_size
-        batch, _, frames, height, width = x_BCTHW.shape
+        frames, height, width = x_BCTHW.shape[2:]
         frames, height, width = frames // patch_t, height // patch_h, width // patch_w
         past = cache.num_frames if cache is not None else 0
         positions = tuple(range(past + frames)) if frame_positions is None else tuple(frame_positions)

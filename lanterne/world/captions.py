@@ -90,7 +90,8 @@ def _medium(scene, random):
     says_camera = random.random() < (0.35 if scene.camera == "static" else 0.75)
     form = random.integers(4) if says_camera else 4 + random.integers(2)
     if form == 0:
-        text = _joined(_shot(scene, random), _pick(random, ("showing", "with a view of")), noun, season, time, _after_comma(weather), features)
+        shot, shows = _shot(scene, random), _pick(random, ("showing", "with a view of"))
+        text = _joined(shot, shows, noun, season, time, _after_comma(weather), features)
     elif form == 1:
         text = _joined(noun, season, time, weather, features) + f", while the camera {_moves(scene, random)}"
     elif form == 2:

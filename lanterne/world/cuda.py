@@ -26,7 +26,7 @@ def _pixels(picture, frame, light, seconds, flash, scale, srgb):
 def render_pass(picture, *scene):
     """As kernels.render_pass, on device arrays."""
     rows, columns = picture.shape[:2]
-    notepad = (cuda.device_array((columns, rows), "f8"), cuda.device_array((columns, rows), "i1"), cuda.device_array((columns, rows, 3), "f8"))
+    notepad = [cuda.device_array((columns, rows, *more), kind) for kind, more in (("f8", ()), ("i1", ()), ("f8", (3,)))]
     _columns[-(-columns // _COLUMNS), _COLUMNS](picture, *scene, *notepad)
 
 

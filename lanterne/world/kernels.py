@@ -346,8 +346,8 @@ def render_column(column, picture, depth, classes, camera, jitter_x, jitter_y, h
     if has_water:
         for row in range(rows):
             if hit[row] > 0.0 and side[row] == 0:
-                t = hit[row]
-                if t >= ground.far or camera.z + t * ((0.5 * rows - row - jitter_y) / focal + camera.tilt) < ground.water_level + 1.5 + 2.0 * ground.wave_height:
+                t, slope = hit[row], (0.5 * rows - row - jitter_y) / focal + camera.tilt
+                if t >= ground.far or camera.z + t * slope < ground.water_level + 1.5 + 2.0 * ground.wave_height:
                     any_water = True
                     break
     if any_water:

@@ -59,7 +59,7 @@ _WEATHERS = {
 
 
 def _mix(a, b, t):
-    return tuple((1.0 - t) * x + t * y for x, y in zip(a, b))
+    return tuple((1.0 - t) * x + t * y for x, y in zip(a, b, strict=True))
 
 
 def _times(a, k):

@@ -42,7 +42,8 @@ _SILENT = frozenset(
     "white black grey silver across everywhere something nothing everything someone what how here today slowly create generate "
     "please want wanted need hour season weather day moment again over while stretching stretch lying lies lie rest hang hanging "
     "drift drifting move moves moving movement motion pace speed fly flying fall falling falls rise rising turn turning fill "
-    "filled crash crashing crashes cover covered covering towering rolling steep sheer smooth gentle steady shallow thick thin heavy fresh grand film "
+    "filled crash crashing crashes cover covered covering towering rolling steep sheer smooth gentle steady shallow thick thin heavy fresh "
+    "grand film "
     "ciel lumiere vue camera plan haut bas grand grande petit petite beau belle autour devant derriere".split()
 )
 _CAMERA_WORDS = frozenset({"camera", "drone", "shot", "view", "lens", "cam", "plan", "video"})
@@ -253,7 +254,7 @@ def _opens_clause(entry, raw):
         if token != first or before not in _STOPS | {"we"} or last not in raw[place:]:
             continue
         after = (*raw[raw.index(last, place) + 1 :], ".")[0]
-        if after in _STOPS or after in _PATHS and not (before == "," and after in _OTHERS_PATHS):
+        if after in _STOPS or (after in _PATHS and not (before == "," and after in _OTHERS_PATHS)):
             return True
     return False
 
@@ -285,7 +286,7 @@ def _take(tokens, phrases, only=lambda roots, following: True):
             continue
         negated = i > 0 and tokens[i - 1] in _NEGATIONS
         if not negated:
-            after_camera = i > 0 and tokens[i - 1] in _CAMERA_WORDS or key[0] == "camera"
+            after_camera = (i > 0 and tokens[i - 1] in _CAMERA_WORDS) or key[0] == "camera"
             found.append(_Found(i, " ".join(tokens[i : i + length]), key, phrases[key], after_camera))
         i += length
     return found, rest
@@ -295,13 +296,13 @@ def _is_speed(roots, following):
     """ "gentle", "smooth" and their like are the camera's only before one of its moves: a gentle rain is no slow pan."""
     adjectives = {_roots(word) for options in words.SPEED_ADJECTIVES.values() for word in options}
     always = {_roots(word) for word in ("slow", "fast")}
-    return roots not in adjectives - always or bool(following) and following[0] in _shot_roots()
+    return roots not in adjectives - always or (bool(following) and following[0] in _shot_roots())
 
 
 def _unknown(loose):
     """The words the world does not have, with the nearest it has; and what the nearest say, for axes left unsaid."""
     unknown, filled = {}, {}
-    for previous, token in zip([""] + loose, loose):
+    for previous, token in zip(["", *loose], loose, strict=False):
         if token in _SILENT or token in unknown or _root(token) in _caption_roots() or token.isdigit() or previous in _NEGATIONS:
             continue
         near = _nearest_by_hand().get(token)

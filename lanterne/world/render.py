@@ -4,8 +4,8 @@ from importlib import import_module
 
 import numpy as np
 
-from lanterne.world.camera import camera_at, highest_ground
 from lanterne.world import kernels
+from lanterne.world.camera import camera_at, highest_ground
 from lanterne.world.kernels import Ground
 from lanterne.world.light import cloud_texture, make_light
 from lanterne.world.noise import fractal

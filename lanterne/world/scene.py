@@ -84,7 +84,7 @@ def _draw(random, seed):
     family, time_of_day, weather = pick(FAMILIES), pick(TIMES), pick(WEATHERS)
     season, camera, speed = pick(SEASONS), pick(CAMERAS), pick(SPEEDS)
     options = FEATURES[family]
-    chosen = [option for option, u in zip(options, random.random(len(options))) if u < 0.4]
+    chosen = [option for option, u in zip(options, random.random(len(options)), strict=True) if u < 0.4]
     return Scene(
         seed=seed,
         family=family,

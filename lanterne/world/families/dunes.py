@@ -9,7 +9,7 @@ def build(scene, rng):
     n, cell = 512, 4.0
     seed = int(rng.integers(1 << 20))
     bend = fractal(n, 3, 4, 0.5, 0, 0.0, seed)
-    v, u = np.mgrid[0:n, 0:n] / n
+    v, _ = np.mgrid[0:n, 0:n] / n
     count = int(rng.integers(5, 9))
     phase = (count * v + 1.5 * bend + 0.25 * fractal(n, 6, 3, 0.5, 0, 0.0, seed + 10)) % 1.0
     slip = rng.uniform(0.68, 0.80)  # windward slope long and gentle, lee slope at the angle of repose

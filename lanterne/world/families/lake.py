@@ -1,9 +1,9 @@
 """A lake among green hills: still water that mirrors its shores, islands, mountains behind."""
 import numpy as np
 
-from lanterne.world.noise import crowns, fractal, smoothstep
 from lanterne.world.families.forest import LEAVES
 from lanterne.world.families.mountains import MEADOW
+from lanterne.world.noise import crowns, fractal, smoothstep
 from lanterne.world.surface import GRASS, ROCK, SAND, SNOW, TREE, Pose, Surface, blend, slope_of
 
 
