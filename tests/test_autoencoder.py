@@ -83,14 +83,16 @@ def test_earlier_frames_do_reach_later_outputs(model, video):
 
 
 @torch.no_grad()
-def test_normalisation_brings_latents_to_unit_scale(video):
+def test_normalisation_brings_latents_to_unit_scale_and_keeps_the_channels_proportions(video):
     torch.manual_seed(0)
     model = StreamingAutoencoder(autoencoder_tiny())
     raw = model.raw_latents(video)
     model.set_normalisation(raw)
     latents = model.encode(video)
     assert latents.mean(dim=(0, 2, 3, 4)).abs().max() < 1e-4
-    assert (latents.std(dim=(0, 2, 3, 4)) - 1).abs().max() < 1e-3
+    spread, raw_spread = latents.std(dim=(0, 2, 3, 4)), raw.std(dim=(0, 2, 3, 4))
+    assert abs(spread.square().mean() - 1) < 1e-3
+    assert (spread / raw_spread - spread[0] / raw_spread[0]).abs().max() < 1e-3
     assert (model.decode(latents) - model.decode_raw(raw).clamp(-1, 1)).abs().max() < 1e-5
 
 

@@ -24,12 +24,16 @@ LEARNING_RATE = 1.5e-3
 WEIGHT_DECAY = 0.01
 TEXT_DROPOUT = 0.1
 START_IMAGE = 0.12  # share of sequences whose first frame is given
-CLIP_SHIFT = 2.0  # clips hide less under noise than stills do
+STILL_SHIFT, CLIP_SHIFT = 2.0, 3.0  # clips hide less under noise than stills do
+SIGMA_SPREAD = 1.4  # wider than usual: layout is settled above a sigma of 0.9, texture below 0.5
 HISTORY_SIGMA = 0.15  # history is noised up to this level
-ROUTED_UNTIL = 0.8  # of the stage's time; then all tokens go through all blocks, as when generating
+ROUTED_UNTIL = 0.75  # of the stage's time; then all tokens go through all blocks, as when generating
 BATCH_FRAMES = 40  # latent frames in a batch; small, since steps count for more than tokens this early
-# Share of steps by the latent frames of a sequence: stills for composition, the first chunk most, rollouts last.
-_LENGTHS = ((1, 0.25), (5, 0.42), (9, 0.22), (17, 0.11))
+# Share of steps by the latent frames of a sequence. Mostly stills at first: a step then shows five times as many scenes, which
+# is what composition is learnt from. Later the first chunk most, and rollouts.
+_STILLS_FIRST = ((1, 0.70), (5, 0.20), (9, 0.07), (17, 0.03))
+_LENGTHS = ((1, 0.20), (5, 0.45), (9, 0.23), (17, 0.12))
+STILLS_UNTIL = 0.6  # of the stage's time
 _EVERY_SECONDS = 240
 # Matrices that face the data or the noise level: AdamW's.
 _BY_ADAM = ("patch_embedding", "proj_out", "condition_embedder", "scale_shift_table")
@@ -88,7 +92,7 @@ def train_transformer(
         shards, last_check, tokens = read_latents(latents), clock.spent, 0
 
     while clock.part < 1:
-        batch = draw_batch(shards, random, device)
+        batch = draw_batch(shards, random, device, _STILLS_FIRST if clock.part < STILLS_UNTIL else _LENGTHS)
         routed_TR = draw_route(batch) if clock.part < ROUTED_UNTIL else None
         loss = flow_matching_loss(model, batch, routed_TR)
         loss.backward()
@@ -120,12 +124,13 @@ def flow_matching_loss(model: nn.Module, batch: Batch, routed_TR: Tensor | None 
     return (error_BT * batch.weight_BT).sum() / batch.weight_BT.sum()
 
 
-def draw_batch(shards: list[LatentShard], random: np.random.Generator, device: str = "cpu") -> Batch:
+def draw_batch(
+    shards: list[LatentShard], random: np.random.Generator, device: str = "cpu", shares: tuple[tuple[int, float], ...] = _LENGTHS
+) -> Batch:
     """Sequences of one length and one size, from all shards that have them, each with one of its captions."""
     available = {shard.latents_NTCHW.shape[1] for shard in shards}
-    lengths = [(length, share) for length, share in _LENGTHS if length <= max(available)]
-    shares = np.array([share for _, share in lengths])
-    length = lengths[random.choice(len(lengths), p=shares / shares.sum())][0]
+    lengths, weights = zip(*((length, share) for length, share in shares if length <= max(available)), strict=True)
+    length = int(random.choice(lengths, p=np.array(weights) / sum(weights)))
     long_enough = [shard for shard in shards if shard.latents_NTCHW.shape[1] >= length]
     sizes = np.array([len(shard.latents_NTCHW) for shard in long_enough], np.float64)
     grid = long_enough[random.choice(len(long_enough), p=sizes / sizes.sum())].latents_NTCHW.shape[-2:]
@@ -173,8 +178,8 @@ def _fit(frames: np.ndarray, shard: LatentShard) -> np.ndarray:
 
 def draw_sigmas(random: np.random.Generator, batch: int, chunk_lengths: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Noise levels and loss weights, each (B, T) float32, for sequences of these chunks."""
-    shift = CLIP_SHIFT if sum(chunk_lengths) > 1 else 1.0
-    sigma_BT = sample_sigmas(random, batch, chunk_lengths, shift=shift)
+    shift = CLIP_SHIFT if sum(chunk_lengths) > 1 else STILL_SHIFT
+    sigma_BT = sample_sigmas(random, batch, chunk_lengths, shift, std=SIGMA_SPREAD)
     weight_BT = np.ones_like(sigma_BT)
     for row in range(batch):
         history = sum(chunk_lengths[: random.integers(len(chunk_lengths))])
