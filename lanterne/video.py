@@ -5,6 +5,7 @@ plays them before they are whole; stills are PNG. The settings a file was made w
 """
 
 import json
+import math
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -20,6 +21,7 @@ FPS = 16
 _CRF = "17"  # visually lossless; the model's own blur is far above it
 _SETTINGS_KEY = "comment"  # the one free text tag that every MP4 reader shows
 _PNG_KEY = "Comment"
+_THUMBNAIL, _SPRITE, _SPRITE_COLUMNS = 512, 160, 10
 
 
 class MediaError(LanterneError):
@@ -115,6 +117,28 @@ def write_png(path: Path, picture_HWC: np.ndarray, width: int, height: int, sett
     finally:
         if temporary.exists():
             temporary.unlink()
+
+
+def write_thumbnail(path: Path, picture_HWC: np.ndarray, width: int, height: int) -> None:
+    """A small picture of a video as WebP: of the aspect width : height, its longer side at most 512 pixels. Raises WriteError."""
+    scale = min(1.0, _THUMBNAIL / max(width, height))
+    _write_small(path, resize_and_crop(picture_HWC, max(1, round(width * scale)), max(1, round(height * scale))), "WEBP")
+
+
+def write_spritesheet(path: Path, pictures: list[np.ndarray], width: int, height: int) -> None:
+    """Pictures of a video in rows of 10 as JPEG, each of the aspect width : height, its longer side 160 pixels. Raises WriteError."""
+    scale = _SPRITE / max(width, height)
+    width, height = max(1, round(width * scale)), max(1, round(height * scale))
+    sheet = np.zeros((math.ceil(len(pictures) / _SPRITE_COLUMNS) * height, min(len(pictures), _SPRITE_COLUMNS) * width, 3), np.uint8)
+    for index, picture in enumerate(pictures):
+        row, column = divmod(index, _SPRITE_COLUMNS)
+        sheet[row * height :, column * width :][:height, :width] = resize_and_crop(picture, width, height)
+    _write_small(path, sheet, "JPEG")
+
+
+def _write_small(path: Path, picture_HWC: np.ndarray, kind: str) -> None:
+    with writing(path):
+        Image.fromarray(picture_HWC).save(path, kind, quality=85)
 
 
 def read_settings(path: Path) -> dict:

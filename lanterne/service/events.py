@@ -1,0 +1,83 @@
+"""Server-sent events: what happens to a video, told while it happens and told again from any point on (Last-Event-ID)."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+from anyio import to_thread
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from lanterne.service.database import Database, Event, Video, now
+
+PAUSE = 0.25  # seconds between looks into the database, one look for all who listen
+BREATH = 15  # seconds of silence after which a comment is sent, so that nobody in between closes the connection
+LAST = ("completed", "failed", "deleted")
+
+
+def note(session: Session, video_id: str, name: str, data: dict) -> None:
+    """Write an event down, in the transaction of what it tells of."""
+    session.add(Event(video_id=video_id, name=name, data=data, created_at=now()))
+
+
+class Feed:
+    """Wakes listeners when there is something new; one query serves them all."""
+
+    def __init__(self, database: Database):
+        self._database = database
+        self._newest, self._listeners = 0, 0
+        self._changed = asyncio.Condition()
+        self._task: asyncio.Task | None = None
+
+    async def listen(self, video_id: str, owner: str, after: int) -> AsyncIterator[str]:
+        """Events of a video after the one numbered `after`, as text, until it ends."""
+        self._listeners += 1
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._look())
+        try:
+            while True:
+                seen = self._newest
+                found, there = await to_thread.run_sync(self._events, video_id, owner, after)
+                for event in found:
+                    after = event.number
+                    yield f"id: {event.number}\nevent: {event.name}\ndata: {json.dumps(event.data | {'at': event.created_at})}\n\n"
+                    if event.name in LAST:
+                        return
+                if not there:
+                    yield f"event: deleted\ndata: {json.dumps({'at': now()})}\n\n"
+                    return
+                if not found and not await self._news(seen):
+                    yield ": still here\n\n"
+        finally:
+            self._listeners -= 1
+
+    def _events(self, video_id: str, owner: str, after: int) -> tuple[list[Event], bool]:
+        with self._database.session() as session:
+            found = list(session.scalars(select(Event).where(Event.video_id == video_id, Event.number > after).order_by(Event.number)))
+            status = session.scalar(select(Video.status).where(Video.id == video_id, Video.owner == owner))
+        if status in ("completed", "failed") and not any(event.name in LAST for event in found):
+            # The end was seen before: tell it again instead of waiting for what will not come.
+            found.append(Event(number=after, name=status, data={}, created_at=now()))
+        return found, status is not None
+
+    async def _news(self, seen: int) -> bool:
+        """Wait for anything new; False when BREATH passes without."""
+        async with self._changed:
+            try:
+                await asyncio.wait_for(self._changed.wait_for(lambda: self._newest > seen), BREATH)
+            except TimeoutError:
+                return False
+        return True
+
+    async def _look(self) -> None:
+        while self._listeners:
+            newest = await to_thread.run_sync(self._number)
+            if newest != self._newest:
+                async with self._changed:
+                    self._newest = newest
+                    self._changed.notify_all()
+            await asyncio.sleep(PAUSE)
+
+    def _number(self) -> int:
+        with self._database.session() as session:
+            return session.scalar(select(func.max(Event.number))) or 0

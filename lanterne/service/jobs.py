@@ -1,0 +1,189 @@
+"""What a worker does, as DBOS workflows: a video is a workflow and each of its chunks a step, recorded when it is done.
+
+Every step can be done twice with the same outcome, because a process may die between doing it and recording it. A step never raises
+for what can be expected: it returns how the video goes on, and the workflow's record stays readable by every later version.
+The decorators only enter these functions under their names; nothing runs before a worker starts DBOS.
+"""
+
+import logging
+import threading
+
+from dbos import DBOS
+from sqlalchemy import select, update
+
+from lanterne.errors import LanterneError
+from lanterne.generate import Engine, Progress
+from lanterne.service import webhooks
+from lanterne.service.database import File, Video, now
+from lanterne.service.deployment import Deployment
+from lanterne.service.events import note
+from lanterne.service.making import Making
+from lanterne.service.queue import delivery_options
+from lanterne.service.videos import end, hold
+
+GOES_ON, STOPS = "goes on", "stops"
+GIVEN = ("image", "source", "history")
+_log = logging.getLogger("lanterne.worker")
+
+
+class Bench:
+    """The models in memory, and the videos that this process has open. Lost with the process, and made anew from what is kept."""
+
+    def __init__(self, deployment: Deployment, engine: Engine):
+        self.deployment, self.engine = deployment, engine
+        self.leaving = threading.Event()  # the process ends: no further chunk is begun
+        self.busy = threading.Lock()  # held while a chunk is being made
+        self._open: dict[str, Making] = {}
+
+    def making(self, video_id: str) -> Making | None:
+        """The video on its way, taken up where it was left; None when it is not to be made any more."""
+        if video_id in self._open:
+            return self._open[video_id]
+        with self.deployment.database.session() as session:
+            video = session.scalar(select(Video).where(Video.id == video_id, Video.status == "in_progress"))
+            given = {file.role: file for file in session.scalars(select(File).where(File.holder == video_id, File.role.in_(GIVEN)))}
+        if video is None:
+            return None
+        making = Making(
+            self.deployment, self.engine, video, given,
+            on_step=lambda at: self._progress(video_id, at), stopped=lambda: not self._wanted(video_id),
+        )
+        self._open[video_id] = making
+        return making
+
+    def close(self, video_id: str) -> None:
+        making = self._open.pop(video_id, None)
+        if making:
+            making.remove()
+
+    def _wanted(self, video_id: str) -> bool:
+        """One small read a step: the row is gone (deleted), has ended (cancelled), is to be cut, or the video goes on."""
+        with self.deployment.database.session() as session:
+            return session.scalar(select(Video.stopping).where(Video.id == video_id, Video.status == "in_progress")) is False
+
+    def _progress(self, video_id: str, at: Progress) -> None:
+        """Steps done of all, at most 99: 100 is for when the file is there."""
+        done = (at.chunk * at.num_steps + at.step + 1) / (at.num_chunks * at.num_steps)
+        percent = min(99, int(100 * done))
+        with self.deployment.database.session() as session:
+            rises = update(Video).where(Video.id == video_id, Video.status == "in_progress", Video.progress < percent)
+            if session.execute(rises.values(progress=percent)).rowcount:
+                note(session, video_id, "progress", {
+                    "progress": percent, "chunk": at.chunk + 1, "chunks": at.num_chunks, "step": at.step + 1, "steps": at.num_steps,
+                })
+
+
+bench: Bench = None  # set by the worker before DBOS starts
+
+
+@DBOS.workflow(name="make_video", max_recovery_attempts=1000)
+def make_video(video_id: str) -> None:
+    """From queued to completed or failed."""
+    try:
+        chunks = begin(video_id)
+        for index in range(chunks):
+            if make_chunk(video_id, index) == STOPS:
+                break
+        if chunks:
+            finish(video_id)
+    finally:
+        bench.close(video_id)
+
+
+@DBOS.step(name="begin")
+def begin(video_id: str) -> int:
+    """Mark the video as in progress; returns its number of chunks, 0 when there is nothing to do."""
+    with bench.deployment.database.session() as session:
+        starts = update(Video).where(Video.id == video_id, Video.status == "queued").values(status="in_progress", started_at=now())
+        if session.execute(starts).rowcount:
+            note(session, video_id, "in_progress", {})
+    making = _trying(video_id, lambda: bench.making(video_id))
+    return len(making.spans) if making else 0
+
+
+@DBOS.step(name="make_chunk")
+def make_chunk(video_id: str, index: int) -> str:
+    """Make one chunk, after those that this process has not seen are read again; they are kept, so that they cost little."""
+    with bench.busy:
+        if bench.leaving.is_set():
+            threading.Event().wait()  # the process ends now, and the step is done by its successor
+        return _trying(video_id, lambda: _advance(video_id, index)) or STOPS
+
+
+def _advance(video_id: str, index: int) -> str:
+    making = bench.making(video_id)
+    if making is None or not making.advance(index + 1):
+        return STOPS
+    with bench.deployment.database.session() as session:
+        if session.scalar(select(Video.id).where(Video.id == video_id)):
+            note(session, video_id, "chunk", {
+                "chunk": index + 1, "chunks": len(making.spans), "seconds": making.new_seconds, "preview": making.preview(),
+            })
+    return GOES_ON
+
+
+@DBOS.step(name="finish")
+def finish(video_id: str) -> None:
+    """Put the files into the store and say that the video is there, in one transaction; or that it could not be finished."""
+    _trying(video_id, lambda: _finish(video_id))
+
+
+def _finish(video_id: str) -> None:
+    database, settings = bench.deployment.database, bench.deployment.settings
+    making = bench.making(video_id)
+    if making is None:  # completed before and not recorded, cancelled, or deleted
+        return
+    if not making.advance(len(making.spans)):  # nothing to do, or every chunk to be read again by a successor
+        if not _is_cut(video_id):
+            return
+        making.read_kept()
+        if not making.new_seconds:
+            with database.session() as session:
+                end(session, video_id, "cancelled", "It was cancelled by its owner before anything was finished.")
+            return
+    files = making.finish()
+    with database.session() as session:
+        at = now()
+        completes = update(Video).where(Video.id == video_id, Video.status == "in_progress").values(
+            status="completed", progress=100, completed_at=at, seconds=making.seconds,
+            expires_at=at + settings.keep_days * 86400 if settings.keep_days else None,
+        )
+        if not session.execute(completes).rowcount:
+            return
+        hold(session, bench.deployment, video_id, files)
+        note(session, video_id, "completed", {"progress": 100})
+        webhooks.announce(session, video_id, "video.completed")
+
+
+def _is_cut(video_id: str) -> bool:
+    with bench.deployment.database.session() as session:
+        return bool(session.scalar(select(Video.stopping).where(Video.id == video_id, Video.status == "in_progress")))
+
+
+def _trying(video_id: str, work):
+    """Do the work; what goes wrong ends the video with a sentence for its owner, and None is returned."""
+    try:
+        return work()
+    except LanterneError as error:
+        code, message = "generation_failed", str(error)
+    except MemoryError:
+        code, message = "out_of_memory", "There was not enough memory; ask for a smaller video."
+    except Exception:
+        _log.exception("video %s failed", video_id)
+        code, message = "internal_error", "It failed through a fault of this server, which wrote the details to its log."
+    with bench.deployment.database.session() as session:
+        end(session, video_id, code, message)
+    return None
+
+
+@DBOS.workflow(name="deliver", max_recovery_attempts=1000)
+def deliver(delivery_id: str, attempt: int) -> None:
+    """One attempt to send a message; the next, if it takes one, is a workflow of its own that waits outside of the worker's threads."""
+    delay = send(delivery_id, attempt)
+    if delay is not None:
+        DBOS.enqueue_workflow_with_options(delivery_options(delivery_id, attempt + 1, delay), delivery_id, attempt + 1)
+
+
+@DBOS.step(name="send")
+def send(delivery_id: str, attempt: int) -> float | None:
+    return webhooks.attempt(bench.deployment.database, bench.deployment.settings, delivery_id, attempt)
