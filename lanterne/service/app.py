@@ -62,7 +62,8 @@ House = Annotated[Deployment, Depends(_deployment)]
 Reader = Annotated[keys.Caller, Depends(_reader)]
 Writer = Annotated[keys.Caller, Depends(_writer)]
 Fields = Annotated[dict, Depends(_fields)]
-VideoId = Annotated[str, Path(alias="id", max_length=200)]
+_NO_NULL = r"^[^\x00]*$"
+VideoId = Annotated[str, Path(alias="id", max_length=200, pattern=_NO_NULL)]
 RepeatKey = Annotated[str | None, Header(alias="Idempotency-Key", description="The same key and body give the same video again.")]
 
 
@@ -91,7 +92,7 @@ def remix(request: Request, house: House, caller: Writer, video_id: VideoId, fie
 
 def listing(
     house: House, caller: Reader, limit: Annotated[int, Query(ge=0, le=100)] = 20, order: Literal["asc", "desc"] = "desc",
-    after: Annotated[str | None, Query(max_length=200, description="The last_id of the page before.")] = None,
+    after: Annotated[str | None, Query(max_length=200, pattern=_NO_NULL, description="The last_id of the page before.")] = None,
 ):
     """Your videos, a page at a time."""
     found, more = videos.page(house, caller, limit, order, after)
@@ -107,15 +108,15 @@ def get(house: House, caller: Reader, video_id: VideoId, response: Response):
 
 def delete(request: Request, house: House, caller: Writer, video_id: VideoId):
     """Delete a video and its files; one that is being made stops within a step."""
-    videos.remove(house, caller, video_id)
-    _take_out(request, video_id)
+    if videos.remove(house, caller, video_id):
+        _take_out(request, video_id)
     return wire.Deleted(id=video_id)
 
 
 def cancel(request: Request, house: House, caller: Writer, video_id: VideoId, fields: Fields):
     """Stop a video within a step; with keep, what is finished becomes a shorter video."""
-    video = videos.cancel(house, caller, video_id, wire.read(wire.Cancel, fields).keep)
-    if video.status == "failed":
+    video, waited = videos.cancel(house, caller, video_id, wire.read(wire.Cancel, fields).keep)
+    if waited:
         _take_out(request, video_id)
     return videos.to_wire(video)
 
@@ -200,7 +201,7 @@ ROUTES = [
 def _queued(request: Request, video) -> wire.Video:
     """The answer to a request for a video. It is written down already; should the queue not take it, a worker finds it soon."""
     try:
-        request.app.state.queue.put(video.id, video.owner)
+        request.app.state.queue.put(video.id, video.owner, video.number)
     except Exception:
         _log.exception("the queue did not take %s; a worker will look after it", video.id)
     return videos.to_wire(video)

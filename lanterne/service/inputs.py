@@ -32,7 +32,7 @@ def data_url(text: str, param: str) -> bytes:
     """The bytes of data:…;base64,…. Raises APIError."""
     head, comma, body = text.partition(",")
     if not comma or not head.lower().endswith(";base64"):
-        raise invalid("A data URL must be in base64: data:image/png;base64,…", param)
+        raise invalid("A data URL must be in base64, such as data:image/png;base64,iVBO…, and this one is not.", param)
     try:
         return base64.b64decode(body, validate=True)
     except (binascii.Error, ValueError):
@@ -69,6 +69,10 @@ def check_video(path: Path, max_seconds: int, param: str) -> tuple[int, int, flo
                 raise invalid(f"The video has {seconds:.1f} seconds; give one of 1 to {max_seconds}.", param)
             if next(container.decode(stream), None) is None:
                 raise invalid(f"The video in {param} has no frame that can be shown; give another.", param)
+            container.seek(0)
+            whole = sum(1 for packet in container.demux(stream) if packet.size and not packet.is_corrupt)
+            if whole < stream.frames:
+                raise invalid(f"The video in {param} is cut short: it holds {whole} of its {stream.frames} frames; upload it again.", param)
     except (av.FFmpegError, OSError, ValueError):
         raise invalid(f"The file in {param} cannot be read as a video; it is cut short, damaged, or not a video at all.", param) from None
     return width, height, seconds

@@ -29,16 +29,20 @@ class Queue:
     def __init__(self, url: str):
         self._client = DBOSClient(system_database_url=url, application_name=APPLICATION, retry_connection_errors=False)
 
-    def put(self, video_id: str, owner: str) -> None:
-        """Owners take turns: each has a partition of its own, and a free worker draws among those that wait."""
+    def put(self, video_id: str, owner: str, number: int) -> None:
+        """Owners take turns: each has a partition of its own, and a free worker draws among those that wait. number: an owner's
+        videos are made in this order (DBOS's own times are whole seconds on SQLite, and its ids are drawn by chance)."""
         options = EnqueueOptions(
-            workflow_name="make_video", queue_name=VIDEOS, workflow_id=video_id, app_version=VERSION, queue_partition_key=owner
+            workflow_name="make_video", queue_name=VIDEOS, workflow_id=video_id, app_version=VERSION, queue_partition_key=owner,
+            priority=number,
         )
         self._client.enqueue(options, video_id)
 
     def take_out(self, video_id: str) -> None:
-        """Forget a video that does not run yet; one that runs is stopped by its own row, within a step."""
-        self._client.cancel_workflow(video_id)
+        """Forget a video that waits. One that runs is stopped by its own row, within a step, and its job then ends in order."""
+        jobs = self._client.list_workflows(workflow_ids=[video_id], load_input=False, load_output=False)
+        if jobs and jobs[0].status == "ENQUEUED":
+            self._client.cancel_workflow(video_id)
 
     def deliver(self, delivery_id: str, attempt: int = 0, delay: float = 0) -> None:
         self._client.enqueue(delivery_options(delivery_id, attempt, delay), delivery_id, attempt)

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import time
 import uvicorn
 
 from lanterne.errors import LanterneError
+from lanterne.paths import home
 from lanterne.service import app, keys, queue
 from lanterne.service.database import Database
 from lanterne.service.settings import Settings
@@ -27,6 +29,8 @@ def serve(settings: Settings, with_worker: bool = True) -> None:
     if not keys.listed(database):
         print("There is no key yet; make one with: lanterne keys create --name me", flush=True)
     keeper = WorkerKeeper(settings) if with_worker else None
+    # uvicorn ends in order on SIGTERM and then raises it again, for this handler: the worker is still to be ended in order, too.
+    signal.signal(signal.SIGTERM, lambda *_: None)
     try:
         config = uvicorn.Config(app.build(settings), log_config=None, access_log=False, timeout_graceful_shutdown=3, server_header=False)
         uvicorn.Server(config).run(sockets=[listener])
@@ -36,7 +40,8 @@ def serve(settings: Settings, with_worker: bool = True) -> None:
 
 
 def prepare(settings: Settings) -> Database:
-    """Databases, brought to this version."""
+    """Databases, brought to this version, in a home folder that is its user's alone if it is made now."""
+    home().mkdir(mode=0o700, parents=True, exist_ok=True)
     database = Database(settings.database)
     database.migrate()
     try:
@@ -52,6 +57,7 @@ def _listen(settings: Settings) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))
+        listener.listen(2048)  # from here on who connects waits instead of being refused
     except (OSError, OverflowError) as error:
         listener.close()
         raise LanterneError(

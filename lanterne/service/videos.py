@@ -135,27 +135,28 @@ def content(deployment: Deployment, caller: Caller, video_id: str, variant: str)
     return file, deployment.store.local(file.sha256)
 
 
-def cancel(deployment: Deployment, caller: Caller, video_id: str, keep: bool) -> Video:
-    """Stop a video within a step. keep: what is finished becomes a shorter video, if anything is."""
+def cancel(deployment: Deployment, caller: Caller, video_id: str, keep: bool) -> tuple[Video, bool]:
+    """Stop a video within a step; also, whether it was still waiting. keep: what is finished becomes a shorter video, if anything is."""
     with deployment.database.session() as session:
-        _own(session, caller, video_id)
+        waited = _own(session, caller, video_id).status == "queued"
         if keep:
             running = update(Video).where(Video.id == video_id, Video.status == "in_progress").values(stopping=True)
             if session.execute(running).rowcount:
-                return _own(session, caller, video_id)
+                return _own(session, caller, video_id), False
         if not end(session, video_id, "cancelled", "It was cancelled by its owner.", ACTIVE):
             video = _own(session, caller, video_id)
             raise invalid(f"The video {video.id} is {video.status} already; only what is queued or in progress can be cancelled.",
                           code="video_not_running")
-        return _own(session, caller, video_id)
+        return _own(session, caller, video_id), waited
 
 
-def remove(deployment: Deployment, caller: Caller, video_id: str) -> None:
-    """Delete a video with its files; a running one stops within a step, since its row is gone."""
+def remove(deployment: Deployment, caller: Caller, video_id: str) -> bool:
+    """Delete a video with its files; a running one stops within a step, since its row is gone. Returns whether it was still waiting."""
     with deployment.database.session() as session:
-        _own(session, caller, video_id)
+        waited = _own(session, caller, video_id).status == "queued"
         session.execute(delete(Video).where(Video.id == video_id))
         forget(session, deployment, video_id)
+    return waited
 
 
 def end(session: Session, video_id: str, code: str, message: str, among: tuple[str, ...] = ACTIVE) -> bool:

@@ -8,7 +8,7 @@ import json
 import re
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -144,6 +144,12 @@ def _size(value: Any) -> Any:
     return value
 
 
+def _no_null(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("leave the null character out")
+    return text
+
+
 def _file_or_object(value: Any) -> Any:
     if not isinstance(value, (UploadFile, dict, BaseModel)) and value is not None:
         raise ValueError("upload a file in multipart/form-data, or give an object such as video[id] or input_reference[image_url]")
@@ -152,7 +158,8 @@ def _file_or_object(value: Any) -> Any:
 
 Seconds = Annotated[str, BeforeValidator(_seconds), Field(description='A whole number of seconds, such as "4".', examples=["4"])]
 Size = Annotated[str, BeforeValidator(_size), Field(description="Width x height in pixels, even numbers.", examples=["1280x720"])]
-Prompt = Annotated[str, Field(min_length=1, max_length=32000)]
+NoNull = AfterValidator(_no_null)  # Postgres keeps no such character, and no sentence needs it
+Prompt = Annotated[str, Field(min_length=1, max_length=32000), NoNull]
 Upload = Annotated[UploadFile, WithJsonSchema({"type": "string", "format": "binary", "description": "A file's bytes."})]
 
 
@@ -168,7 +175,7 @@ class ImageReference(_Given):
 
 
 class VideoReference(_Given):
-    id: str
+    id: Annotated[str, NoNull]
 
 
 class CharacterReference(_Given):
@@ -179,7 +186,7 @@ class Choices(_Given):
     """Fields beyond OpenAI's that every kind of video takes."""
 
     seed: Annotated[int | None, Field(ge=0, lt=2**63, description="The same seed gives the same video; by default drawn anew.")] = None
-    negative_prompt: Annotated[str, Field(max_length=32000, description="What it should not show.")] = ""
+    negative_prompt: Annotated[str, NoNull, Field(max_length=32000, description="What it should not show.")] = ""
     guidance_scale: Annotated[float | None, Field(ge=1, le=20, description="How strictly to follow the prompt.")] = None
     num_inference_steps: Annotated[int | None, Field(ge=1, le=200, description="Sampling steps per chunk.")] = None
     fps: Annotated[int | None, Field(description="Frames a second; the model makes 16.")] = None
@@ -218,7 +225,7 @@ class Extend(Choices):
 
 
 class CreateCharacter(_Given):
-    name: Annotated[str, Field(min_length=1, max_length=80)]
+    name: Annotated[str, NoNull, Field(min_length=1, max_length=80)]
     video: Annotated[Upload, Field(description="A video that shows it.")]
 
 

@@ -4,6 +4,7 @@ DBOS recovers the workflows of its own executor id when it starts, so each worke
 lease lapsed belongs to a worker that died for good; whoever notices takes its workflows over.
 """
 
+import faulthandler
 import fcntl
 import logging
 import os
@@ -52,6 +53,7 @@ def work(settings: Settings, with_parent: bool = False) -> None:
         queue.VIDEOS, worker_concurrency=1, partition_concurrency=owners, polling_interval_sec=POLL, on_conflict="always_update"
     )
     DBOS.register_queue(queue.WEBHOOKS, worker_concurrency=8, polling_interval_sec=POLL, on_conflict="always_update")
+    faulthandler.register(signal.SIGUSR1)  # writes what every thread does, for a worker that seems to hang
     leave = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: leave.set())
@@ -94,11 +96,11 @@ class Caretaker:
         """Videos that were written down and did not reach the queue, because a process died in between; and those whose job is over."""
         database = self._deployment.database
         with database.session() as session:
-            waiting = select(Video.id, Video.owner).where(Video.status.in_(ACTIVE), Video.created_at < now() - 2).order_by(Video.number)
-            owners = dict(session.execute(waiting).all())
-        unknown, over = self._queue.lost(list(owners))
+            waiting = select(Video.id, Video.owner, Video.number).where(Video.status.in_(ACTIVE), Video.created_at < now() - 2)
+            found = {video_id: (owner, number) for video_id, owner, number in session.execute(waiting)}
+        unknown, over = self._queue.lost(list(found))
         for video_id in unknown:
-            self._queue.put(video_id, owners[video_id])
+            self._queue.put(video_id, *found[video_id])
         for video_id in over:
             with database.session() as session:
                 end(session, video_id, "internal_error", "It failed through a fault of this server, which wrote the details to its log.")
@@ -144,10 +146,13 @@ def _take_slot(name: str):
     """A lock that lives as long as this process: two workers of one slot would make the same videos. Waits for a predecessor's end."""
     path = home() / f"{name}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
-    file = path.open("w")
+    file = path.open("a")
     for _ in range(100):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file.truncate(0)
+            file.write(f"{os.getpid()}\n")
+            file.flush()
             return file
         except BlockingIOError:
             time.sleep(0.1)
