@@ -128,6 +128,7 @@ _LAZY = {  # command: where it is, and the extra that it needs
     "serve": (_SERVICE, "serve_app", "serve"),
     "worker": (_SERVICE, "worker_app", "serve"),
     "keys": (_SERVICE, "keys_app", "serve"),
+    "doctor": (_SERVICE, "doctor_app", "serve"),
     "webhooks": (_SERVICE, "webhooks_app", "serve"),
     "world": ("lanterne.world.commands", "app", "world"),
     "train": ("lanterne.train.commands", "app", "train"),

@@ -8,6 +8,7 @@ import typer
 
 serve_app = typer.Typer()
 worker_app = typer.Typer()
+doctor_app = typer.Typer()
 keys_app = typer.Typer(help="Make, list and revoke keys to the API.", no_args_is_help=True)
 webhooks_app = typer.Typer(help="Addresses that are told when videos end.", no_args_is_help=True)
 
@@ -43,6 +44,18 @@ def worker(
 
     log.start()
     work(Settings.load(worker=slot, weights=weights), with_parent)
+
+
+@doctor_app.command()
+def doctor():
+    """Look at everything that serving needs, and say what to mend."""
+    from lanterne.service.doctor import examine
+
+    ill = False
+    for found, remedy in examine(_settings()):
+        typer.echo(f"{'MEND' if remedy else 'ok  '}  {found}" + (f": {remedy}" if remedy else ""))
+        ill = ill or remedy is not None
+    raise typer.Exit(1 if ill else 0)
 
 
 def _settings():

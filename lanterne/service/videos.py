@@ -156,6 +156,7 @@ def remove(deployment: Deployment, caller: Caller, video_id: str) -> bool:
         waited = _own(session, caller, video_id).status == "queued"
         session.execute(delete(Video).where(Video.id == video_id))
         forget(session, deployment, video_id)
+        note(session, video_id, "deleted", {})
     return waited
 
 

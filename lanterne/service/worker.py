@@ -15,13 +15,14 @@ import threading
 import time
 
 from dbos import DBOS, DBOSConfig
+from dbos import error as dbos_error
 from sqlalchemy import delete, select, update
 
 from lanterne.errors import LanterneError
 from lanterne.generate import Engine
 from lanterne.paths import home
 from lanterne.service import jobs, queue, webhooks
-from lanterne.service.database import Database, File, Repeat, Video, Worker, now
+from lanterne.service.database import Database, Event, File, Repeat, Video, Worker, now
 from lanterne.service.deployment import Deployment
 from lanterne.service.settings import Settings
 from lanterne.service.videos import ACTIVE, end, forget
@@ -47,6 +48,7 @@ def work(settings: Settings, with_parent: bool = False) -> None:
         executor_id=settings.worker, console_log_level="WARNING", log_level="WARNING", enable_otlp=False,
     ))
     _renew(deployment.database, settings)
+    logging.getLogger("dbos").addFilter(_is_news)
     DBOS.launch()
     owners = settings.running_per_owner
     DBOS.register_queue(
@@ -119,6 +121,7 @@ class Caretaker:
             for video_id in session.scalars(select(Video.id).where(Video.expires_at < now()).limit(100)).all():
                 session.execute(delete(Video).where(Video.id == video_id))
                 forget(session, self._deployment, video_id)
+            session.execute(delete(Event).where(Event.name == "deleted", Event.created_at < now() - 3600))
             session.execute(delete(Repeat).where(Repeat.created_at < now() - _REPEAT_DAYS * 86400))
 
     def _tidy(self) -> None:
@@ -157,6 +160,11 @@ def _take_slot(name: str):
         except BlockingIOError:
             time.sleep(0.1)
     raise LanterneError(f"Another worker has the slot {name!r} on this computer; give this one another, such as --slot worker-1.")
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Not what DBOS says of a video that was taken out of the queue in the very moment in which it was begun: its job ends in order."""
+    return not (record.exc_info and isinstance(record.exc_info[1], dbos_error.DBOSAwaitedWorkflowCancelledError))
 
 
 def _end_with_parent() -> None:
