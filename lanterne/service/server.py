@@ -24,16 +24,18 @@ def serve(settings: Settings, with_worker: bool = True) -> None:
     """Serve until SIGTERM or Ctrl-C. Raises LanterneError where the port is taken or a database cannot be used."""
     database = prepare(settings)
     listener = _listen(settings)
-    host, port = listener.getsockname()[:2]
-    print(f"Lanterne listens on http://{host}:{port}/v1 (documentation: http://{host}:{port}/docs).", flush=True)
-    if not keys.listed(database):
-        print("There is no key yet; make one with: lanterne keys create --name me", flush=True)
-    keeper = WorkerKeeper(settings) if with_worker else None
+    config = uvicorn.Config(app.build(settings), log_config=None, access_log=False, timeout_graceful_shutdown=3, server_header=False)
+    web = uvicorn.Server(config)
     # uvicorn ends in order on SIGTERM and then raises it again, for this handler: the worker is still to be ended in order, too.
-    signal.signal(signal.SIGTERM, lambda *_: None)
+    signal.signal(signal.SIGTERM, lambda *_: setattr(web, "should_exit", True))
+    keeper = WorkerKeeper(settings) if with_worker else None
     try:
-        config = uvicorn.Config(app.build(settings), log_config=None, access_log=False, timeout_graceful_shutdown=3, server_header=False)
-        uvicorn.Server(config).run(sockets=[listener])
+        host, port = listener.getsockname()[:2]
+        place = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        print(f"Lanterne listens on {place}/v1 (documentation: {place}/docs).", flush=True)
+        if not keys.listed(database):
+            print("There is no key yet; make one with: lanterne keys create --name me", flush=True)
+        web.run(sockets=[listener])
     finally:
         if keeper:
             keeper.stop()

@@ -39,7 +39,6 @@ class Settings(BaseSettings):
     keep_days: int | None = Field(None, ge=1, description="Files of finished videos are deleted after so many days; by default never.")
     reserve_bytes: int = Field(2**30, ge=0, description="New videos are refused when the disk has less than this left.")
     webhooks_to_private: bool = Field(False, description="Let webhooks and image addresses reach private networks.")
-    log_prompts: bool = False
 
     @classmethod
     def settings_customise_sources(
