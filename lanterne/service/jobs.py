@@ -6,7 +6,9 @@ The decorators only enter these functions under their names; nothing runs before
 """
 
 import logging
+import os
 import threading
+import time
 
 from dbos import DBOS
 from sqlalchemy import select, update
@@ -33,6 +35,7 @@ class Bench:
         self.deployment, self.engine = deployment, engine
         self.leaving = threading.Event()  # the process ends: no further chunk is begun
         self.busy = threading.Lock()  # held while a chunk is being made
+        self.renewed = time.monotonic()  # when the lease was renewed last
         self._open: dict[str, Making] = {}
 
     def making(self, video_id: str) -> Making | None:
@@ -56,8 +59,16 @@ class Bench:
         if making:
             making.remove()
 
+    def check_lease(self) -> None:
+        """End this process if it slept, or could not reach the database, for so long that another may have taken its videos over: two
+        must not write one video's chunks. Its successor asks DBOS what is still its own."""
+        if time.monotonic() - self.renewed > self.deployment.settings.lease_seconds:
+            _log.error("the lease lapsed; this worker ends")
+            os._exit(3)
+
     def _wanted(self, video_id: str) -> bool:
         """One small read a step: the row is gone (deleted), has ended (cancelled), is to be cut, or the video goes on."""
+        self.check_lease()
         with self.deployment.database.session() as session:
             return session.scalar(select(Video.stopping).where(Video.id == video_id, Video.status == "in_progress")) is False
 

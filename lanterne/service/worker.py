@@ -22,7 +22,7 @@ from lanterne.errors import LanterneError
 from lanterne.generate import Engine
 from lanterne.paths import home
 from lanterne.service import jobs, queue, webhooks
-from lanterne.service.database import Database, Event, File, Repeat, Video, Worker, now
+from lanterne.service.database import Event, File, Repeat, Video, Worker, now
 from lanterne.service.deployment import Deployment
 from lanterne.service.settings import Settings
 from lanterne.service.videos import ACTIVE, end, forget
@@ -47,7 +47,7 @@ def work(settings: Settings, with_parent: bool = False) -> None:
         name=queue.APPLICATION, system_database_url=settings.jobs_database, application_version=queue.VERSION,
         executor_id=settings.worker, console_log_level="WARNING", log_level="WARNING", enable_otlp=False,
     ))
-    _renew(deployment.database, settings)
+    _renew(bench)
     logging.getLogger("dbos").addFilter(_is_news)
     DBOS.launch()
     owners = settings.running_per_owner
@@ -60,7 +60,7 @@ def work(settings: Settings, with_parent: bool = False) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: leave.set())
     _log.info("worker %s is ready", settings.worker)
-    caretaker = Caretaker(deployment, queue.Queue(settings.jobs_database))
+    caretaker = Caretaker(bench, queue.Queue(settings.jobs_database))
     while not leave.wait(1):
         caretaker.look()
     bench.leaving.set()
@@ -75,14 +75,15 @@ def work(settings: Settings, with_parent: bool = False) -> None:
 class Caretaker:
     """Small duties, done beside the work; each can be done by several workers at once without harm."""
 
-    def __init__(self, deployment: Deployment, outlet: queue.Queue):
-        self._deployment, self._queue = deployment, outlet
+    def __init__(self, bench: jobs.Bench, outlet: queue.Queue):
+        self._bench, self._deployment, self._queue = bench, bench.deployment, outlet
         self._next = 0.0
 
     def look(self) -> None:
-        duties = [self._send, lambda: _renew(self._deployment.database, self._deployment.settings)]
+        self._bench.check_lease()
+        duties = [lambda: _renew(self._bench), self._send]
         if time.monotonic() >= self._next:
-            self._next = time.monotonic() + _LOOK_AFTER
+            self._next = time.monotonic() + min(_LOOK_AFTER, self._deployment.settings.lease_seconds)
             duties += [self._requeue, self._take_over, self._expire, self._tidy]
         for duty in duties:
             try:
@@ -138,11 +139,13 @@ class Caretaker:
             store.remove(name)
 
 
-def _renew(database: Database, settings: Settings) -> None:
-    until = now() + settings.lease_seconds
-    with database.session() as session:
+def _renew(bench: jobs.Bench) -> None:
+    began, settings = time.monotonic(), bench.deployment.settings
+    until = now() + settings.lease_seconds + 1  # others wait a little longer than this one trusts itself
+    with bench.deployment.database.session() as session:
         if not session.execute(update(Worker).where(Worker.slot == settings.worker).values(alive_until=until)).rowcount:
             session.add(Worker(slot=settings.worker, alive_until=until))
+    bench.renewed = began
 
 
 def _take_slot(name: str):

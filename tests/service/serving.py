@@ -41,6 +41,10 @@ class Server:
         self.port = int(re.search(r":(\d+)/v1", line)[1])
         return self
 
+    def worker(self, slot: str) -> subprocess.Popen:
+        with self.log.open("a") as log:
+            return subprocess.Popen([sys.executable, "-m", "lanterne.cli", "worker", "--slot", slot], env=self.env, stderr=log)
+
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
         self.process.communicate(timeout=60)

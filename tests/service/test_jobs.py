@@ -1,10 +1,12 @@
 """Kill drills: processes die at moments of chance, and every job ends in the bytes of an uninterrupted one.
 
-Three kills in the suite. A long drill: LANTERNE_KILLS=60 python -m pytest tests/service/test_jobs.py
+Three kills in the suite. A long drill: LANTERNE_KILLS=60 python -m pytest tests/service/test_jobs.py; with
+LANTERNE_DRILL_DATABASE=postgresql+psycopg://… on Postgres, in an empty database.
 """
 
 import os
 import random
+import signal
 import sqlite3
 import time
 
@@ -12,12 +14,13 @@ import pytest
 from serving import SMALL, Server, until
 
 KILLS = int(os.environ.get("LANTERNE_KILLS", 3))
+DATABASE = {"database_url": url} if (url := os.environ.get("LANTERNE_DRILL_DATABASE")) else {}
 JOB = {"prompt": "a city at night", "seconds": "8", "size": SMALL, "num_inference_steps": 12, "seed": 2}
 
 
 @pytest.fixture
 def own_server(tiny_weights, tmp_path):
-    server = Server(tmp_path / "own", tiny_weights).start()
+    server = Server(tmp_path / "own", tiny_weights, **DATABASE).start()
     yield server
     if server.process.poll() is None:
         server.stop()
@@ -73,6 +76,33 @@ def test_queued_jobs_outlive_the_server_and_keep_their_order(own_server):
         done = [http.get(f"/v1/videos/{job}").json() for job in jobs]
         assert [video["status"] for video in done] == ["completed"] * 5
         assert [video["completed_at"] for video in done] == sorted(video["completed_at"] for video in done)
+
+
+def test_a_worker_that_is_gone_for_good_is_succeeded_by_another(tiny_weights, tmp_path):
+    """One dies for good, one only sleeps beyond its lease: it finds that it is not needed, and the video is made once."""
+    server = Server(tmp_path / "own", tiny_weights, **DATABASE, lease_seconds=3).start("--no-worker")
+    workers = {}
+    try:
+        with server.http(server.lanterne("keys", "create", "--name", "drill")) as http:
+            for ending in (signal.SIGKILL, signal.SIGSTOP):
+                first, second = f"{ending.name}-first", f"{ending.name}-second"
+                workers[first] = server.worker(first)
+                job = http.post("/v1/videos", json=JOB | {"seconds": "12"}).json()["id"]
+                kept = until(lambda job=job: _kept(server, job))
+                workers[second] = server.worker(second)
+                workers[first].send_signal(ending)
+                until(lambda job=job, kept=kept: len(_kept(server, job)) > len(kept) + 2 or _ended(http, job))
+                workers[first].send_signal(signal.SIGCONT)
+                assert workers[first].wait(60) == (3 if ending is signal.SIGSTOP else -signal.SIGKILL)
+                until(lambda job=job: _ended(http, job))
+                assert http.get(f"/v1/videos/{job}").json()["status"] == "completed"
+                workers[second].terminate()
+                assert workers[second].wait(60) == 0
+    finally:
+        for process in workers.values():
+            process.kill()
+            process.wait()
+        server.stop()
 
 
 def test_a_video_that_never_reached_the_queue_is_found(own_server):
