@@ -103,6 +103,20 @@ class VideoWriter:
                 self._temporary.unlink(missing_ok=True)
 
 
+def write_segment(path: Path, frames_THWC: np.ndarray, first: int, fps: int = FPS) -> None:
+    """A piece of a stream that can be watched while it is made: H.264 in MPEG-TS, at the frames' own size, starting at frame number
+    `first` of the whole. Each piece stands alone, so that none waits for the next. Raises WriteError."""
+    with writing(path), av.open(str(path), "w", format="mpegts", options={"mpegts_copyts": "1"}) as container:
+        stream = container.add_stream("libx264", rate=fps, options={"crf": "23", "preset": "veryfast", "threads": "1", "bf": "0"})
+        stream.height, stream.width = frames_THWC.shape[1:3]
+        stream.pix_fmt = "yuv420p"
+        for number, picture in enumerate(frames_THWC):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+            frame.pts, frame.time_base = first + number, Fraction(1, fps)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
 def write_png(path: Path, picture_HWC: np.ndarray, width: int, height: int, settings: dict) -> None:
     """A still with its settings inside; scaled like video frames."""
     path = Path(path)

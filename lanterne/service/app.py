@@ -146,6 +146,17 @@ async def events(
     return StreamingResponse(stream, media_type="text/event-stream", headers={"cache-control": "no-store", "x-accel-buffering": "no"})
 
 
+def playlist(house: House, caller: Reader, video_id: VideoId):
+    """A video to watch while it is made: an HLS playlist of its finished seconds, at the model's own size."""
+    text = videos.playlist(house, caller, video_id)
+    return Response(text, media_type="application/vnd.apple.mpegurl", headers={"cache-control": "no-store"})
+
+
+def segment(house: House, caller: Reader, video_id: VideoId, number: Annotated[int, Path(ge=0, le=9999)]):
+    """One piece of the stream that the playlist names."""
+    return FileResponse(videos.segment(house, caller, video_id, number), media_type=videos.SEGMENT)
+
+
 def create_character(house: House, caller: Writer, fields: Fields):
     """Keep a character: a name and a video that shows it."""
     return _character(videos.create_character(house, caller, fields))
@@ -175,6 +186,7 @@ def healthz(house: House):
     return {"status": "ok", "version": __version__}
 
 
+STREAMS = {"events": "text/event-stream", "playlist": "application/vnd.apple.mpegurl", "segment": videos.SEGMENT}
 BODIES = {
     "create": wire.Create, "edit": wire.Edit, "extend": wire.Extend, "remix": wire.Remix, "create_character": wire.CreateCharacter,
     "cancel": wire.Cancel,
@@ -192,6 +204,8 @@ ROUTES = [
     ("POST", "/v1/videos/{id}/remix", remix, wire.Video),
     ("POST", "/v1/videos/{id}/cancel", cancel, wire.Video),
     ("GET", "/v1/videos/{id}/events", events, None),
+    ("GET", "/v1/videos/{id}/stream.m3u8", playlist, None),
+    ("GET", "/v1/videos/{id}/stream/{number}.ts", segment, None),
     ("GET", "/v1/models", models, wire.ModelList),
     ("GET", "/metrics", get_metrics, None),
     ("GET", "/healthz", healthz, None),
@@ -249,8 +263,8 @@ def _extra(name: str) -> dict | None:
         binary = {"schema": {"type": "string", "format": "binary"}}
         kinds = ("video/mp4", "image/webp", "image/jpeg")
         return {"responses": {"200": {"description": "The file.", "content": {kind: binary for kind in kinds}}}}
-    if name == "events":
-        return {"responses": {"200": {"description": "A stream.", "content": {"text/event-stream": {"schema": {"type": "string"}}}}}}
+    if name in STREAMS:
+        return {"responses": {"200": {"description": "A stream.", "content": {STREAMS[name]: {"schema": {"type": "string"}}}}}}
     if name not in BODIES:
         return None
     schema = {"$ref": f"#/components/schemas/{BODIES[name].__name__}"}

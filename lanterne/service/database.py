@@ -82,10 +82,11 @@ class File(Base):
 
     __tablename__ = "files"
     holder: Mapped[str] = mapped_column(primary_key=True)
-    role: Mapped[str] = mapped_column(primary_key=True)  # video, thumbnail, spritesheet, latents; image, source, history
+    role: Mapped[str] = mapped_column(primary_key=True)  # video, thumbnail, spritesheet, latents, segment-0000…; image, source, history
     sha256: Mapped[str] = mapped_column(index=True)
     bytes: Mapped[int]
     media_type: Mapped[str]
+    seconds: Mapped[float | None]  # of a segment
 
 
 class Event(Base):

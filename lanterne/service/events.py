@@ -34,15 +34,19 @@ class Feed:
         self._listeners += 1
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._look())
+        told = None
         try:
             while True:
                 seen = self._newest
-                found, there = await to_thread.run_sync(self._events, video_id, owner, after)
+                found, there, ahead = await to_thread.run_sync(self._events, video_id, owner, after)
                 for event in found:
                     after = event.number
                     yield f"id: {event.number}\nevent: {event.name}\ndata: {json.dumps(event.data | {'at': event.created_at})}\n\n"
                     if event.name in LAST:
                         return
+                if ahead is not None and ahead != told:
+                    told = ahead
+                    yield f"event: position\ndata: {json.dumps({'ahead': ahead})}\n\n"
                 if not there:
                     yield f"event: deleted\ndata: {json.dumps({'at': now()})}\n\n"
                     return
@@ -51,14 +55,21 @@ class Feed:
         finally:
             self._listeners -= 1
 
-    def _events(self, video_id: str, owner: str, after: int) -> tuple[list[Event], bool]:
+    def _events(self, video_id: str, owner: str, after: int) -> tuple[list[Event], bool, int | None]:
+        """New events; whether the video is there; for one that waits, how many came before it and are not over."""
         with self._database.session() as session:
             found = list(session.scalars(select(Event).where(Event.video_id == video_id, Event.number > after).order_by(Event.number)))
-            status = session.scalar(select(Video.status).where(Video.id == video_id, Video.owner == owner))
+            number, status = session.execute(
+                select(Video.number, Video.status).where(Video.id == video_id, Video.owner == owner)
+            ).one_or_none() or (0, None)
+            ahead = None
+            if status == "queued":
+                before = select(func.count()).select_from(Video).where(Video.status.in_(("queued", "in_progress")), Video.number < number)
+                ahead = session.scalar(before)
         if status in ("completed", "failed") and not any(event.name in LAST for event in found):
             # The end was seen before: tell it again instead of waiting for what will not come.
             found.append(Event(number=after, name=status, data={}, created_at=now()))
-        return found, status is not None
+        return found, status is not None, ahead
 
     async def _news(self, seen: int) -> bool:
         """Wait for anything new; False when BREATH passes without."""

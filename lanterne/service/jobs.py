@@ -12,6 +12,7 @@ import time
 
 from dbos import DBOS
 from sqlalchemy import select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from lanterne.errors import LanterneError
 from lanterne.generate import Engine, Progress
@@ -37,6 +38,7 @@ class Bench:
         self.busy = threading.Lock()  # held while a chunk is being made
         self.renewed = time.monotonic()  # when the lease was renewed last
         self._open: dict[str, Making] = {}
+        self._began: dict[str, tuple[float, float]] = {}  # when this process first made a step of a video, and how much was done then
 
     def making(self, video_id: str) -> Making | None:
         """The video on its way, taken up where it was left; None when it is not to be made any more."""
@@ -54,7 +56,15 @@ class Bench:
         self._open[video_id] = making
         return making
 
+    def lay_aside(self, video_id: str) -> None:
+        """Let go of what is open of a video; it can be taken up again from its finished chunks."""
+        making = self._open.pop(video_id, None)
+        if making:
+            making.close()
+
     def close(self, video_id: str) -> None:
+        """A video is over: its work folder goes, too."""
+        self._began.pop(video_id, None)
         making = self._open.pop(video_id, None)
         if making:
             making.remove()
@@ -81,7 +91,13 @@ class Bench:
             if session.execute(rises.values(progress=percent)).rowcount:
                 note(session, video_id, "progress", {
                     "progress": percent, "chunk": at.chunk + 1, "chunks": at.num_chunks, "step": at.step + 1, "steps": at.num_steps,
+                    "seconds_left": self._seconds_left(video_id, done),
                 })
+
+    def _seconds_left(self, video_id: str, done: float) -> int | None:
+        """An estimate from what this process has done of the video; None at its first step."""
+        began, before = self._began.setdefault(video_id, (time.monotonic(), done))
+        return round((time.monotonic() - began) / (done - before) * (1 - done)) if done > before else None
 
 
 bench: Bench = None  # set by the worker before DBOS starts
@@ -104,11 +120,15 @@ def make_video(video_id: str) -> None:
 @DBOS.step(name="begin")
 def begin(video_id: str) -> int:
     """Mark the video as in progress; returns its number of chunks, 0 when there is nothing to do."""
+    return _trying(video_id, lambda: _begin(video_id)) or 0
+
+
+def _begin(video_id: str) -> int:
     with bench.deployment.database.session() as session:
         starts = update(Video).where(Video.id == video_id, Video.status == "queued").values(status="in_progress", started_at=now())
         if session.execute(starts).rowcount:
             note(session, video_id, "in_progress", {})
-    making = _trying(video_id, lambda: bench.making(video_id))
+    making = bench.making(video_id)
     return len(making.spans) if making else 0
 
 
@@ -126,7 +146,12 @@ def _advance(video_id: str, index: int) -> str:
     if making is None or not making.advance(index + 1):
         return STOPS
     with bench.deployment.database.session() as session:
-        if session.scalar(select(Video.id).where(Video.id == video_id)):
+        # The update takes the row: it is not deleted while what belongs to it is written.
+        if session.execute(update(Video).where(Video.id == video_id, Video.status == "in_progress").values(status="in_progress")).rowcount:
+            kept = set(session.scalars(select(File.role).where(File.holder == video_id)))
+            for role, (path, seconds) in making.segments.items():
+                if role not in kept:
+                    hold(session, bench.deployment, video_id, {role: (path, "video/mp2t")}, seconds)
             note(session, video_id, "chunk", {
                 "chunk": index + 1, "chunks": len(making.spans), "seconds": making.new_seconds, "preview": making.preview(),
             })
@@ -172,19 +197,31 @@ def _is_cut(video_id: str) -> bool:
 
 
 def _trying(video_id: str, work):
-    """Do the work; what goes wrong ends the video with a sentence for its owner, and None is returned."""
-    try:
-        return work()
-    except LanterneError as error:
-        code, message = "generation_failed", str(error)
-    except MemoryError:
-        code, message = "out_of_memory", "There was not enough memory; ask for a smaller video."
-    except Exception:
-        _log.exception("video %s failed", video_id)
-        code, message = "internal_error", "It failed through a fault of this server, which wrote the details to its log."
-    with bench.deployment.database.session() as session:
-        end(session, video_id, code, message)
-    return None
+    """Do the work; what goes wrong ends the video with a sentence for its owner, and None is returned. A database that does not
+    answer is waited for: the video has done nothing wrong, and its chunks are kept."""
+    pause = 1
+    while True:
+        try:
+            failure = None
+            try:
+                return work()
+            except SQLAlchemyError:
+                raise
+            except LanterneError as error:
+                failure = "generation_failed", str(error)
+            except MemoryError:
+                failure = "out_of_memory", "There was not enough memory; ask for a smaller video."
+            except Exception:
+                _log.exception("video %s failed", video_id)
+                failure = "internal_error", "It failed through a fault of this server, which wrote the details to its log."
+            with bench.deployment.database.session() as session:
+                end(session, video_id, *failure)
+            return None
+        except SQLAlchemyError as error:
+            _log.error("the database failed, and the video %s waits for it: %s", video_id, error)
+            bench.lay_aside(video_id)
+            time.sleep(pause)
+            pause = min(60, 2 * pause)
 
 
 @DBOS.workflow(name="deliver", max_recovery_attempts=1000)

@@ -23,7 +23,7 @@ from lanterne.generate import FPS, Conditions, Engine, Progress, Request, Run, g
 from lanterne.models.autoencoder import SPATIAL_FACTOR
 from lanterne.service.database import File, Video
 from lanterne.service.deployment import Deployment
-from lanterne.video import VideoWriter, read_picture, read_video, write_spritesheet, write_thumbnail
+from lanterne.video import VideoWriter, read_picture, read_video, write_segment, write_spritesheet, write_thumbnail
 from lanterne.world.prompts import expand
 
 _PREVIEW_WIDTH = 256
@@ -62,6 +62,8 @@ class Making:
         self._sprites: list[np.ndarray] = []  # the first frame of each second, at the native size
         self._num_written = 0
         self._held: list[np.ndarray] = []
+        self._segment: list[np.ndarray] = []
+        self.segments: dict[str, tuple[Path, float]] = {}  # role: (file, seconds)
         self._last: np.ndarray | None = None
         self._ended = False  # the road has been left, by a stop or an error
         self.done = 0  # chunks whose frames are in the file
@@ -79,6 +81,7 @@ class Making:
                     self._held.extend(next(self._frames))
                     self._last = self._held[-1] if self._held else self._last
                 self._write((self._num_written + len(self._held)) // FPS * FPS)
+                self._cut_segment()
                 self.done += 1
         except Cancelled:
             self._ended = True
@@ -100,7 +103,16 @@ class Making:
             if self._num_written % FPS == 0:
                 self._sprites.append(frame.copy())
             self._writer.write(frame[None])
+            self._segment.append(frame)
             self._num_written += 1
+
+    def _cut_segment(self) -> None:
+        """What came since the last one, as a file to watch, at the native size."""
+        if self._segment:
+            path = self.folder / f"segment-{self.done:04d}.ts"
+            write_segment(path, np.stack(self._segment), self._num_written - len(self._segment))
+            self.segments[path.stem] = (path, len(self._segment) / FPS)
+            self._segment = []
 
     @property
     def seconds(self) -> int:
@@ -143,6 +155,7 @@ class Making:
 
     def close(self) -> None:
         """Let go of the open file; finished chunks stay."""
+        self._ended = True
         self._frames.close()
         if self._writer:
             self._writer.__exit__(Cancelled, None, None)

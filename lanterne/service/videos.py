@@ -1,6 +1,7 @@
 """What the routes do: videos are asked for, listed, fetched, stopped and deleted, always as their owner."""
 
 import json
+import math
 import secrets
 from dataclasses import asdict
 from hashlib import sha256
@@ -23,6 +24,7 @@ from lanterne.service.webhooks import announce
 from lanterne.video import FPS
 
 VARIANTS = {"video": "mp4", "thumbnail": "webp", "spritesheet": "jpg"}
+SEGMENT = "video/mp2t"
 ACTIVE = ("queued", "in_progress")
 MAX_KEY = 255  # characters of an Idempotency-Key
 Given = dict[str, tuple[Path, str]]  # role: (file, media type)
@@ -135,6 +137,28 @@ def content(deployment: Deployment, caller: Caller, video_id: str, variant: str)
     return file, deployment.store.local(file.sha256)
 
 
+def playlist(deployment: Deployment, caller: Caller, video_id: str) -> str:
+    """What can be watched so far, for HLS players (RFC 8216): they ask again until the end is written."""
+    with deployment.database.session() as session:
+        video = _own(session, caller, video_id)
+        query = select(File.role, File.seconds).where(File.holder == video_id, File.media_type == SEGMENT).order_by(File.role)
+        segments = session.execute(query).all()
+    longest = max((seconds for _, seconds in segments), default=1)
+    lines = ["#EXTM3U", "#EXT-X-VERSION:3", f"#EXT-X-TARGETDURATION:{math.ceil(longest)}", "#EXT-X-PLAYLIST-TYPE:EVENT"]
+    for role, seconds in segments:
+        lines += [f"#EXTINF:{seconds:.3f},", f"stream/{role.removeprefix('segment-')}.ts"]
+    return "\n".join([*lines, *(["#EXT-X-ENDLIST"] if video.status not in ACTIVE else []), ""])
+
+
+def segment(deployment: Deployment, caller: Caller, video_id: str, number: int) -> Path:
+    with deployment.database.session() as session:
+        _own(session, caller, video_id)
+        file = session.get(File, (video_id, f"segment-{number:04d}"))
+    if file is None:
+        raise not_found("segment", str(number))
+    return deployment.store.local(file.sha256)
+
+
 def cancel(deployment: Deployment, caller: Caller, video_id: str, keep: bool) -> tuple[Video, bool]:
     """Stop a video within a step; also, whether it was still waiting. keep: what is finished becomes a shorter video, if anything is."""
     with deployment.database.session() as session:
@@ -200,11 +224,12 @@ def get_character(deployment: Deployment, caller: Caller, character_id: str) -> 
         return character
 
 
-def hold(session: Session, deployment: Deployment, holder: str, given: Given) -> None:
+def hold(session: Session, deployment: Deployment, holder: str, given: Given, seconds: float | None = None) -> None:
     """Take files into the store and remember who holds them. Call it inside the transaction that creates the holder."""
     for role, (path, media_type) in given.items():
         size = path.stat().st_size
-        session.add(File(holder=holder, role=role, sha256=deployment.store.put(path), bytes=size, media_type=media_type))
+        name = deployment.store.put(path)
+        session.add(File(holder=holder, role=role, sha256=name, bytes=size, media_type=media_type, seconds=seconds))
 
 
 def to_wire(video: Video) -> wire.Video:

@@ -8,6 +8,7 @@ ROUTES = [
     ("GET", "/v1/videos/{id}", "read"), ("DELETE", "/v1/videos/{id}", "write"), ("GET", "/v1/videos/{id}/content", "read"),
     ("HEAD", "/v1/videos/{id}/content", "read"), ("GET", "/v1/videos/{id}/content?variant=thumbnail", "read"),
     ("POST", "/v1/videos/{id}/remix", "write"), ("POST", "/v1/videos/{id}/cancel", "write"), ("GET", "/v1/videos/{id}/events", "read"),
+    ("GET", "/v1/videos/{id}/stream.m3u8", "read"), ("GET", "/v1/videos/{id}/stream/0.ts", "read"),
     ("GET", "/v1/models", "read"), ("GET", "/metrics", "metrics"),
 ]
 
@@ -29,7 +30,7 @@ def metrics_key(server):
 
 def test_the_matrix_names_every_route(http):
     document = http.get("/openapi.json").json()
-    paths = {path.partition("?")[0].replace("{c}", "{id}") for _, path, _ in ROUTES} | {"/healthz"}
+    paths = {path.partition("?")[0].replace("{c}", "{id}").replace("/0.ts", "/{number}.ts") for _, path, _ in ROUTES} | {"/healthz"}
     assert set(document["paths"]) == paths
 
 

@@ -2,14 +2,16 @@
 
 import json
 
-from serving import QUICK, SMALL
+import av
+from serving import QUICK, SMALL, until
 
 
 def _read(response):
     events, event = [], {}
     for line in response.iter_lines():
         if not line and event:
-            events.append(event)
+            if event["event"] != "position":  # how many wait before it; it has no id, since it is only true now
+                events.append(event)
             event = {}
         elif line and not line.startswith(":"):
             name, _, value = line.partition(": ")
@@ -38,6 +40,22 @@ def test_a_video_is_told_while_it_is_made_and_again_from_any_point(http):
     assert _stream(http, video) == events
     assert _stream(http, video, **{"last-event-id": events[3]["id"]}) == events[4:]
     assert [event["event"] for event in _stream(http, video, **{"last-event-id": events[-1]["id"]})] == ["completed"]
+
+
+def test_a_video_can_be_watched_while_it_is_made(http, tmp_path):
+    """The playlist grows; its pieces, one after the other, are the whole video in its order."""
+    video = http.post("/v1/videos", json={"prompt": "dunes", "seconds": "12", "size": SMALL, "num_inference_steps": 20}).json()["id"]
+    path = f"/v1/videos/{video}"
+    growing = until(lambda: "#EXTINF" in (text := http.get(f"{path}/stream.m3u8").text) and text)
+    assert "ENDLIST" not in growing and http.get(f"{path}/stream/0000.ts").status_code == 200
+    until(lambda: http.get(path).json()["status"] == "completed")
+    whole = http.get(f"{path}/stream.m3u8").text
+    names = [line for line in whole.splitlines() if line and not line.startswith("#")]
+    assert whole.startswith("#EXTM3U\n") and whole.endswith("#EXT-X-ENDLIST\n") and len(names) == 12
+    (tmp_path / "all.ts").write_bytes(b"".join(http.get(f"{path}/{name}").content for name in names))
+    with av.open(str(tmp_path / "all.ts")) as container:
+        times = [float(frame.pts * frame.time_base) for frame in container.decode(video=0)]
+    assert len(times) == 12 * 16 and times == sorted(times)
 
 
 def test_a_stream_ends_when_its_video_is_deleted(http):

@@ -61,6 +61,7 @@ def upgrade():
         sa.Column("sha256", sa.String(), nullable=False),
         sa.Column("bytes", sa.Integer(), nullable=False),
         sa.Column("media_type", sa.String(), nullable=False),
+        sa.Column("seconds", sa.Double()),
     )
     op.create_index("ix_files_sha256", "files", ["sha256"])
     op.create_table(
