@@ -129,6 +129,8 @@ _LAZY = {  # command: where it is, and the extra that it needs
     "worker": (_SERVICE, "worker_app", "serve"),
     "keys": (_SERVICE, "keys_app", "serve"),
     "doctor": (_SERVICE, "doctor_app", "serve"),
+    "backup": (_SERVICE, "backup_app", "serve"),
+    "restore": (_SERVICE, "restore_app", "serve"),
     "webhooks": (_SERVICE, "webhooks_app", "serve"),
     "world": ("lanterne.world.commands", "app", "world"),
     "train": ("lanterne.train.commands", "app", "train"),

@@ -183,10 +183,12 @@ def healthz(house: House):
     """Whether the server and its database answer."""
     with house.database.session() as session:
         session.connection().exec_driver_sql("SELECT 1")
-    return {"status": "ok", "version": __version__}
+    return wire.Health(version=__version__)
 
 
-STREAMS = {"events": "text/event-stream", "playlist": "application/vnd.apple.mpegurl", "segment": videos.SEGMENT}
+KINDS = {
+    "events": "text/event-stream", "playlist": "application/vnd.apple.mpegurl", "segment": videos.SEGMENT, "get_metrics": "text/plain",
+}
 BODIES = {
     "create": wire.Create, "edit": wire.Edit, "extend": wire.Extend, "remix": wire.Remix, "create_character": wire.CreateCharacter,
     "cancel": wire.Cancel,
@@ -208,7 +210,7 @@ ROUTES = [
     ("GET", "/v1/videos/{id}/stream/{number}.ts", segment, None),
     ("GET", "/v1/models", models, wire.ModelList),
     ("GET", "/metrics", get_metrics, None),
-    ("GET", "/healthz", healthz, None),
+    ("GET", "/healthz", healthz, wire.Health),
 ]
 
 
@@ -245,6 +247,7 @@ def build(settings: Settings):
         name = endpoint.__name__
         app.add_api_route(
             path, endpoint, methods=[method], name=name, operation_id=name, response_model=answer, openapi_extra=_extra(name),
+            response_class=JSONResponse if answer else Response,
             responses={"4XX": {"model": wire.Error, "description": "What was wrong, in a sentence."}} if path != "/healthz" else None,
         )
         if endpoint is content:
@@ -263,8 +266,8 @@ def _extra(name: str) -> dict | None:
         binary = {"schema": {"type": "string", "format": "binary"}}
         kinds = ("video/mp4", "image/webp", "image/jpeg")
         return {"responses": {"200": {"description": "The file.", "content": {kind: binary for kind in kinds}}}}
-    if name in STREAMS:
-        return {"responses": {"200": {"description": "A stream.", "content": {STREAMS[name]: {"schema": {"type": "string"}}}}}}
+    if name in KINDS:
+        return {"responses": {"200": {"description": "Text or bytes.", "content": {KINDS[name]: {"schema": {"type": "string"}}}}}}
     if name not in BODIES:
         return None
     schema = {"$ref": f"#/components/schemas/{BODIES[name].__name__}"}

@@ -1,4 +1,7 @@
-"""`lanterne serve`, `worker`, `keys`, `webhooks` and `doctor`. Help must answer at once, so all they need is imported when they run."""
+"""`lanterne serve`, `worker`, `keys`, `webhooks`, `doctor`, `backup` and `restore`.
+
+Help must answer at once, so all that they need is imported when they run.
+"""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +12,8 @@ import typer
 serve_app = typer.Typer()
 worker_app = typer.Typer()
 doctor_app = typer.Typer()
+backup_app = typer.Typer()
+restore_app = typer.Typer()
 keys_app = typer.Typer(help="Make, list and revoke keys to the API.", no_args_is_help=True)
 webhooks_app = typer.Typer(help="Addresses that are told when videos end.", no_args_is_help=True)
 
@@ -56,6 +61,22 @@ def doctor():
         typer.echo(f"{'MEND' if remedy else 'ok  '}  {found}" + (f": {remedy}" if remedy else ""))
         ill = ill or remedy is not None
     raise typer.Exit(1 if ill else 0)
+
+
+@backup_app.command()
+def backup(target: Annotated[Path, typer.Argument(help="The file to write, such as lanterne.tar.")]):
+    """Copy the whole state of the server into one file, while it runs."""
+    from lanterne.service.backup import backup as run
+
+    run(_settings(), target)
+
+
+@restore_app.command()
+def restore(source: Annotated[Path, typer.Argument(help="A file that `lanterne backup` wrote.")]):
+    """Bring a backup back, into an empty home folder."""
+    from lanterne.service.backup import restore as run
+
+    run(source)
 
 
 def _settings():

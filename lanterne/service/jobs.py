@@ -7,8 +7,10 @@ The decorators only enter these functions under their names; nothing runs before
 
 import logging
 import os
+import shutil
 import threading
 import time
+from contextlib import suppress
 
 from dbos import DBOS
 from sqlalchemy import select, update
@@ -22,7 +24,7 @@ from lanterne.service.deployment import Deployment
 from lanterne.service.events import note
 from lanterne.service.making import Making
 from lanterne.service.queue import delivery_options
-from lanterne.service.videos import end, hold
+from lanterne.service.videos import ACTIVE, end, hold
 
 GOES_ON, STOPS = "goes on", "stops"
 GIVEN = ("image", "source", "history")
@@ -57,17 +59,14 @@ class Bench:
         return making
 
     def lay_aside(self, video_id: str) -> None:
-        """Let go of what is open of a video; it can be taken up again from its finished chunks."""
-        making = self._open.pop(video_id, None)
-        if making:
-            making.close()
-
-    def close(self, video_id: str) -> None:
-        """A video is over: its work folder goes, too."""
+        """Let go of what is open of a video. Its finished chunks stay until it is over, for whoever takes it up again."""
         self._began.pop(video_id, None)
         making = self._open.pop(video_id, None)
         if making:
-            making.remove()
+            making.close()
+        with suppress(SQLAlchemyError), self.deployment.database.session() as session:
+            if not session.scalar(select(Video.id).where(Video.id == video_id, Video.status.in_(ACTIVE))):
+                shutil.rmtree(self.deployment.work(video_id), ignore_errors=True)
 
     def check_lease(self) -> None:
         """End this process if it slept, or could not reach the database, for so long that another may have taken its videos over: two
@@ -114,7 +113,7 @@ def make_video(video_id: str) -> None:
         if chunks:
             finish(video_id)
     finally:
-        bench.close(video_id)
+        bench.lay_aside(video_id)
 
 
 @DBOS.step(name="begin")

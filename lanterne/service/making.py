@@ -6,6 +6,7 @@ finished chunks in its work folder. From these the same Making comes about again
 
 import base64
 import io
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict
@@ -37,11 +38,12 @@ class Making:
         on_step: Callable[[Progress], None], stopped: Callable[[], bool],
     ):
         self.video, self._engine, self._stopped = video, engine, stopped
-        self.folder = deployment.work(video.id)
+        folder = deployment.work(video.id)
+        self._folder = folder / f"process-{os.getpid()}"  # what is half written is this process's own
         self.request = Request(**video.plan)
         paths = {role: deployment.store.local(file.sha256) for role, file in given.items()}
         self.conditions, self._before = _conditions(engine, self.request, paths, given, video.seconds)
-        self.run = Run(self.folder, engine, self.request, self.conditions)
+        self.run = Run(folder, engine, self.request, self.conditions)
         history = self.conditions.history_TCHW
         self.num_frames = self._before + self.request.num_frames
         self.spans = spans_of(0 if history is None else len(history), latent_frames_for(self.num_frames))
@@ -57,7 +59,7 @@ class Making:
         self._frames = generate(
             engine, self.request, self.conditions, self.run, expand, on_step=on_step, should_stop=lambda: self._stopped()
         )
-        self._writer = VideoWriter(self.folder / "video.mp4", self.request.width, self.request.height, settings)
+        self._writer = VideoWriter(self._folder / "video.mp4", self.request.width, self.request.height, settings)
         self._writer.__enter__()
         self._sprites: list[np.ndarray] = []  # the first frame of each second, at the native size
         self._num_written = 0
@@ -109,7 +111,7 @@ class Making:
     def _cut_segment(self) -> None:
         """What came since the last one, as a file to watch, at the native size."""
         if self._segment:
-            path = self.folder / f"segment-{self.done:04d}.ts"
+            path = self._folder / f"segment-{self.done:04d}.ts"
             write_segment(path, np.stack(self._segment), self._num_written - len(self._segment))
             self.segments[path.stem] = (path, len(self._segment) / FPS)
             self._segment = []
@@ -141,16 +143,16 @@ class Making:
         self._writer.__exit__(None, None, None)
         self._writer = None
         width, height = self.request.width, self.request.height
-        write_thumbnail(self.folder / "thumbnail.webp", self._sprites[len(self._sprites) // 2], width, height)
-        write_spritesheet(self.folder / "spritesheet.jpg", self._sprites, width, height)
+        write_thumbnail(self._folder / "thumbnail.webp", self._sprites[len(self._sprites) // 2], width, height)
+        write_spritesheet(self._folder / "spritesheet.jpg", self._sprites, width, height)
         latents = np.concatenate([self.run.chunk(index).numpy() for index in range(self.done)], axis=1).swapaxes(0, 1)
-        with (self.folder / "latents.npy").open("wb") as file:
+        with (self._folder / "latents.npy").open("wb") as file:
             np.save(file, latents)  # float32: what goes on from here goes on from exactly here
         return {
-            "video": (self.folder / "video.mp4", "video/mp4"),
-            "thumbnail": (self.folder / "thumbnail.webp", "image/webp"),
-            "spritesheet": (self.folder / "spritesheet.jpg", "image/jpeg"),
-            "latents": (self.folder / "latents.npy", "application/x-npy"),
+            "video": (self._folder / "video.mp4", "video/mp4"),
+            "thumbnail": (self._folder / "thumbnail.webp", "image/webp"),
+            "spritesheet": (self._folder / "spritesheet.jpg", "image/jpeg"),
+            "latents": (self._folder / "latents.npy", "application/x-npy"),
         }
 
     def close(self) -> None:
@@ -160,10 +162,7 @@ class Making:
         if self._writer:
             self._writer.__exit__(Cancelled, None, None)
             self._writer = None
-
-    def remove(self) -> None:
-        self.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def _conditions(engine: Engine, request: Request, paths: dict[str, Path], given: dict[str, File], total: int) -> tuple[Conditions, int]:

@@ -156,8 +156,14 @@ def _file_or_object(value: Any) -> Any:
     return value
 
 
-Seconds = Annotated[str, BeforeValidator(_seconds), Field(description='A whole number of seconds, such as "4".', examples=["4"])]
-Size = Annotated[str, BeforeValidator(_size), Field(description="Width x height in pixels, even numbers.", examples=["1280x720"])]
+Seconds = Annotated[
+    str, BeforeValidator(_seconds),
+    Field(description='A whole number of seconds, such as "4".', examples=["4"], json_schema_extra={"pattern": "^0*[1-9][0-9]{0,2}$"}),
+]
+Size = Annotated[
+    str, BeforeValidator(_size),
+    Field(description="Width x height in pixels, even numbers.", examples=["1280x720"], json_schema_extra={"pattern": "^[0-9]+x[0-9]+$"}),
+]
 NoNull = AfterValidator(_no_null)  # Postgres keeps no such character, and no sentence needs it
 Prompt = Annotated[str, Field(min_length=1, max_length=32000), NoNull]
 Upload = Annotated[UploadFile, WithJsonSchema({"type": "string", "format": "binary", "description": "A file's bytes."})]
@@ -287,6 +293,11 @@ class Model(BaseModel):
 class ModelList(BaseModel):
     object: Literal["list"] = "list"
     data: list[Model]
+
+
+class Health(BaseModel):
+    status: Literal["ok"] = "ok"
+    version: str
 
 
 class ErrorBody(BaseModel):
