@@ -22,7 +22,7 @@ from lanterne import __version__
 from lanterne.errors import LanterneError
 from lanterne.service import keys, metrics, videos, wire
 from lanterne.service.deployment import Deployment
-from lanterne.service.errors import APIError, kind_of
+from lanterne.service.errors import APIError, kind_of, without_home
 from lanterne.service.events import Feed
 from lanterne.service.queue import Queue
 from lanterne.service.settings import Settings
@@ -323,7 +323,7 @@ async def _on_http_error(request, error: HTTPException):
 
 async def _on_lanterne_error(request, error: LanterneError):
     """What the house cannot do now, such as writing to a full disk."""
-    return _answer(APIError(503, "unavailable", str(error)))
+    return _answer(APIError(503, "unavailable", without_home(error)))
 
 
 async def _on_database_error(request, error: SQLAlchemyError):

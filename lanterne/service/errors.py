@@ -1,6 +1,7 @@
 """Errors in the API's own shape: {"error": {"message", "type", "param", "code"}}."""
 
 from lanterne.errors import LanterneError
+from lanterne.paths import home
 
 
 class APIError(LanterneError):
@@ -15,6 +16,11 @@ class APIError(LanterneError):
     @property
     def body(self) -> dict:
         return {"error": {"message": str(self), "type": kind_of(self.status), "param": self.param, "code": self.code}}
+
+
+def without_home(error: LanterneError) -> str:
+    """The house's sentence for a client, who need not know where the server keeps its files."""
+    return str(error).replace(f"{home()}/", "")
 
 
 def kind_of(status: int) -> str:

@@ -21,6 +21,7 @@ from lanterne.generate import Engine, Progress
 from lanterne.service import webhooks
 from lanterne.service.database import File, Video, now
 from lanterne.service.deployment import Deployment
+from lanterne.service.errors import without_home
 from lanterne.service.events import note
 from lanterne.service.making import Making
 from lanterne.service.queue import delivery_options
@@ -201,26 +202,30 @@ def _trying(video_id: str, work):
     pause = 1
     while True:
         try:
-            failure = None
             try:
                 return work()
             except SQLAlchemyError:
                 raise
-            except LanterneError as error:
-                failure = "generation_failed", str(error)
-            except MemoryError:
-                failure = "out_of_memory", "There was not enough memory; ask for a smaller video."
-            except Exception:
-                _log.exception("video %s failed", video_id)
-                failure = "internal_error", "It failed through a fault of this server, which wrote the details to its log."
+            except Exception as error:
+                code, message = _told(video_id, error)
             with bench.deployment.database.session() as session:
-                end(session, video_id, *failure)
+                end(session, video_id, code, message)
             return None
         except SQLAlchemyError as error:
             _log.error("the database failed, and the video %s waits for it: %s", video_id, error)
             bench.lay_aside(video_id)
             time.sleep(pause)
             pause = min(60, 2 * pause)
+
+
+def _told(video_id: str, error: Exception) -> tuple[str, str]:
+    """The code and the sentence that a failed video shows."""
+    if isinstance(error, LanterneError):
+        return "generation_failed", without_home(error)
+    if isinstance(error, MemoryError):
+        return "out_of_memory", "There was not enough memory; ask for a smaller video."
+    _log.error("video %s failed", video_id, exc_info=error)
+    return "internal_error", "It failed through a fault of this server, which wrote the details to its log."
 
 
 @DBOS.workflow(name="deliver", max_recovery_attempts=1000)
@@ -231,6 +236,6 @@ def deliver(delivery_id: str, attempt: int) -> None:
         DBOS.enqueue_workflow_with_options(delivery_options(delivery_id, attempt + 1, delay), delivery_id, attempt + 1)
 
 
-@DBOS.step(name="send")
+@DBOS.step(name="send", retries_allowed=True, max_attempts=30)  # for a database that does not answer; a refusal is no exception
 def send(delivery_id: str, attempt: int) -> float | None:
     return webhooks.attempt(bench.deployment.database, bench.deployment.settings, delivery_id, attempt)

@@ -8,7 +8,7 @@ from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, event, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from starlette.datastructures import UploadFile
@@ -199,9 +199,9 @@ def forget(session: Session, deployment: Deployment, holder: str) -> None:
     names = list(session.scalars(select(File.sha256).where(File.holder == holder)))
     session.execute(delete(File).where(File.holder == holder))
     session.execute(delete(Event).where(Event.video_id == holder))
-    for name in names:
-        if not session.scalar(select(func.count()).select_from(File).where(File.sha256 == name)):
-            deployment.store.remove(name)
+    alone = [name for name in names if not session.scalar(select(func.count()).select_from(File).where(File.sha256 == name))]
+    # Once the database has really forgotten them, and not before.
+    event.listen(session, "after_commit", lambda _: [deployment.store.remove(name) for name in alone], once=True)
 
 
 def create_character(deployment: Deployment, caller: Caller, fields: dict) -> Character:

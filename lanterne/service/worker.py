@@ -78,6 +78,7 @@ class Caretaker:
     def __init__(self, bench: jobs.Bench, outlet: queue.Queue):
         self._bench, self._deployment, self._queue = bench, bench.deployment, outlet
         self._next = 0.0
+        self._silent: dict[str, int] = {}  # slots whose lease had lapsed at the last look
 
     def look(self) -> None:
         self._bench.check_lease()
@@ -110,7 +111,9 @@ class Caretaker:
 
     def _take_over(self) -> None:
         with self._deployment.database.session() as session:
-            dead = list(session.scalars(select(Worker.slot).where(Worker.alive_until < now())))
+            silent = dict(session.execute(select(Worker.slot, Worker.alive_until).where(Worker.alive_until < now())).all())
+        # Seen silent twice, without a word in between: a clock that jumped makes nobody dead.
+        dead, self._silent = [slot for slot in silent if self._silent.get(slot) == silent[slot]], silent
         for slot in dead:
             _log.warning("worker %s is gone; its videos are taken over", slot)
             DBOS._recover_pending_workflows([slot])  # DBOS has no public name for it outside of its paid service
