@@ -3,9 +3,11 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 from anyio import to_thread
 from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from lanterne.service.database import Database, Event, Video, now
@@ -58,10 +60,11 @@ class Feed:
     def _events(self, video_id: str, owner: str, after: int) -> tuple[list[Event], bool, int | None]:
         """New events; whether the video is there; for one that waits, how many came before it and are not over."""
         with self._database.session() as session:
-            found = list(session.scalars(select(Event).where(Event.video_id == video_id, Event.number > after).order_by(Event.number)))
+            # The status first: when it says that the video has ended, the event that says so is there, too.
             number, status = session.execute(
                 select(Video.number, Video.status).where(Video.id == video_id, Video.owner == owner)
             ).one_or_none() or (0, None)
+            found = list(session.scalars(select(Event).where(Event.video_id == video_id, Event.number > after).order_by(Event.number)))
             ahead = None
             if status == "queued":
                 before = select(func.count()).select_from(Video).where(Video.status.in_(("queued", "in_progress")), Video.number < number)
@@ -82,7 +85,9 @@ class Feed:
 
     async def _look(self) -> None:
         while self._listeners:
-            newest = await to_thread.run_sync(self._number)
+            newest = self._newest
+            with suppress(SQLAlchemyError):  # a database that does not answer is asked again
+                newest = await to_thread.run_sync(self._number)
             if newest != self._newest:
                 async with self._changed:
                     self._newest = newest

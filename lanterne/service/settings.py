@@ -24,7 +24,7 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(None, description="postgresql+psycopg://…; by default SQLite files in the home folder.")
     jobs_database_url: SecretStr | None = Field(None, description="Where jobs are kept, if not beside the rest.")
     worker: str = Field("worker-0", pattern=r"^[A-Za-z0-9._-]{1,64}$", description="This worker's slot: a name that stays its own.")
-    lease_seconds: int = Field(30, ge=1, description="A worker silent for so long is taken for dead, and its jobs go to another.")
+    lease_seconds: int = Field(30, ge=3, description="A worker silent for so long is taken for dead, and its jobs go to another.")
 
     weights: Path | None = Field(None, description="A weights file instead of the embedded model.")
     model: str = Field("lanterne", description="The name under which the model is served.")
