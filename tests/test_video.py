@@ -12,7 +12,18 @@ import pytest
 from PIL import Image
 
 from lanterne.errors import LanterneError, WriteError
-from lanterne.video import FPS, MediaError, VideoWriter, read_picture, read_settings, read_video, write_png
+from lanterne.video import (
+    FPS,
+    MediaError,
+    VideoWriter,
+    read_picture,
+    read_settings,
+    read_video,
+    write_png,
+    write_segment,
+    write_spritesheet,
+    write_thumbnail,
+)
 
 SETTINGS = {"lanterne": "test", "request": {"prompt": "a lake — “dawn”"}}
 
@@ -157,3 +168,23 @@ except LanterneError as error:
 
 def test_errors_of_files_are_the_users():
     assert issubclass(MediaError, LanterneError) and issubclass(WriteError, LanterneError)
+
+
+def test_small_pictures_have_the_videos_aspect(tmp_path):
+    pictures = [np.full((144, 256, 3), 20 * number, np.uint8) for number in range(12)]
+    write_thumbnail(tmp_path / "t.webp", pictures[3], 1280, 720)
+    write_spritesheet(tmp_path / "s.jpg", pictures, 720, 1280)
+    with Image.open(tmp_path / "t.webp") as thumbnail, Image.open(tmp_path / "s.jpg") as sheet:
+        assert (thumbnail.format, thumbnail.size) == ("WEBP", (512, 288))
+        assert (sheet.format, sheet.size) == ("JPEG", (10 * 90, 2 * 160))
+        assert abs(sheet.getpixel((45 + 90, 160 + 80))[0] - 11 * 20) < 4 and sheet.getpixel((45 + 180, 160 + 80))[0] < 4
+
+
+def test_segments_stand_alone_and_go_on_from_each_other(tmp_path):
+    frames = np.random.default_rng(0).integers(0, 255, (32, 144, 256, 3), dtype=np.uint8)
+    times = []
+    for first in (0, 16):
+        write_segment(tmp_path / "s.ts", frames[first:][:16], first)
+        with av.open(str(tmp_path / "s.ts")) as container:
+            times += [float(frame.pts * frame.time_base) for frame in container.decode(video=0)]
+    assert len(times) == 32 and np.allclose(np.diff(times), 1 / 16, atol=1e-4)

@@ -188,7 +188,8 @@ class StreamingAutoencoder(nn.Module):
 
     The raw latents are what the networks exchange; `latent_mean` (of each channel) and `latent_std` (one for all) normalise
     them for the transformer. A few channels carry layout and light and are several times larger than the many that carry
-    texture; keeping that proportion lets the transformer settle the picture at high noise and makes its errors there count. Train on `raw_latents` and `decode_raw`; `encode` and `decode` are the road's.
+    texture; keeping that proportion lets the transformer settle the picture at high noise and makes its errors there
+    count. Train on `raw_latents` and `decode_raw`; `encode` and `decode` are the road's.
     """
 
     def __init__(self, config: AutoencoderConfig):

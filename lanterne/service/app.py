@@ -1,0 +1,361 @@
+"""The web process's application: every route in one list, and what all of them share.
+
+Who asks is settled before a body is read. Routes that only talk to the database run in threads; nothing here computes.
+"""
+
+import asyncio
+import json
+import logging
+import secrets
+import time
+from typing import Annotated, Any, Literal
+
+from fastapi import Depends, FastAPI, Header, Path, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from pydantic.json_schema import models_json_schema
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.exceptions import HTTPException
+
+from lanterne import __version__
+from lanterne.errors import LanterneError
+from lanterne.service import keys, metrics, videos, wire
+from lanterne.service.deployment import Deployment
+from lanterne.service.errors import APIError, kind_of, without_home
+from lanterne.service.events import Feed
+from lanterne.service.queue import Queue
+from lanterne.service.settings import Settings
+
+_log = logging.getLogger("lanterne.web")
+_CREATED = 1763942400  # when the first model of this name was made; the wire wants a date
+_POLL_MS = 500
+
+
+# What routes are given ------------------------------------------------------------------------------------------------------------
+
+
+def _deployment(request: Request) -> Deployment:
+    return request.app.state.deployment
+
+
+def _caller(request: Request) -> keys.Caller:
+    state = request.app.state
+    return keys.caller(state.deployment.database, state.secret, request.headers.get("authorization"))
+
+
+def _reader(caller: Annotated[keys.Caller, Depends(_caller)]) -> keys.Caller:
+    caller.require("videos:read")
+    return caller
+
+
+def _writer(caller: Annotated[keys.Caller, Depends(_caller)]) -> keys.Caller:
+    caller.require("videos:write")
+    return caller
+
+
+async def _fields(request: Request, caller: Annotated[keys.Caller, Depends(_writer)]) -> dict[str, Any]:
+    return await wire.read_body(request, _deployment(request).settings.max_upload_bytes)
+
+
+House = Annotated[Deployment, Depends(_deployment)]
+Reader = Annotated[keys.Caller, Depends(_reader)]
+Writer = Annotated[keys.Caller, Depends(_writer)]
+Fields = Annotated[dict, Depends(_fields)]
+_NO_NULL = r"^[^\x00]*$"
+VideoId = Annotated[str, Path(alias="id", max_length=200, pattern=_NO_NULL)]
+RepeatKey = Annotated[str | None, Header(alias="Idempotency-Key", description="The same key and body give the same video again.")]
+
+
+# Routes ---------------------------------------------------------------------------------------------------------------------------
+
+
+def create(request: Request, house: House, caller: Writer, fields: Fields, repeat: RepeatKey = None):
+    """Make a video from a prompt."""
+    return _queued(request, videos.create(house, caller, fields, repeat))
+
+
+def edit(request: Request, house: House, caller: Writer, fields: Fields, repeat: RepeatKey = None):
+    """Make a video again as a prompt says."""
+    return _queued(request, videos.edit(house, caller, fields, repeat))
+
+
+def extend(request: Request, house: House, caller: Writer, fields: Fields, repeat: RepeatKey = None):
+    """Go on where a video ends; the result holds both."""
+    return _queued(request, videos.extend(house, caller, fields, repeat))
+
+
+def remix(request: Request, house: House, caller: Writer, video_id: VideoId, fields: Fields, repeat: RepeatKey = None):
+    """Make one of your videos again with another prompt."""
+    return _queued(request, videos.remix(house, caller, video_id, fields, repeat))
+
+
+def listing(
+    house: House, caller: Reader, limit: Annotated[int, Query(ge=0, le=100)] = 20, order: Literal["asc", "desc"] = "desc",
+    after: Annotated[str | None, Query(max_length=200, pattern=_NO_NULL, description="The last_id of the page before.")] = None,
+):
+    """Your videos, a page at a time."""
+    found, more = videos.page(house, caller, limit, order, after)
+    data = [videos.to_wire(video) for video in found]
+    return wire.VideoList(data=data, first_id=data[0].id if data else None, last_id=data[-1].id if data else None, has_more=more)
+
+
+def get(house: House, caller: Reader, video_id: VideoId, response: Response):
+    """A video and how far it is."""
+    response.headers["openai-poll-after-ms"] = str(_POLL_MS)
+    return videos.to_wire(videos.get(house, caller, video_id))
+
+
+def delete(request: Request, house: House, caller: Writer, video_id: VideoId):
+    """Delete a video and its files; one that is being made stops within a step."""
+    if videos.remove(house, caller, video_id):
+        _take_out(request, video_id)
+    return wire.Deleted(id=video_id)
+
+
+def cancel(request: Request, house: House, caller: Writer, video_id: VideoId, fields: Fields):
+    """Stop a video within a step; with keep, what is finished becomes a shorter video."""
+    video, waited = videos.cancel(house, caller, video_id, wire.read(wire.Cancel, fields).keep)
+    if waited:
+        _take_out(request, video_id)
+    return videos.to_wire(video)
+
+
+def content(
+    request: Request, house: House, caller: Reader, video_id: VideoId,
+    variant: Literal["video", "thumbnail", "spritesheet"] = "video",
+):
+    """A finished video's file, its thumbnail, or a sheet of a picture for each second. Ranges and ETags are honoured."""
+    file, path = videos.content(house, caller, video_id, variant)
+    headers = {"etag": f'"{file.sha256}"', "cache-control": "private, no-cache", "x-content-type-options": "nosniff"}
+    known = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
+    if headers["etag"] in known or "*" in known:
+        return Response(status_code=304, headers=headers)
+    name = f"{video_id}.{videos.VARIANTS[variant]}"
+    return FileResponse(path, media_type=file.media_type, headers=headers, filename=name, content_disposition_type="inline")
+
+
+async def events(
+    request: Request, house: House, caller: Reader, video_id: VideoId,
+    last: Annotated[str | None, Header(alias="Last-Event-ID", description="Go on after the event of this id.")] = None,
+):
+    """What happens to a video, as server-sent events: queued, in_progress, progress, chunk (with a preview), completed, failed."""
+    await asyncio.to_thread(videos.get, house, caller, video_id)
+    after = int(last) if last and last.isascii() and last.isdecimal() and len(last) < 18 else 0
+    stream = request.app.state.feed.listen(video_id, caller.owner, after)
+    return StreamingResponse(stream, media_type="text/event-stream", headers={"cache-control": "no-store", "x-accel-buffering": "no"})
+
+
+def playlist(house: House, caller: Reader, video_id: VideoId):
+    """A video to watch while it is made: an HLS playlist of its finished seconds, at the model's own size."""
+    text = videos.playlist(house, caller, video_id)
+    return Response(text, media_type="application/vnd.apple.mpegurl", headers={"cache-control": "no-store"})
+
+
+def segment(house: House, caller: Reader, video_id: VideoId, number: Annotated[int, Path(ge=0, le=9999)]):
+    """One piece of the stream that the playlist names."""
+    return FileResponse(videos.segment(house, caller, video_id, number), media_type=videos.SEGMENT)
+
+
+def create_character(house: House, caller: Writer, fields: Fields):
+    """Keep a character: a name and a video that shows it."""
+    return _character(videos.create_character(house, caller, fields))
+
+
+def get_character(house: House, caller: Reader, character_id: VideoId):
+    return _character(videos.get_character(house, caller, character_id))
+
+
+def models(house: House, caller: Reader):
+    """The model that answers, and the names by which old programs ask for it."""
+    settings = house.settings
+    names = dict.fromkeys([settings.model, *(name for name, model in settings.model_names.items() if model == settings.model)])
+    return wire.ModelList(data=[wire.Model(id=name, created=_CREATED, owned_by="lanterne") for name in names])
+
+
+def get_metrics(house: House, caller: Annotated[keys.Caller, Depends(_caller)]):
+    """Figures for Prometheus; the key needs the scope `metrics`."""
+    caller.require("metrics")
+    return Response(metrics.text(house.database, __version__), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def healthz(house: House):
+    """Whether the server and its database answer."""
+    with house.database.session() as session:
+        session.connection().exec_driver_sql("SELECT 1")
+    return wire.Health(version=__version__)
+
+
+KINDS = {
+    "events": "text/event-stream", "playlist": "application/vnd.apple.mpegurl", "segment": videos.SEGMENT, "get_metrics": "text/plain",
+}
+BODIES = {
+    "create": wire.Create, "edit": wire.Edit, "extend": wire.Extend, "remix": wire.Remix, "create_character": wire.CreateCharacter,
+    "cancel": wire.Cancel,
+}
+ROUTES = [
+    ("POST", "/v1/videos", create, wire.Video),
+    ("GET", "/v1/videos", listing, wire.VideoList),
+    ("POST", "/v1/videos/edits", edit, wire.Video),
+    ("POST", "/v1/videos/extensions", extend, wire.Video),
+    ("POST", "/v1/videos/characters", create_character, wire.Character),
+    ("GET", "/v1/videos/characters/{id}", get_character, wire.Character),
+    ("GET", "/v1/videos/{id}", get, wire.Video),
+    ("DELETE", "/v1/videos/{id}", delete, wire.Deleted),
+    ("GET", "/v1/videos/{id}/content", content, None),
+    ("POST", "/v1/videos/{id}/remix", remix, wire.Video),
+    ("POST", "/v1/videos/{id}/cancel", cancel, wire.Video),
+    ("GET", "/v1/videos/{id}/events", events, None),
+    ("GET", "/v1/videos/{id}/stream.m3u8", playlist, None),
+    ("GET", "/v1/videos/{id}/stream/{number}.ts", segment, None),
+    ("GET", "/v1/models", models, wire.ModelList),
+    ("GET", "/metrics", get_metrics, None),
+    ("GET", "/healthz", healthz, wire.Health),
+]
+
+
+def _queued(request: Request, video) -> wire.Video:
+    """The answer to a request for a video. It is written down already; should the queue not take it, a worker finds it soon."""
+    try:
+        request.app.state.queue.put(video.id, video.owner, video.number)
+    except Exception:
+        _log.exception("the queue did not take %s; a worker will look after it", video.id)
+    return videos.to_wire(video)
+
+
+def _take_out(request: Request, video_id: str) -> None:
+    try:
+        request.app.state.queue.take_out(video_id)
+    except Exception:
+        _log.exception("the queue did not let go of %s; its job will find nothing to do", video_id)
+
+
+def _character(character) -> wire.Character:
+    return wire.Character(id=character.id, name=character.name, created_at=character.created_at)
+
+
+# The application ------------------------------------------------------------------------------------------------------------------
+
+
+def build(settings: Settings):
+    """The ASGI application. The databases must be there; see server.prepare."""
+    app = FastAPI(title="Lanterne", version=__version__, description="The Videos API. See docs/api.md.")
+    deployment = Deployment.of(settings)
+    app.state.deployment, app.state.secret = deployment, keys.server_secret()
+    app.state.feed, app.state.queue = Feed(deployment.database), Queue(settings.jobs_database)
+    for method, path, endpoint, answer in ROUTES:
+        name = endpoint.__name__
+        app.add_api_route(
+            path, endpoint, methods=[method], name=name, operation_id=name, response_model=answer, openapi_extra=_extra(name),
+            response_class=JSONResponse if answer else Response,
+            responses={"4XX": {"model": wire.Error, "description": "What was wrong, in a sentence."}} if path != "/healthz" else None,
+        )
+        if endpoint is content:
+            app.add_api_route(path, endpoint, methods=["HEAD"], include_in_schema=False)
+    for kind, handler in (
+        (APIError, _on_api_error), (RequestValidationError, _on_bad_parameter), (HTTPException, _on_http_error),
+        (LanterneError, _on_lanterne_error), (SQLAlchemyError, _on_database_error), (Exception, _on_fault),
+    ):
+        app.add_exception_handler(kind, handler)
+    app.openapi = lambda: _openapi(app)
+    return _Outermost(app)
+
+
+def _extra(name: str) -> dict | None:
+    if name == "content":
+        binary = {"schema": {"type": "string", "format": "binary"}}
+        kinds = ("video/mp4", "image/webp", "image/jpeg")
+        return {"responses": {"200": {"description": "The file.", "content": {kind: binary for kind in kinds}}}}
+    if name in KINDS:
+        return {"responses": {"200": {"description": "Text or bytes.", "content": {KINDS[name]: {"schema": {"type": "string"}}}}}}
+    if name not in BODIES:
+        return None
+    schema = {"$ref": f"#/components/schemas/{BODIES[name].__name__}"}
+    kinds = ("multipart/form-data", "application/json")
+    return {"requestBody": {"required": name != "cancel", "content": {kind: {"schema": schema} for kind in kinds}}}
+
+
+def _openapi(app: FastAPI) -> dict:
+    """The document, with the schemas of bodies that FastAPI does not read itself, and without its own shape of errors."""
+    if app.openapi_schema is None:
+        document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+        components = document.setdefault("components", {})
+        schemas = components.setdefault("schemas", {})
+        _, bodies = models_json_schema(
+            [(model, "validation") for model in BODIES.values()], ref_template="#/components/schemas/{model}"
+        )
+        schemas |= bodies["$defs"]
+        for name in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(name, None)
+        components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer", "description": "A key: ltn_…"}}
+        document["security"] = [{"key": []}]
+        for path, methods in document["paths"].items():
+            for operation in methods.values():
+                operation["responses"].pop("422", None)
+                if path == "/healthz":
+                    operation["security"] = []
+        app.openapi_schema = document
+    return app.openapi_schema
+
+
+def _answer(error: APIError) -> JSONResponse:
+    return JSONResponse(error.body, error.status, error.headers)
+
+
+async def _on_api_error(request, error: APIError):
+    return _answer(error)
+
+
+async def _on_bad_parameter(request, error: RequestValidationError):
+    first = error.errors()[0]
+    name = str(first["loc"][-1])
+    return _answer(APIError(400, "invalid_value", f"{name}={str(first.get('input'))[:60]!r} cannot be used: {first['msg']}.", name))
+
+
+async def _on_http_error(request, error: HTTPException):
+    said = {
+        404: f"There is nothing at {request.url.path[:200]}; the routes are at /docs.",
+        405: f"{request.method} is not done at {request.url.path[:200]}; the routes are at /docs.",
+    }.get(error.status_code, f"{error.detail}.")
+    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, kind_of(error.status_code))
+    return _answer(APIError(error.status_code, code, said, headers=dict(error.headers or {})))
+
+
+async def _on_lanterne_error(request, error: LanterneError):
+    """What the house cannot do now, such as writing to a full disk."""
+    return _answer(APIError(503, "unavailable", without_home(error)))
+
+
+async def _on_database_error(request, error: SQLAlchemyError):
+    _log.error("the database failed: %s", error)
+    return _answer(APIError(503, "database_unavailable", "The server's database does not answer; try again later.", retry=True))
+
+
+async def _on_fault(request, error: Exception):
+    return _answer(APIError(500, "internal_error", "The server failed, and not through anything you did; its log has the details."))
+
+
+class _Outermost:
+    """Gives every answer its x-request-id, and the log a line about it: no query, no body, no key."""
+
+    def __init__(self, app):
+        self._app = app
+
+    async def __call__(self, scope, receive, send) -> None:
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        name, started, status = f"req_{secrets.token_hex(12)}", time.monotonic(), 0
+
+        async def send_with_id(message):
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", name.encode())]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        finally:
+            took = round((time.monotonic() - started) * 1000)
+            _log.info(json.dumps({"request": name, "method": scope["method"], "path": scope["path"], "status": status, "ms": took}))
+

@@ -1,0 +1,69 @@
+"""`lanterne backup` and `restore`: the whole state of a server in one tar file, taken while it runs.
+
+The jobs are copied before the videos, and both before the files: so a video may be in the copy without its job, which a worker mends,
+and never a video without its file. Chunks of videos that are being made are left out; they are made again.
+"""
+
+import os
+import sqlite3
+import tarfile
+import tempfile
+from pathlib import Path
+
+from lanterne.errors import LanterneError, writing
+from lanterne.paths import home
+from lanterne.service.settings import Settings
+
+_DATABASES = ("jobs.db", "service.db")
+
+
+def backup(settings: Settings, target: Path) -> None:
+    """Raises LanterneError where the databases are not in the home folder, or the target cannot be written."""
+    if settings.database_url or settings.jobs_database_url:
+        raise LanterneError("A database on a server of its own is backed up with its tools, such as pg_dump; copy the home folder, too.")
+    if not (home() / "service.db").exists():
+        raise LanterneError(f"There is nothing to back up in {home()}; check LANTERNE_HOME.")
+    partial = target.with_name(f".{target.name}.partial")
+    try:
+        with writing(target), tempfile.TemporaryDirectory(dir=home()) as folder, open(partial, "xb", opener=_private) as file:
+            with tarfile.open(fileobj=file, mode="w") as archive:
+                for name in _DATABASES:
+                    _copy(home() / name, Path(folder) / name)
+                    archive.add(Path(folder) / name, name)
+                archive.add(home() / "server-secret", "server-secret")
+                for path in sorted((home() / "files").glob("??/*")):
+                    archive.add(path, f"files/{path.parent.name}/{path.name}")
+            file.flush()
+            os.fsync(file.fileno())
+            partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def restore(source: Path) -> None:
+    """Into an empty home folder. Raises LanterneError where it is not empty, or the file is not a whole backup."""
+    if (home() / "service.db").exists():
+        raise LanterneError(f"{home()} holds a server already; set LANTERNE_HOME to an empty folder and restore there.")
+    home().mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        with tarfile.open(source) as archive, writing(home()):
+            names = archive.getnames()
+            if not {*_DATABASES, "server-secret"} <= set(names):
+                raise LanterneError(f"{source} is not a backup of Lanterne's; give a file that `lanterne backup` wrote.")
+            # service.db last: until it is there, nothing starts from what is half restored.
+            for member in sorted(archive.getmembers(), key=lambda member: member.name == "service.db"):
+                archive.extract(member, home(), filter="data")
+    except (tarfile.TarError, OSError, EOFError) as error:
+        raise LanterneError(f"{source} cannot be read as a backup: {error}; get the whole file again.") from None
+
+
+def _copy(source: Path, target: Path) -> None:
+    """SQLite's own way to copy a database that is in use."""
+    with sqlite3.connect(source, timeout=30) as old, sqlite3.connect(target) as new:
+        old.backup(new)
+    old.close()
+    new.close()
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)  # it holds the server's secret

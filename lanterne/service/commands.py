@@ -1,0 +1,169 @@
+"""`lanterne serve`, `worker`, `keys`, `webhooks`, `doctor`, `backup` and `restore`.
+
+Help must answer at once, so all that they need is imported when they run.
+"""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+serve_app = typer.Typer()
+worker_app = typer.Typer()
+doctor_app = typer.Typer()
+backup_app = typer.Typer()
+restore_app = typer.Typer()
+keys_app = typer.Typer(help="Make, list and revoke keys to the API.", no_args_is_help=True)
+webhooks_app = typer.Typer(help="Addresses that are told when videos end.", no_args_is_help=True)
+
+Weights = Annotated[Path | None, typer.Option(help="Another weights file than the embedded one.", show_default=False)]
+
+
+@serve_app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="The address to listen on. [default: 127.0.0.1]")] = None,
+    port: Annotated[int | None, typer.Option(help="The port; 0 takes a free one. [default: 8000]")] = None,
+    weights: Weights = None,
+    worker: Annotated[bool, typer.Option(help="Start a worker beside the server.")] = True,
+):
+    """Serve the Videos API: the web process, and a worker that makes the videos."""
+    from lanterne.service import log
+    from lanterne.service.server import serve as run
+    from lanterne.service.settings import Settings
+
+    log.start()
+    run(Settings.load(host=host, port=port, weights=weights), with_worker=worker)
+
+
+@worker_app.command()
+def worker(
+    slot: Annotated[str | None, typer.Option(help="A name that stays this worker's own. [default: worker-0]")] = None,
+    weights: Weights = None,
+    with_parent: Annotated[bool, typer.Option(hidden=True)] = False,
+):
+    """Make the videos that wait in the queue, beside other workers."""
+    from lanterne.service import log
+    from lanterne.service.settings import Settings
+    from lanterne.service.worker import work
+
+    log.start()
+    work(Settings.load(worker=slot, weights=weights), with_parent)
+
+
+@doctor_app.command()
+def doctor():
+    """Look at everything that serving needs, and say what to mend."""
+    from lanterne.service.doctor import examine
+
+    ill = False
+    for found, remedy in examine(_settings()):
+        typer.echo(f"{'MEND' if remedy else 'ok  '}  {found}" + (f": {remedy}" if remedy else ""))
+        ill = ill or remedy is not None
+    raise typer.Exit(1 if ill else 0)
+
+
+@backup_app.command()
+def backup(target: Annotated[Path, typer.Argument(help="The file to write, such as lanterne.tar.")]):
+    """Copy the whole state of the server into one file, while it runs."""
+    from lanterne.service.backup import backup as run
+
+    run(_settings(), target)
+
+
+@restore_app.command()
+def restore(source: Annotated[Path, typer.Argument(help="A file that `lanterne backup` wrote.")]):
+    """Bring a backup back, into an empty home folder."""
+    from lanterne.service.backup import restore as run
+
+    run(source)
+
+
+def _settings():
+    from lanterne.service.settings import Settings
+
+    return Settings.load()
+
+
+def _database():
+    from lanterne.service.server import prepare
+
+    return prepare(_settings())
+
+
+@keys_app.command()
+def create(
+    name: Annotated[str, typer.Option(help="What it is for, to know it again.")],
+    owner: Annotated[str, typer.Option(help="Whose videos it opens.")] = "me",
+    scope: Annotated[list[str], typer.Option(help="What it may do: videos:read, videos:write, metrics; repeat for several.")] = (
+        "videos:read", "videos:write"
+    ),
+    days: Annotated[int | None, typer.Option(min=1, help="It expires after so many days. [default: never]")] = None,
+):
+    """Make a key. It is shown once."""
+    from lanterne.service import keys
+
+    text = keys.create(_database(), name, owner, list(scope), days)
+    typer.echo("This key is shown once; keep it safe:", err=True)
+    typer.echo(text)
+
+
+@keys_app.command(name="list")
+def list_():
+    """List keys: id, owner, name, scopes, state."""
+    from lanterne.service import keys
+
+    for key in keys.listed(_database()):
+        state = "revoked" if key.revoked_at else f"until {_day(key.expires_at)}" if key.expires_at else "in use"
+        typer.echo(f"{key.id}  {key.owner}  {key.name}  {' '.join(key.scopes)}  {state}")
+
+
+@keys_app.command()
+def revoke(key_id: Annotated[str, typer.Argument(help="The key's id, as `lanterne keys list` shows it.")]):
+    """Revoke a key; it stops working at once."""
+    from lanterne.service import keys
+
+    keys.revoke(_database(), key_id)
+
+
+@webhooks_app.command()
+def add(
+    url: Annotated[str, typer.Argument(help="An https address.")],
+    owner: Annotated[str, typer.Option(help="Whose videos it is told about.")] = "me",
+):
+    """Add an address. The secret to check signatures with is shown once."""
+    from lanterne.service import webhooks
+
+    webhook_id, secret = webhooks.add(_database(), _settings(), owner, url)
+    typer.echo(f"{webhook_id}; its secret is shown once, keep it safe:", err=True)
+    typer.echo(secret)
+
+
+@webhooks_app.command(name="list")
+def list_webhooks():
+    """List addresses and how the latest message went."""
+    from lanterne.service import webhooks
+
+    for webhook, delivery in webhooks.listed(_database()):
+        latest = f"{delivery.type} {_day(delivery.created_at)}: {delivery.outcome or 'on its way'}" if delivery else "nothing sent yet"
+        typer.echo(f"{webhook.id}  {webhook.owner}  {webhook.url}  {latest}")
+
+
+@webhooks_app.command()
+def test(webhook_id: str):
+    """Send a test message now and say what came of it."""
+    from lanterne.service import webhooks
+
+    typer.echo(webhooks.test(_database(), _settings(), webhook_id))
+
+
+@webhooks_app.command()
+def remove(webhook_id: str):
+    """Remove an address."""
+    from lanterne.service import webhooks
+
+    webhooks.remove(_database(), webhook_id)
+
+
+def _day(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")

@@ -1,0 +1,210 @@
+"""What the service remembers besides files and jobs: SQLAlchemy models, and the database opened and brought up to date.
+
+SQLite in WAL mode by default, Postgres by its URL; the same statements run on both. Times are whole UTC seconds.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import JSON, Engine, ForeignKey, Index, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
+
+from lanterne.errors import LanterneError
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class DatabaseError(LanterneError):
+    """A database that cannot be opened or is of another version, in one sentence."""
+
+
+class Base(DeclarativeBase):
+    type_annotation_map = {dict: JSON, list: JSON}  # noqa: RUF012 (SQLAlchemy's name for it)
+
+
+class Key(Base):
+    """A key to the API. Its text is shown once and never kept; several keys may open the same owner's things."""
+
+    __tablename__ = "keys"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    owner: Mapped[str] = mapped_column(index=True)
+    name: Mapped[str]
+    hash: Mapped[str] = mapped_column(unique=True)
+    scopes: Mapped[list]
+    created_at: Mapped[int]
+    expires_at: Mapped[int | None]
+    revoked_at: Mapped[int | None]
+
+
+class Video(Base):
+    """A video asked for. number: in order of creation. plan: all fields of generate.Request."""
+
+    __tablename__ = "videos"
+    number: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(unique=True)
+    owner: Mapped[str]
+    kind: Mapped[str]  # create, edit or extend
+    status: Mapped[str]  # queued, in_progress, completed or failed
+    progress: Mapped[int] = mapped_column(default=0)
+    prompt: Mapped[str]
+    model: Mapped[str]
+    width: Mapped[int]
+    height: Mapped[int]
+    seconds: Mapped[int]  # of the finished file
+    plan: Mapped[dict]
+    remixed_from: Mapped[str | None]
+    stopping: Mapped[bool]  # to be finished with the chunks that are done
+    error_code: Mapped[str | None]
+    error_message: Mapped[str | None]
+    created_at: Mapped[int]
+    started_at: Mapped[int | None]
+    completed_at: Mapped[int | None]
+    expires_at: Mapped[int | None]
+    __table_args__ = (
+        Index("videos_of_owner", "owner", "number"), Index("videos_by_status", "status", "number"), {"sqlite_autoincrement": True}
+    )
+
+
+class Character(Base):
+    __tablename__ = "characters"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    owner: Mapped[str] = mapped_column(index=True)
+    name: Mapped[str]
+    created_at: Mapped[int]
+
+
+class File(Base):
+    """Which bytes in the store play which role for whom. holder: a video's or a character's id."""
+
+    __tablename__ = "files"
+    holder: Mapped[str] = mapped_column(primary_key=True)
+    role: Mapped[str] = mapped_column(primary_key=True)  # video, thumbnail, spritesheet, latents, segment-0000…; image, source, history
+    sha256: Mapped[str] = mapped_column(index=True)
+    bytes: Mapped[int]
+    media_type: Mapped[str]
+    seconds: Mapped[float | None]  # of a segment
+
+
+class Event(Base):
+    """What happened to a video, for those who watch it being made."""
+
+    __tablename__ = "events"
+    number: Mapped[int] = mapped_column(primary_key=True)
+    video_id: Mapped[str]
+    name: Mapped[str]
+    data: Mapped[dict]
+    created_at: Mapped[int]
+    __table_args__ = (Index("events_of_video", "video_id", "number"), {"sqlite_autoincrement": True})
+
+
+class Repeat(Base):
+    """A create that carried an Idempotency-Key: the same key and body give the same video again."""
+
+    __tablename__ = "repeats"
+    owner: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    fingerprint: Mapped[str]
+    video_id: Mapped[str]
+    created_at: Mapped[int]
+
+
+class Webhook(Base):
+    """An address that is told when videos end. The secret signs what is sent, so it is kept as it is."""
+
+    __tablename__ = "webhooks"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    owner: Mapped[str] = mapped_column(index=True)
+    url: Mapped[str]
+    secret: Mapped[str]
+    created_at: Mapped[int]
+
+
+class Delivery(Base):
+    """One message to one webhook, and how it went. id is the message's own, the same at every attempt."""
+
+    __tablename__ = "deliveries"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    webhook_id: Mapped[str] = mapped_column(ForeignKey("webhooks.id", ondelete="CASCADE"), index=True)
+    type: Mapped[str]
+    body: Mapped[str]
+    attempts: Mapped[int]
+    outcome: Mapped[str | None]  # what the last attempt met: a status or the reason there was none
+    created_at: Mapped[int]
+    delivered_at: Mapped[int | None]
+    given_up_at: Mapped[int | None]
+
+
+class Worker(Base):
+    """A worker's slot and until when it counts as alive."""
+
+    __tablename__ = "workers"
+    slot: Mapped[str] = mapped_column(primary_key=True)
+    alive_until: Mapped[int]
+
+
+class Database:
+    """An engine, and sessions from it that commit at the end or not at all."""
+
+    def __init__(self, url: str):
+        options = {"pool_size": 20, "pool_pre_ping": True}
+        if make_url(url).get_backend_name() == "sqlite":
+            Path(make_url(url).database).parent.mkdir(parents=True, exist_ok=True)
+            options = {"pool_size": 20, "connect_args": {"timeout": 30, "isolation_level": "IMMEDIATE"}}
+        self.engine: Engine = create_engine(url, **options)
+        if self.engine.dialect.name == "sqlite":
+            event.listen(self.engine, "connect", _prepare_sqlite)
+        self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        with self._sessions.begin() as session:
+            yield session
+
+    def check(self) -> None:
+        """Raises DatabaseError where the database does not answer or is not of this version."""
+        from alembic.runtime.migration import MigrationContext
+        from alembic.script import ScriptDirectory
+
+        with self._telling(), self.engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+            found = MigrationContext.configure(connection).get_current_revision()
+        wanted = ScriptDirectory(str(MIGRATIONS)).get_current_head()
+        if found != wanted:
+            raise DatabaseError(f"The database is at version {found} and this program needs {wanted}; start `lanterne serve` once.")
+
+    def migrate(self) -> None:
+        """Bring the tables to this version. Raises DatabaseError."""
+        from alembic import command
+        from alembic.config import Config
+
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        with self._telling(), self.engine.begin() as connection:
+            if connection.dialect.name == "postgresql":  # two servers that start at once take turns
+                connection.execute(text("SELECT pg_advisory_xact_lock(7265263)"))
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+    @contextmanager
+    def _telling(self):
+        url = self.engine.url.render_as_string(hide_password=True)
+        try:
+            yield
+        except SQLAlchemyError as error:
+            reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+            raise DatabaseError(f"The database {url} cannot be used: {reason}; check the address, the server and the disk.") from error
+
+
+def _prepare_sqlite(connection, _) -> None:
+    # FULL: what was promised to a client is on the disk, even if the power goes the next moment.
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def now() -> int:
+    """UTC seconds."""
+    return int(time.time())

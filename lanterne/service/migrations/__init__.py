@@ -1,0 +1,1 @@
+"""The database's history, one file a step; `database.migrate` applies what is missing."""

@@ -1,0 +1,9 @@
+"""Alembic's way in: `database.migrate` brings the connection."""
+
+from alembic import context
+
+from lanterne.service.database import Base
+
+context.configure(connection=context.config.attributes["connection"], target_metadata=Base.metadata, render_as_batch=True)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,69 @@
+"""Every setting of the service, typed, in one place.
+
+From the environment (LANTERNE_PORT=9000) or from settings.toml in the home folder (port = 9000); the environment wins.
+"""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from lanterne.errors import LanterneError
+from lanterne.paths import home
+
+
+class SettingsError(LanterneError):
+    """A setting that cannot be used, in one sentence."""
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="LANTERNE_", extra="ignore")
+
+    host: str = Field("127.0.0.1", description="The address to listen on; 0.0.0.0 opens the server to the network.")
+    port: int = Field(8000, ge=0, le=65535)
+    database_url: SecretStr | None = Field(None, description="postgresql+psycopg://…; by default SQLite files in the home folder.")
+    jobs_database_url: SecretStr | None = Field(None, description="Where jobs are kept, if not beside the rest.")
+    worker: str = Field("worker-0", pattern=r"^[A-Za-z0-9._-]{1,64}$", description="This worker's slot: a name that stays its own.")
+    lease_seconds: int = Field(30, ge=3, description="A worker silent for so long is taken for dead, and its jobs go to another.")
+
+    weights: Path | None = Field(None, description="A weights file instead of the embedded model.")
+    model: str = Field("lanterne", description="The name under which the model is served.")
+    model_names: dict[str, str] = Field(
+        {"sora-2": "lanterne", "sora-2-pro": "lanterne"}, description="Names that programs send, and the model that answers to them."
+    )
+    max_seconds: int = Field(60, ge=1, le=600, description="The longest video; an extension counts with what it extends.")
+
+    max_upload_bytes: int = Field(256 * 2**20, ge=2**20)
+    queued_per_owner: int = Field(20, ge=1, description="Videos that an owner may have waiting and running at once.")
+    running_per_owner: int = Field(1, ge=1, description="Of these, how many run at once where there are workers enough.")
+    keep_days: int | None = Field(None, ge=1, description="Files of finished videos are deleted after so many days; by default never.")
+    reserve_bytes: int = Field(2**30, ge=0, description="New videos are refused when the disk has less than this left.")
+    webhooks_to_private: bool = Field(False, description="Let webhooks and image addresses reach private networks.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls, init_settings: PydanticBaseSettingsSource, env_settings, dotenv_settings, file_secret_settings
+    ):
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, home() / "settings.toml")
+
+    @classmethod
+    def load(cls, **given) -> "Settings":
+        """given: what the command line says, None for nothing. Raises SettingsError."""
+        try:
+            return cls(**{name: value for name, value in given.items() if value is not None})
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(str(part) for part in first["loc"])
+            raise SettingsError(f"The setting {name}={first['input']!r} cannot be used: {first['msg']}; see docs/api.md.") from None
+        except ValueError as error:  # TOML that cannot be read, JSON in a variable that cannot be parsed
+            raise SettingsError(f"The settings cannot be read: {error}; see docs/api.md.") from None
+
+    @property
+    def database(self) -> str:
+        return self.database_url.get_secret_value() if self.database_url else f"sqlite:///{home() / 'service.db'}"
+
+    @property
+    def jobs_database(self) -> str:
+        if self.jobs_database_url:
+            return self.jobs_database_url.get_secret_value()
+        return self.database if self.database_url else f"sqlite:///{home() / 'jobs.db'}"

@@ -1,0 +1,77 @@
+"""A real server for tests: processes, sockets, files; only the weights are tiny."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx2
+import openai
+
+QUICK = {"num_inference_steps": 2}
+SMALL = "256x144"
+
+
+class Server:
+    """`lanterne serve` in a home of its own. Nothing of it survives the test."""
+
+    def __init__(self, home: Path, weights: Path, **settings):
+        self.home = home
+        names = {f"LANTERNE_{name.upper()}": str(value) for name, value in settings.items()}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("LANTERNE_")}
+        self.env = kept | names | {"LANTERNE_HOME": str(home), "LANTERNE_WEIGHTS": str(weights)}
+        self.log = home.parent / f"{home.name}.log"
+        self.process, self.port = None, 0
+
+    def lanterne(self, *arguments: str) -> str:
+        command = [sys.executable, "-m", "lanterne.cli", *arguments]
+        done = subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def start(self, *arguments: str) -> "Server":
+        command = [sys.executable, "-m", "lanterne.cli", "serve", "--port", str(self.port), *arguments]
+        with self.log.open("a") as log:
+            self.process = subprocess.Popen(command, env=self.env, stdout=subprocess.PIPE, stderr=log, text=True)
+        line = self.process.stdout.readline()
+        assert "listens on" in line, self.log.read_text()
+        self.port = int(re.search(r":(\d+)/v1", line)[1])
+        return self
+
+    def worker(self, slot: str) -> subprocess.Popen:
+        with self.log.open("a") as log:
+            return subprocess.Popen([sys.executable, "-m", "lanterne.cli", "worker", "--slot", slot], env=self.env, stderr=log)
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        self.process.communicate(timeout=60)
+        return self.process.returncode
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+    def worker_pid(self) -> int:
+        return int(until(lambda: (self.home / "worker-0.lock").read_text()))
+
+    def kill_worker(self) -> None:
+        os.kill(self.worker_pid(), signal.SIGKILL)
+
+    def openai(self, key: str, **options) -> openai.OpenAI:
+        return openai.OpenAI(api_key=key, base_url=f"http://127.0.0.1:{self.port}/v1", **options)
+
+    def http(self, key: str | None) -> httpx2.Client:
+        headers = {"authorization": f"Bearer {key}"} if key else {}
+        return httpx2.Client(base_url=f"http://127.0.0.1:{self.port}", headers=headers, timeout=60)
+
+
+def until(happens, seconds: float = 60):
+    """What `happens` returns once it is true."""
+    deadline = time.monotonic() + seconds
+    while not (found := happens()):
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+    return found

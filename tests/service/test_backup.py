@@ -1,0 +1,34 @@
+"""A backup taken from a running server is a server again, with its keys, videos and files."""
+
+import pytest
+from serving import Server
+
+from lanterne.errors import LanterneError
+from lanterne.service.backup import backup, restore
+from lanterne.service.settings import Settings
+
+
+def test_what_was_backed_up_comes_back(server, key, http, finished, tiny_weights, tmp_path):
+    target = tmp_path / "lanterne.tar"
+    server.lanterne("backup", str(target))
+    assert target.stat().st_mode & 0o777 == 0o600 and not list(tmp_path.glob(".*.partial"))
+    other = Server(tmp_path / "other", tiny_weights)
+    other.lanterne("restore", str(target))
+    other.start("--no-worker")
+    try:
+        with other.http(key) as again:
+            path = f"/v1/videos/{finished.id}/content"
+            assert again.get(path).content == http.get(path).content
+    finally:
+        assert other.stop() == 0
+
+
+def test_what_cannot_be_restored_is_told(home, tmp_path):
+    with pytest.raises(LanterneError, match="nothing to back up"):
+        backup(Settings(), tmp_path / "b.tar")
+    (tmp_path / "b.tar").write_bytes(b"junk")
+    with pytest.raises(LanterneError, match="cannot be read as a backup"):
+        restore(tmp_path / "b.tar")
+    (home / "service.db").touch()
+    with pytest.raises(LanterneError, match="holds a server already"):
+        restore(tmp_path / "b.tar")
