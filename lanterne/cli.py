@@ -67,7 +67,7 @@ def generate(
     strength: Annotated[float | None, typer.Option(help="With --edit: how much may change, up to 1. [default: 0.6]")] = None,
     steps: Annotated[int | None, typer.Option(help="Sampling steps per chunk; more is slower and finer. [default: 14]")] = None,
     guidance: Annotated[
-        float | None, typer.Option(help="How strictly to follow the prompt, 1 to 20. [default: 2.5]")
+        float | None, typer.Option(help="How strictly to follow the prompt, 1 to 20. [default: 3]")
     ] = None,
     again: Annotated[
         Path | None, typer.Option(help="Repeat what made this file; other options given change it.", show_default=False)

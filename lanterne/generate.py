@@ -29,7 +29,7 @@ from lanterne.samplers import euler, guided
 from lanterne.video import FPS
 
 EMBEDDED = Path(__file__).parent / "embedded" / "lanterne.safetensors"
-STEPS, GUIDANCE, SHIFT = 14, 2.5, 2.0
+STEPS, GUIDANCE, SHIFT = 14, 3.0, 3.0
 STRENGTH = 0.6
 CONTEXT_SIGMA = 0.05  # history is remembered a little noisy, as in training: errors then fade instead of adding up
 CONTEXT_STREAM = 1 << 32  # latent frames beyond any video's: this noise is never a start's
