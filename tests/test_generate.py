@@ -7,7 +7,7 @@ import torch
 from lanterne.errors import Cancelled
 from lanterne.evaluate.sample import sample
 from lanterne.flow import frames_for
-from lanterne.generate import Conditions, Engine, Request, RequestError, Run, generate, spans_of
+from lanterne.generate import GUIDANCE, Conditions, Engine, Request, RequestError, Run, generate, spans_of
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_a_damaged_chunk_is_made_again(engine, tmp_path):
 
 
 def test_runs_of_different_requests_are_kept_apart(engine, tmp_path):
-    names = {Run(tmp_path, engine, request, Conditions()).name for request in (_request(), _request(seed=9), _request(guidance=3.0))}
+    names = {Run(tmp_path, engine, request, Conditions()).name for request in (_request(), _request(seed=9), _request(guidance=4.0))}
     assert len(names) == 3
 
 
@@ -155,7 +155,7 @@ def test_the_batch_that_evaluates_makes_what_the_road_makes(engine):
     from lanterne.world.prompts import expand
 
     prompts, seeds = ["a lake at dawn", "a city at night, rain"], [3, 4]
-    clips = list(sample(engine, prompts, seeds, 33, steps=2, guidance=2.5))
+    clips = list(sample(engine, prompts, seeds, 33, steps=2, guidance=GUIDANCE))
     for prompt, seed, clip in zip(prompts, seeds, clips, strict=True):
         alone = _frames(engine, _request(prompt=prompt, seed=seed, seconds=33 / 16), expand=expand)
         assert np.abs(alone.astype(int) - clip).max() <= 2
