@@ -11,8 +11,8 @@ from torch import Tensor, nn
 class Muon:
     """Muon (Jordan et al. 2024) with Nesterov's momentum, for matrices; as torch.optim.Muon, to which a test holds it.
 
-    Matrices of one shape are orthogonalised together, in one batched product: on a processor that takes a third of the time, which
-    was three tenths of a step. A convolution is taken as the matrix that maps a whole patch to the output channels. Updates are
+    Matrices of one shape are orthogonalised together, in one batched product: on a processor that takes half of the time, which was
+    three tenths of a step. A convolution is taken as the matrix that maps a whole patch to the output channels. Updates are
     scaled to the root mean square of AdamW's (Liu et al. 2025, Moonlight), so that both can share a learning rate.
     """
 
