@@ -146,7 +146,14 @@ def attend(query_BANK: Tensor, key_BANK: Tensor, value_BANK: Tensor) -> Tensor:
 
 
 def normed(norm: nn.RMSNorm, x: Tensor) -> Tensor:
-    """The norm in the dtype of x; under autocast its float32 weight would keep torch from its fused kernel."""
+    """The norm in the dtype of x; under autocast its float32 weight would keep torch from its fused kernel.
+
+    On processors torch has none for inference; one reduction and two products take six tenths of its time.
+    """
+    if x.device.type == "cpu" and not torch.is_grad_enabled():
+        length = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float32)
+        scale = length.square_().mul_(1 / x.shape[-1]).add_(norm.eps).rsqrt_()
+        return (x * scale.to(x.dtype)).mul_(norm.weight)
     return F.rms_norm(x, norm.normalized_shape, norm.weight.to(x.dtype), norm.eps)
 
 

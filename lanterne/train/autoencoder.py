@@ -4,7 +4,7 @@ Loss: L1 on pixels, on their gradients and on those of a half-sized copy (what b
 faint pull of the latents towards unit size. The latents are noised a little, so that the decoder forgives the transformer's
 small errors. There is no perceptual network in it: those on offer were trained on scraped pictures.
 
-`freeze_encoder` trains the decoder alone on: the transformer's latents stay what they were.
+Later the decoder alone can be trained on: the transformer's latents stay what they were.
 """
 
 import json
@@ -30,56 +30,52 @@ def train_autoencoder(
     out: Path,
     config: AutoencoderConfig,
     minutes: float,
-    freeze_encoder: bool = False,
+    frozen: StreamingAutoencoder | None = None,
     device: str = "cpu",
     on_log=print,
 ) -> StreamingAutoencoder:
     """Train until the stage has had `minutes` of wall clock in all; go on from `out/autoencoder.pt` where it exists.
 
     data: a folder with shards; its sibling `<data>-val` is validated on. Writes `out/autoencoder.jsonl`. Returns the averaged
-    model with its latents' normalisation measured. A decoder-only stage has a clock and an optimizer of its own.
+    model with its latents' normalisation measured. frozen: a finished model of this config whose decoder alone is trained on; its
+    encoder and normalisation stay. That stage has a clock and files of its own, `out/decoder.*`.
     """
     out.mkdir(parents=True, exist_ok=True)
+    stage = "decoder" if frozen else "autoencoder"
     model = StreamingAutoencoder(config).to(device)
+    if frozen:
+        model.load_state_dict(frozen.state_dict())
+        model.encoder.requires_grad_(False)
     average = WeightAverage(model, decay=0.998)
-    stage = "decoder" if freeze_encoder else "both"
-    state = load_state(out / "autoencoder.pt")
-    if state:
+    optimizer = MuonAdamW(model.decoder if frozen else model, LEARNING_RATE, by_adam=("conv_in", "conv_out"))
+    step, clock = 0, Clock(minutes)
+    if state := load_state(out / f"{stage}.pt"):
         model.load_state_dict(state["model"])
         average.load_state_dict(state["average"])
-    if freeze_encoder:
-        average.swap(model)  # the averaged encoder is the one whose latents were cached
-        model.encoder.requires_grad_(False)
-        average = WeightAverage(model, decay=0.998)
-    same_stage = bool(state) and state["stage"] == stage
-    if freeze_encoder and same_stage:
-        average.load_state_dict(state["average"])
-    optimizer = MuonAdamW(model if not freeze_encoder else model.decoder, LEARNING_RATE, by_adam=("conv_in", "conv_out"))
-    if same_stage:
         optimizer.load_state_dict(state["optimizer"])
-    step = state["step"] if same_stage else 0
-    clock = Clock(minutes, state["seconds"] if same_stage else 0.0)
-    random = np.random.default_rng([step, freeze_encoder])
+        step, clock = state["step"], Clock(minutes, state["seconds"])
+    random = np.random.default_rng([step, bool(frozen)])
     shards, validation = read_shards(data), read_shards(data.with_name(data.name + "-val"))
     last_check, running = clock.spent, None
 
     def check():
         nonlocal shards, last_check
         average.swap(model)
-        measure_normalisation(model, shards, device)
+        if not frozen:
+            measure_normalisation(model, shards, device)
         figures = reconstruction_figures(model, validation, device)
         average.swap(model)
-        state = {"stage": stage, "step": step, "seconds": clock.spent, "model": model.state_dict()}
-        save_state(out / "autoencoder.pt", state | {"average": average.state_dict(), "optimizer": optimizer.state_dict()})
+        state = {"step": step, "seconds": clock.spent, "model": model.state_dict()}
+        save_state(out / f"{stage}.pt", state | {"average": average.state_dict(), "optimizer": optimizer.state_dict()})
         row = {"stage": stage, "step": step, "seconds": round(clock.spent), "loss": running, "clips": sum(len(s.scenes) for s in shards)}
-        with (out / "autoencoder.jsonl").open("a") as file:
+        with (out / f"{stage}.jsonl").open("a") as file:
             file.write(json.dumps(row | figures) + "\n")
         on_log(row | figures)
         shards, last_check = read_shards(data), clock.spent
 
     while clock.part < 1:
         video_BCTHW = _draw_batch(shards, random).to(device)
-        loss = reconstruction_loss(model, video_BCTHW, freeze_encoder)
+        loss = reconstruction_loss(model, video_BCTHW, bool(frozen))
         loss.backward()
         optimizer.step(warm_constant_cool(clock.part, step), max_norm=2.0)
         average.update(model)
@@ -89,13 +85,12 @@ def train_autoencoder(
             check()
     check()
     average.swap(model)
-    measure_normalisation(model, shards, device)
     return model.requires_grad_(False).eval()
 
 
-def reconstruction_loss(model: StreamingAutoencoder, video_BCTHW: Tensor, freeze_encoder: bool = False) -> Tensor:
+def reconstruction_loss(model: StreamingAutoencoder, video_BCTHW: Tensor, decoder_only: bool = False) -> Tensor:
     with torch.autocast(video_BCTHW.device.type, torch.bfloat16):
-        with torch.set_grad_enabled(not freeze_encoder):
+        with torch.set_grad_enabled(not decoder_only):
             latents = model.raw_latents(video_BCTHW)
         painted = model.decode_raw(latents + LATENT_NOISE * torch.randn_like(latents))
     error = painted.float() - video_BCTHW
@@ -103,7 +98,7 @@ def reconstruction_loss(model: StreamingAutoencoder, video_BCTHW: Tensor, freeze
     loss = error.abs().mean() + 0.3 * error.square().mean() + 0.7 * _gradient(error) + 0.3 * _gradient(half)
     if video_BCTHW.shape[2] > 1:
         loss = loss + 0.15 * error.diff(dim=2).abs().mean()
-    if not freeze_encoder:
+    if not decoder_only:
         loss = loss + 1e-4 * latents.float().square().mean()
     return loss
 

@@ -37,21 +37,31 @@ def render(
 @app.command()
 def autoencoder(
     minutes: Minutes = 60,
-    decoder_only: Annotated[bool, typer.Option(help="Keep the encoder, so that cached latents stay valid.")] = False,
+    decoder_only: Annotated[bool, typer.Option(help="Train the decoder of RUNS/autoencoder.safetensors on; cached latents stay valid.")] = False,
     tiny: Annotated[bool, typer.Option(help="A model for trying things out.")] = False,
     device: Device = "cpu",
     runs: Runs = DEFAULT_RUNS,
 ):
-    """Train the autoencoder on rendered clips and write it to RUNS/autoencoder.safetensors."""
+    """Train the autoencoder on rendered clips and write it to RUNS/autoencoder.safetensors.
+
+    After --decoder-only, `lanterne train transformer` puts the two together again; without more minutes it trains no further.
+    """
     from lanterne.models import checkpoint
     from lanterne.models.autoencoder import autoencoder_small, autoencoder_tiny
     from lanterne.train.autoencoder import train_autoencoder
 
-    config = autoencoder_tiny() if tiny else autoencoder_small()
+    config, path = autoencoder_tiny() if tiny else autoencoder_small(), runs / "autoencoder.safetensors"
     _require(runs / "data", "clips-*.json", "lanterne train render")
-    model = train_autoencoder(runs / "data", runs / "ae", config, minutes, decoder_only, device, on_log=_say)
-    metadata = {"training": {"autoencoder trained": _summary(runs / "ae" / "autoencoder.jsonl")}}
-    checkpoint.save(runs / "autoencoder.safetensors", {"autoencoder": model}, metadata, dtype="float32")
+    frozen, history = None, {}
+    if decoder_only:
+        _require(runs, path.name, "lanterne train autoencoder")
+        before = checkpoint.load(path)
+        frozen, history = before.build("autoencoder"), dict(before.metadata.get("training", {}))
+        config = before.configs["autoencoder"]
+    model = train_autoencoder(runs / "data", runs / "ae", config, minutes, frozen, device, on_log=_say)
+    part = "decoder" if decoder_only else "autoencoder"
+    history[f"{part} trained"] = _summary(runs / "ae" / f"{part}.jsonl")
+    checkpoint.save(path, {"autoencoder": model}, {"training": history}, dtype="float32")
 
 
 @app.command()
