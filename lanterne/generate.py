@@ -31,7 +31,8 @@ from lanterne.video import FPS
 EMBEDDED = Path(__file__).parent / "embedded" / "lanterne.safetensors"
 STEPS, GUIDANCE, SHIFT = 14, 3.0, 3.0
 STRENGTH = 0.6
-CONTEXT_SIGMA = 0.05  # history is remembered a little noisy, as in training: errors then fade instead of adding up
+LATER_GUIDANCE = 0.35  # share of the guidance that chunks after the first get: what they show is settled, and colours would grow
+CONTEXT_SIGMA = 0.01  # history is remembered a little noisy, as in training: errors then fade instead of adding up
 CONTEXT_STREAM = 1 << 32  # latent frames beyond any video's: this noise is never a start's
 MAX_PROMPT = 2000
 MAX_SECONDS = 600.0
@@ -288,6 +289,11 @@ def generate(
             on_chunk(index + 1, len(spans))
 
 
+def guidance_at(start: int, guidance: float) -> float:
+    """The guidance of the chunk that begins at latent frame `start`."""
+    return guidance if start == 0 else 1 + LATER_GUIDANCE * (guidance - 1)
+
+
 class _ChunkSampler:
     """Samples one chunk after the other for one request."""
 
@@ -319,11 +325,11 @@ class _ChunkSampler:
             x[:, 0] = self.first
             moving = torch.ones(stop - start)
             moving[0] = 0.0
-        latest = {}
+        latest, guidance = {}, guidance_at(start, self.request.guidance)
 
         def velocity(x_CtHW, sigma):
             v = self.model.forward_chunk(self._batched(x_CtHW), _timesteps(moving * sigma), self.text, cache).float()
-            v = guided(v[0], v[1], self.request.guidance) if self.batch == 2 else v[0]
+            v = guided(v[0], v[1], guidance) if self.batch == 2 else v[0]
             v = v * moving[:, None, None]  # what is given does not move
             latest["x0"] = x_CtHW - sigma * v
             return v

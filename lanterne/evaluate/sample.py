@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from lanterne.flow import TIMESTEPS, chunk_spans, latent_frames_for, noise, sigmas_for
-from lanterne.generate import CONTEXT_SIGMA, CONTEXT_STREAM, SHIFT, Engine
+from lanterne.generate import CONTEXT_SIGMA, CONTEXT_STREAM, SHIFT, Engine, guidance_at
 from lanterne.samplers import euler, guided
 from lanterne.world.prompts import expand
 
@@ -43,7 +43,7 @@ def _sample_latents(engine: Engine, prompts: list[str], seeds: list[int], num_fr
 
         def velocity(x, sigma):
             v = model.forward_chunk(doubled(x), torch.tensor([sigma * TIMESTEPS]), text, cache).float()
-            return guided(v[:count], v[count:], guidance)
+            return guided(v[:count], v[count:], guidance_at(start, guidance))
 
         x0 = euler(velocity, noises(start, stop), sigmas_for(steps, SHIFT))
         noisy = (1 - CONTEXT_SIGMA) * x0 + CONTEXT_SIGMA * noises(start, stop, CONTEXT_STREAM)

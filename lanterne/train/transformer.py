@@ -8,6 +8,7 @@ first chunk stays and what lies between is forgotten. Text is dropped for guidan
 
 import json
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -25,18 +26,19 @@ LEARNING_RATE = 1.5e-3
 WEIGHT_DECAY = 0.01
 TEXT_DROPOUT = 0.1
 START_IMAGE = 0.12  # share of sequences whose first frame is given
-STILL_SHIFT, CLIP_SHIFT = 2.0, 5.0  # clips hide less under noise than stills do; where they move is settled above a sigma of 0.9
+STILL_SHIFT, CLIP_SHIFT = 2.0, 7.0  # clips hide less under noise than stills do; where they move is settled above a sigma of 0.9
 SIGMA_SPREAD = 1.4  # wider than usual: layout is settled above a sigma of 0.9, texture below 0.5
 HISTORY_SIGMA = 0.15  # history is noised up to this level
 ROUTED_UNTIL = 0.6  # of the stage's time; then all tokens go through all blocks, as when generating
-COARSE_WEIGHT, COARSE = 5.0, 3  # the loss once more on means of 3 x 3 tokens: layout and motion, which texture drowns
+# The loss once more on means of 3 x 3 tokens, and on how these change from frame to frame: layout and motion, which texture drowns.
+COARSE, COARSE_WEIGHT, MOTION_WEIGHT = 3, 5.0, 8.0
 BATCH_FRAMES = 40  # latent frames in a batch; small, since steps count for more than tokens this early
 # Share of steps by the latent frames of a sequence. Mostly stills at first: a step then shows five times as many scenes, which
 # is what composition is learnt from. Later the first chunk most, and rollouts.
 _STILLS_FIRST = ((1, 0.70), (5, 0.20), (9, 0.07), (17, 0.03))
-_LENGTHS = ((1, 0.12), (5, 0.48), (9, 0.24), (17, 0.16))
+_LENGTHS = ((1, 0.08), (5, 0.60), (9, 0.20), (17, 0.12))
 STILLS_UNTIL = 0.3  # of the stage's time
-_CAPTIONS = (0.15, 0.25, 0.6)  # share of short, medium and long ones: generating expands to long, which alone always tell the camera
+_CAPTIONS = (0.1, 0.15, 0.75)  # share of short, medium and long ones: generating expands to long, which alone always tell the camera
 _EVERY_SECONDS = 240
 # Matrices that face the data or the noise level: AdamW's.
 _BY_ADAM = ("patch_embedding", "proj_out", "condition_embedder", "scale_shift_table")
@@ -119,7 +121,7 @@ def adopt(model: SpacetimeTransformer, out: Path) -> None:
 
 
 def flow_matching_loss(model: nn.Module, batch: Batch, routed_TR: Tensor | None = None) -> Tensor:
-    """Squared error of the velocity at two scales (as Hoogeboom et al. 2023 do): both are least at the same velocity."""
+    """Squared error of the velocity at two scales (as Hoogeboom et al. 2023 do), and of its change: all are least at one velocity."""
     noise = torch.randn_like(batch.latents_BCTHW)
     noisy = interpolate(batch.latents_BCTHW, noise, batch.sigma_BT)
     with torch.autocast(noisy.device.type, torch.bfloat16):
@@ -127,6 +129,10 @@ def flow_matching_loss(model: nn.Module, batch: Batch, routed_TR: Tensor | None 
     error_BCTHW = predicted.float() - velocity(batch.latents_BCTHW, noise)
     coarse_BCTHW = F.avg_pool3d(error_BCTHW, (1, COARSE, COARSE), ceil_mode=True, count_include_pad=False)
     error_BT = error_BCTHW.square().mean(dim=(1, 3, 4)) + COARSE_WEIGHT * coarse_BCTHW.square().mean(dim=(1, 3, 4))
+    # Within a chunk only, whose frames know the same; and not from a frame that is given, whose velocity nobody learns.
+    change_BT = coarse_BCTHW.diff(dim=2).square().mean(dim=(1, 3, 4)) * (batch.weight_BT[:, :-1] > 0)
+    change_BT[:, [stop - 1 for stop in accumulate(batch.chunk_lengths[:-1])]] = 0.0
+    error_BT = error_BT + MOTION_WEIGHT * F.pad(change_BT, (1, 0))
     return (error_BT * batch.weight_BT).sum() / batch.weight_BT.sum()
 
 
