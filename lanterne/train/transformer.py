@@ -127,7 +127,8 @@ def flow_matching_loss(model: nn.Module, batch: Batch, routed_TR: Tensor | None 
     with torch.autocast(noisy.device.type, torch.bfloat16):
         predicted = model(noisy, batch.sigma_BT * TIMESTEPS, batch.text_BLD, batch.chunk_lengths, routed_TR=routed_TR)
     error_BCTHW = predicted.float() - velocity(batch.latents_BCTHW, noise)
-    coarse_BCTHW = F.avg_pool3d(error_BCTHW, (1, COARSE, COARSE), ceil_mode=True, count_include_pad=False)
+    kernel = (1, *(min(COARSE, size) for size in error_BCTHW.shape[-2:]))
+    coarse_BCTHW = F.avg_pool3d(error_BCTHW, kernel, ceil_mode=True, count_include_pad=False)
     error_BT = error_BCTHW.square().mean(dim=(1, 3, 4)) + COARSE_WEIGHT * coarse_BCTHW.square().mean(dim=(1, 3, 4))
     # Within a chunk only, whose frames know the same; and not from a frame that is given, whose velocity nobody learns.
     change_BT = coarse_BCTHW.diff(dim=2).square().mean(dim=(1, 3, 4)) * (batch.weight_BT[:, :-1] > 0)
