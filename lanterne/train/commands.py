@@ -37,7 +37,9 @@ def render(
 @app.command()
 def autoencoder(
     minutes: Minutes = 60,
-    decoder_only: Annotated[bool, typer.Option(help="Train the decoder of RUNS/autoencoder.safetensors on; cached latents stay valid.")] = False,
+    decoder_only: Annotated[
+        bool, typer.Option(help="Train the decoder of RUNS/autoencoder.safetensors on; cached latents stay valid.")
+    ] = False,
     tiny: Annotated[bool, typer.Option(help="A model for trying things out.")] = False,
     device: Device = "cpu",
     runs: Runs = DEFAULT_RUNS,
