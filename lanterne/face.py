@@ -152,7 +152,7 @@ def _frames(engine, request, conditions, run, console, preview, stop):
     """The road's frames, with progress shown while they come."""
     from lanterne import generate as road
     from lanterne.video import write_png
-    from lanterne.world.prompts import expand
+    from lanterne.world.prompts import read
 
     columns = (
         TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[steps]}"), TimeElapsedColumn(),
@@ -175,7 +175,7 @@ def _frames(engine, request, conditions, run, console, preview, stop):
             write_png(preview, frames[-1], *request.native_size, {})
 
         yield from road.generate(
-            engine, request, conditions, run, expand, on_step=on_step, on_chunk=on_chunk,
+            engine, request, conditions, run, read, on_step=on_step, on_chunk=on_chunk,
             on_preview=on_preview if preview else None, should_stop=stop.asked,
         )
 

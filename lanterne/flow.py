@@ -6,6 +6,7 @@ library; noise always comes from NumPy, so that it is the same on every device.
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -26,6 +27,12 @@ def latent_frames_for(num_frames: int) -> int:
 def frames_for(num_latent_frames: int) -> int:
     """The number of frames that T latent frames decode to."""
     return 1 + TEMPORAL_FACTOR * (num_latent_frames - 1)
+
+
+def frame_of(latent_frames: Sequence[int]) -> np.ndarray:
+    """(T,) the frame, between two frames where need be, that is the middle of each latent frame."""
+    latent_frames = np.asarray(latent_frames)
+    return np.where(latent_frames == 0, 0.0, TEMPORAL_FACTOR * latent_frames - (TEMPORAL_FACTOR - 1) / 2)
 
 
 def chunk_spans(num_latent_frames: int) -> list[tuple[int, int]]:

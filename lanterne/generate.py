@@ -19,20 +19,21 @@ import torch
 from torch import Tensor
 
 from lanterne import __version__
+from lanterne.camera import CameraMotion, places
 from lanterne.errors import Cancelled, LanterneError, writing
-from lanterne.flow import CHUNK, FIRST_CHUNK, TIMESTEPS, frames_for, latent_frames_for, noise, sigmas_for
+from lanterne.flow import CHUNK, FIRST_CHUNK, TIMESTEPS, frame_of, frames_for, latent_frames_for, noise, sigmas_for
 from lanterne.models import checkpoint
 from lanterne.models.autoencoder import SPATIAL_FACTOR, StreamingAutoencoder
 from lanterne.models.text_encoder import TextEncoder
-from lanterne.models.transformer import PreparedText, SpacetimeTransformer
+from lanterne.models.transformer import KeyValueCache, PreparedText, SpacetimeTransformer
 from lanterne.samplers import euler, guided
 from lanterne.video import FPS
 
 EMBEDDED = Path(__file__).parent / "embedded" / "lanterne.safetensors"
 STEPS, GUIDANCE, SHIFT = 14, 3.0, 3.0
 STRENGTH = 0.6
-LATER_GUIDANCE = 0.35  # share of the guidance that chunks after the first get: what they show is settled, and colours would grow
-CONTEXT_SIGMA = 0.01  # history is remembered a little noisy, as in training: errors then fade instead of adding up
+LATER_GUIDANCE = 0.5  # share of the guidance that chunks after the first get: what they show is settled, and colours would grow
+CONTEXT_SIGMA = 0.03  # history is remembered a little noisy, as in training: errors then fade instead of adding up
 CONTEXT_STREAM = 1 << 32  # latent frames beyond any video's: this noise is never a start's
 MAX_PROMPT = 2000
 MAX_SECONDS = 600.0
@@ -173,11 +174,9 @@ class Engine:
             latents.append(self.autoencoder.encode_step(_to_video(group).to(self.dtype), memory)[0][0].float())
         return torch.stack(latents), count
 
-    def prepare_text(self, request: Request, expand: Callable[[str], str]) -> PreparedText:
-        """Text for the network: the prompt in the words of its training, and beside it, for guidance, the negative or none."""
-        prompts = [expand(request.prompt)]
-        if request.guidance > 1:
-            prompts.append(request.negative_prompt)
+    def prepare_text(self, request: Request, said: str) -> PreparedText:
+        """Text for the network: the prompt as it is `said` to it, and beside it, for guidance, the negative or none."""
+        prompts = [said, request.negative_prompt] if request.guidance > 1 else [said]
         return self.transformer.prepare_text(self.text_encoder.encode(prompts))
 
 
@@ -236,7 +235,7 @@ def generate(
     request: Request,
     conditions: Conditions = Conditions(),
     run: Run | None = None,
-    expand: Callable[[str], str] = lambda prompt: prompt,
+    read: Callable[[str], tuple[str, CameraMotion]] = lambda prompt: (prompt, CameraMotion()),
     on_step: Callable[[Progress], None] | None = None,
     on_chunk: Callable[[int, int], None] | None = None,
     on_preview: Callable[[np.ndarray], None] | None = None,
@@ -244,7 +243,8 @@ def generate(
 ) -> Iterator[np.ndarray]:
     """Yield finished frames (t, H, W, 3) uint8 at the native size, a few at a time; the history's and request.num_frames more.
 
-    run: where finished chunks are kept; those it already has are not made again. expand: rewrites the prompt for the network.
+    run: where finished chunks are kept; those it already has are not made again. read: what the network is told for a prompt, the
+    words of its training and how the camera moves.
     on_step(progress) after each step, on_chunk(done, of) after each chunk, on_preview(frames) after each step with a rough picture
     of the chunk's last latent frame. Raises Cancelled at the next step once should_stop() is true; finished chunks stay with the run.
     """
@@ -254,8 +254,8 @@ def generate(
     if conditions.source_TCHW is not None:
         num_frames = min(request.num_frames, frames_for(len(conditions.source_TCHW)))
     spans = spans_of(past, latent_frames_for(num_frames))
-    text = engine.prepare_text(request, expand)
-    sampler = _ChunkSampler(engine, request, conditions, text)
+    said, motion = read(request.prompt)
+    sampler = _ChunkSampler(engine, request, conditions, engine.prepare_text(request, said), motion)
     cache, memory, sent = engine.transformer.new_cache(), None, 0
     for index, (start, stop) in enumerate(spans):
         if should_stop():
@@ -294,11 +294,17 @@ def guidance_at(start: int, guidance: float) -> float:
     return guidance if start == 0 else 1 + LATER_GUIDANCE * (guidance - 1)
 
 
+def places_of(motion: CameraMotion, cache: KeyValueCache, start: int, stop: int, height: int, width: int) -> Tensor:
+    """(1, T, H, W, 2): where the tokens of what is remembered and of latent frames start .. stop - 1 stand, seen from `start`."""
+    seconds_T = (frame_of([*cache.frames, *range(start, stop)]) - frame_of([start])) / FPS
+    return torch.from_numpy(places(motion, seconds_T, height, width))[None]
+
+
 class _ChunkSampler:
     """Samples one chunk after the other for one request."""
 
-    def __init__(self, engine: Engine, request: Request, conditions: Conditions, text: PreparedText):
-        self.model, self.dtype, self.text = engine.transformer, engine.dtype, text
+    def __init__(self, engine: Engine, request: Request, conditions: Conditions, text: PreparedText, motion: CameraMotion):
+        self.model, self.dtype, self.text, self.motion = engine.transformer, engine.dtype, text, motion
         self.request, self.source = request, conditions.source_TCHW
         width, height = request.native_size
         self.shape = (engine.autoencoder.config.latent_channels, height // SPATIAL_FACTOR, width // SPATIAL_FACTOR)
@@ -326,9 +332,10 @@ class _ChunkSampler:
             moving = torch.ones(stop - start)
             moving[0] = 0.0
         latest, guidance = {}, guidance_at(start, self.request.guidance)
+        standing = places_of(self.motion, cache, start, stop, *self.shape[1:])
 
         def velocity(x_CtHW, sigma):
-            v = self.model.forward_chunk(self._batched(x_CtHW), _timesteps(moving * sigma), self.text, cache).float()
+            v = self.model.forward_chunk(self._batched(x_CtHW), _timesteps(moving * sigma), self.text, cache, standing).float()
             v = guided(v[0], v[1], guidance) if self.batch == 2 else v[0]
             v = v * moving[:, None, None]  # what is given does not move
             latest["x0"] = x_CtHW - sigma * v
@@ -337,10 +344,17 @@ class _ChunkSampler:
         return euler(velocity, x, self.sigmas, lambda step, _: step_done(step, latest["x0"]))
 
     def remember(self, start: int, latents_CtHW: Tensor, cache) -> None:
-        """Add a finished chunk to the cache."""
+        """Add a finished chunk to the cache; on the side without the prompt as pure noise.
+
+        Guidance then goes not only towards the prompt but also towards what was before (history guidance, Song et al. 2025).
+        """
         stop = start + latents_CtHW.shape[1]
-        noisy = (1 - CONTEXT_SIGMA) * latents_CtHW + CONTEXT_SIGMA * self._noise(start, stop, CONTEXT_STREAM)
-        self.model.remember(self._batched(noisy), _timesteps(torch.tensor([CONTEXT_SIGMA])), self.text, cache)
+        lost = self._noise(start, stop, CONTEXT_STREAM)
+        noisy = (1 - CONTEXT_SIGMA) * latents_CtHW + CONTEXT_SIGMA * lost
+        sides = torch.stack([noisy, lost][: self.batch]).to(self.dtype)
+        sigma_B1 = torch.tensor([[CONTEXT_SIGMA], [1.0]][: self.batch])
+        standing = places_of(self.motion, cache, start, stop, *self.shape[1:])
+        self.model.remember(sides, sigma_B1 * TIMESTEPS, self.text, cache, standing)
 
     def _noise(self, start: int, stop: int, stream: int = 0) -> Tensor:
         frames = [noise(self.request.seed, stream + frame, self.shape) for frame in range(start, stop)]

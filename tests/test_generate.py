@@ -152,12 +152,12 @@ def test_frames_come_before_the_end_and_are_let_go(engine):
 
 
 def test_the_batch_that_evaluates_makes_what_the_road_makes(engine):
-    from lanterne.world.prompts import expand
+    from lanterne.world.prompts import read
 
     prompts, seeds = ["a lake at dawn", "a city at night, rain"], [3, 4]
     clips = list(sample(engine, prompts, seeds, 33, steps=2, guidance=GUIDANCE))
     for prompt, seed, clip in zip(prompts, seeds, clips, strict=True):
-        alone = _frames(engine, _request(prompt=prompt, seed=seed, seconds=33 / 16), expand=expand)
+        alone = _frames(engine, _request(prompt=prompt, seed=seed, seconds=33 / 16), read=read)
         assert np.abs(alone.astype(int) - clip).max() <= 2
 
 

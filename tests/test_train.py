@@ -220,7 +220,7 @@ def test_noise_levels_are_one_per_chunk_and_given_frames_weigh_nothing(chunks):
 
 
 def test_a_window_keeps_the_first_chunk_and_may_leave_out_what_follows():
-    shard = LatentShard(np.zeros((1, 17, 1, 1, 1)), np.zeros((1, 1)), np.zeros((1, 1, 2)))
+    shard = LatentShard(np.zeros((1, 17, 1, 1, 1)), np.zeros((1, 1)), np.zeros((1, 1, 2)), np.zeros((1, 5)))
     random = np.random.default_rng(0)
     seen = set()
     for _ in range(100):

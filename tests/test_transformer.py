@@ -6,7 +6,7 @@ import pytest
 import torch
 from diffusers import WanTransformer3DModel
 
-from lanterne.models.transformer import SpacetimeTransformer, nano, rotary_table, rotate, small, tiny
+from lanterne.models.transformer import SpacetimeTransformer, grid, nano, rotary_table, rotate, small, tiny
 
 HEIGHT, WIDTH = 6, 4
 
@@ -89,18 +89,21 @@ def test_training_and_inference_attend_alike():
 
 
 @torch.no_grad()
-def test_a_cached_rollout_equals_one_block_causal_forward():
+@pytest.mark.parametrize("moving", [False, True])
+def test_a_cached_rollout_equals_one_block_causal_forward(moving):
     model = _model(replace(nano(), num_layers=3))
     x, text = _inputs(model.config, frames=17)
+    places = grid(17, HEIGHT, WIDTH) + 3 * torch.randn(2, 17, HEIGHT, WIDTH, 2) if moving else None
     chunks = (5, 4, 4, 4)
     timestep_BT = torch.cat([1000 * torch.rand(2, 1).expand(2, length) for length in chunks], dim=1)
-    expected = model(x, timestep_BT, text, chunk_lengths=chunks)
+    expected = model(x, timestep_BT, text, chunk_lengths=chunks, places=places)
     cache, prepared, start = model.new_cache(), model.prepare_text(text), 0
     for length in chunks:
         here = slice(start, start + length)
-        velocity = model.forward_chunk(x[:, :, here], timestep_BT[:, here], prepared, cache)
+        so_far = places[:, [*cache.frames, *range(start, start + length)]] if moving else None
+        velocity = model.forward_chunk(x[:, :, here], timestep_BT[:, here], prepared, cache, so_far)
         assert (velocity - expected[:, :, here]).abs().max() <= 1e-4
-        model.remember(x[:, :, here], timestep_BT[:, here], prepared, cache)
+        model.remember(x[:, :, here], timestep_BT[:, here], prepared, cache, so_far)
         start += length
 
 
@@ -136,9 +139,21 @@ def test_the_cache_stays_bounded_and_keeps_the_first_chunk():
         model.forward_chunk(x + number, timestep, text, cache)
         model.remember(x + number, timestep, text, cache)
         first = first if first is not None else cache.layers[0][0][0].clone()
-    assert cache.num_frames == 12
+    assert cache.frames == (0, 1, 2, 3, *range(40, 48))
     assert all(len(layer) == 3 for layer in cache.layers)
     assert torch.equal(cache.layers[0][0][0], first)
+
+
+@torch.no_grad()
+def test_places_matter_only_by_their_distances():
+    model = _model()
+    x, text = _inputs(model.config)
+    timestep, own = torch.full((2,), 400.0), grid(5, HEIGHT, WIDTH).float()
+    still = model(x, timestep, text)
+    assert torch.allclose(model(x, timestep, text, places=own), still, atol=1e-6)
+    assert torch.allclose(model(x, timestep, text, places=own + 7.5), still, atol=1e-4)
+    panned = own + torch.arange(5)[None, :, None, None, None]
+    assert not torch.allclose(model(x, timestep, text, places=panned), still, atol=1e-3)
 
 
 @torch.no_grad()
@@ -174,7 +189,7 @@ def test_rotary_scores_depend_on_distance_only():
     query, key = torch.randn(2, 1, 1, 1, 16)
 
     def score(a, b):
-        table_a, table_b = (rotary_table(16, torch.tensor([position]), 1, 1) for position in (a, b))
+        table_a, table_b = (rotary_table(16, torch.tensor([position]), grid(1, 1, 1)) for position in (a, b))
         return (rotate(query, table_a) * rotate(key, table_b)).sum()
 
     assert torch.allclose(score(3, 1), score(9, 7), atol=1e-5)

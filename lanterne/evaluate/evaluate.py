@@ -18,7 +18,7 @@ from lanterne.generate import CONTEXT_SIGMA, GUIDANCE, LATER_GUIDANCE, SHIFT, ST
 from lanterne.train.data import LANDSCAPE, read_shards
 from lanterne.train.judge import reconstruct
 from lanterne.video import FPS
-from lanterne.world.prompts import expand, understand
+from lanterne.world.prompts import read, understand
 from lanterne.world.scene import FEATURES, SEASONAL, Scene, draw_scene, is_held_out, to_dict
 
 PROMPTS = Path(__file__).parent.parent / "world" / "held_out_prompts.txt"
@@ -74,8 +74,8 @@ class Evaluation:
         self.rows = read_prompts(limit)
         self.prompts = [row["prompt"] for row in self.rows]
         # All that the model's clips depend on is in the folder's name: nothing stale is ever measured.
-        expanded = [expand(prompt) for prompt in (*self.prompts, *_ROLLOUTS)]
-        settings = _digest([STEPS, GUIDANCE, SHIFT, LATER_GUIDANCE, CONTEXT_SIGMA, str(engine.dtype), expanded])
+        told = [read(prompt) for prompt in (*self.prompts, *_ROLLOUTS)]
+        settings = _digest([STEPS, GUIDANCE, SHIFT, LATER_GUIDANCE, CONTEXT_SIGMA, str(engine.dtype), told])
         self.folder = runs / "evaluate" / f"{engine.weights[:12]}-{settings}"
         self.folder.mkdir(parents=True, exist_ok=True)
 
@@ -157,7 +157,7 @@ class Evaluation:
     def rollout(self, seconds: float, count: int) -> dict:
         """Means over rollouts of drift, seam ratio and motion; and each measure by 4 s window."""
         videos = (
-            np.concatenate(list(generate(self.engine, Request(prompt=prompt, seed=index, seconds=seconds), expand=expand)))
+            np.concatenate(list(generate(self.engine, Request(prompt=prompt, seed=index, seconds=seconds), read=read)))
             for index, prompt in enumerate(_ROLLOUTS[:count])
         )
         return self._lasting(self.folder / f"rollout-{seconds:g}-{count}.json", videos, f"rollout of {seconds:g} s", count)

@@ -66,33 +66,34 @@ class KeyValueCache:
 
     The first chunk stays (the sink of Xiao et al. 2023: where the scene was set up), and the latest `window` others. Keys are kept
     without rotary positions and rotated by their place in the window, so no position occurs that training has not seen, however
-    long the video. The rotated keys are kept with room behind them for the current chunk's, which changes at every step.
+    long the video and wherever its camera went. The rotated keys are kept with room behind them for the current chunk's, which changes at every step.
     """
 
     def __init__(self, num_layers: int, window: int):
         self.window = window
-        self.lengths: list[int] = []  # latent frames of each kept chunk
+        self.chunks: list[range] = []  # the latent frames of each kept chunk, counted from the video's first
         self.layers: list[list[tuple[Tensor, Tensor]]] = [[] for _ in range(num_layers)]
         self.rooms: list[tuple[Tensor, Tensor] | None] = [None] * num_layers
 
     @property
-    def num_frames(self) -> int:
-        """Latent frames remembered."""
-        return sum(self.lengths)
+    def frames(self) -> tuple[int, ...]:
+        """The latent frames remembered."""
+        return tuple(frame for chunk in self.chunks for frame in chunk)
 
     def append(self, keys_and_values: list[tuple[Tensor, Tensor]], num_frames: int) -> None:
         """One more chunk: unrotated keys and values (B, A, N, K) per layer. Drops the oldest beyond the window but the first."""
-        self.lengths.append(num_frames)
-        drop = len(self.lengths) > 1 + self.window
+        start = self.chunks[-1].stop if self.chunks else 0
+        self.chunks.append(range(start, start + num_frames))
+        drop = len(self.chunks) > 1 + self.window
         if drop:
-            del self.lengths[1]
+            del self.chunks[1]
         for layer, pair in zip(self.layers, keys_and_values, strict=True):
             layer.append(pair)
             if drop:
                 del layer[1]
         self.rooms = [None] * len(self.layers)
 
-    def room(self, index: int, rotary_NJ2: Tensor, new_tokens: int, like: Tensor) -> tuple[Tensor, Tensor]:
+    def room(self, index: int, rotary_B1NJ2: Tensor, new_tokens: int, like: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values (B, A, past + new, K) of layer `index`; the past is filled in, rotated."""
         past = sum(keys.shape[2] for keys, _ in self.layers[index])
         room = self.rooms[index]
@@ -100,39 +101,44 @@ class KeyValueCache:
             batch, heads, _, head_dim = like.shape
             room = (like.new_empty(batch, heads, past + new_tokens, head_dim), like.new_empty(batch, heads, past + new_tokens, head_dim))
             if past:
-                room[0][:, :, :past] = rotate(torch.cat([keys for keys, _ in self.layers[index]], dim=2), rotary_NJ2[:past])
+                room[0][:, :, :past] = rotate(torch.cat([keys for keys, _ in self.layers[index]], dim=2), rotary_B1NJ2[:, :, :past])
                 room[1][:, :, :past] = torch.cat([values for _, values in self.layers[index]], dim=2)
             self.rooms[index] = room
         return room
 
 
-def rotate(x_BANK: Tensor, rotary_NJ2: Tensor) -> Tensor:
+def rotate(x_BANK: Tensor, rotary_B1NJ2: Tensor) -> Tensor:
     """Rotary positions on neighbouring pairs of channels, J = K / 2; float32. Su et al. 2021.
 
     As complex numbers it is one product, three times as fast; training is compiled, where complex numbers are not.
     """
     pairs = x_BANK.unflatten(-1, (-1, 2))
     if not torch.is_grad_enabled():
-        return torch.view_as_real(torch.view_as_complex(pairs.float()) * torch.view_as_complex(rotary_NJ2)).flatten(-2)
-    (first, second), (cos_NJ, sin_NJ) = pairs.unbind(-1), rotary_NJ2.unbind(-1)
-    return torch.stack((first * cos_NJ - second * sin_NJ, first * sin_NJ + second * cos_NJ), dim=-1).flatten(-2)
+        return torch.view_as_real(torch.view_as_complex(pairs.float()) * torch.view_as_complex(rotary_B1NJ2)).flatten(-2)
+    (first, second), (cos, sin) = pairs.unbind(-1), rotary_B1NJ2.unbind(-1)
+    return torch.stack((first * cos - second * sin, first * sin + second * cos), dim=-1).flatten(-2)
 
 
-def rotary_table(head_dim: int, frame_positions: Tensor, height: int, width: int) -> Tensor:
-    """Cosines and sines (N, K / 2, 2) float32: channels are shared out over time, rows and columns as in Wan."""
+def rotary_table(head_dim: int, frame_positions: Tensor, places_BTHW2: Tensor) -> Tensor:
+    """Cosines and sines (B, 1, N, K / 2, 2) float32: channels are shared out over time, rows and columns as in Wan.
+
+    places_BTHW2: each token's row and column; B may be 1, for all. The 1 stands for the heads.
+    """
     across = 2 * (head_dim // 6)
-    tables = []
-    for positions, channels in (
-        (frame_positions, head_dim - 2 * across), (torch.arange(height), across), (torch.arange(width), across)
-    ):
-        frequencies = ROPE_BASE ** (-torch.arange(0, channels, 2, dtype=torch.float64) / channels)
-        tables.append(positions.double()[:, None] * frequencies)
-    frames, rows, columns = tables
-    size = (len(frames), height, width)
-    angles = torch.cat(
-        [frames[:, None, None].expand(*size, -1), rows[None, :, None].expand(*size, -1), columns[None, None].expand(*size, -1)], dim=-1
-    ).flatten(0, 2)
-    return torch.stack([angles.cos(), angles.sin()], dim=-1).float()
+    rows_BTHW, columns_BTHW = places_BTHW2.unbind(-1)
+    frames_BTHW = frame_positions[:, None, None].expand_as(rows_BTHW)
+    angles = []
+    for positions, channels in ((frames_BTHW, head_dim - 2 * across), (rows_BTHW, across), (columns_BTHW, across)):
+        frequencies = ROPE_BASE ** (-torch.arange(0, channels, 2, dtype=torch.float64, device=positions.device) / channels)
+        angles.append(positions.double()[..., None] * frequencies)
+    angles_B1NJ = torch.cat(angles, dim=-1).flatten(1, 3)[:, None]
+    return torch.stack([angles_B1NJ.cos(), angles_B1NJ.sin()], dim=-1).float()
+
+
+def grid(frames: int, height: int, width: int, device=None) -> Tensor:
+    """(1, T, H, W, 2): every token at its own row and column."""
+    rows, columns = torch.meshgrid(torch.arange(height, device=device), torch.arange(width, device=device), indexing="ij")
+    return torch.stack([rows, columns], dim=-1).expand(1, frames, height, width, 2)
 
 
 def attend(query_BANK: Tensor, key_BANK: Tensor, value_BANK: Tensor) -> Tensor:
@@ -224,9 +230,9 @@ class Block(nn.Module):
         if keep is not None:
             keep.append((key, value))
         tokens = x_BND.shape[1]
-        here = slice(len(rotary) - tokens, None)
-        query = rotate(query, rotary[here]).to(value.dtype)
-        key = rotate(key, rotary[here]).to(value.dtype)
+        here = slice(rotary.shape[2] - tokens, None)
+        query = rotate(query, rotary[:, :, here]).to(value.dtype)
+        key = rotate(key, rotary[:, :, here]).to(value.dtype)
         if cache is not None:
             all_keys, all_values = cache.room(index, rotary, tokens, key)
             all_keys[:, :, here], all_values[:, :, here] = key, value
@@ -309,7 +315,7 @@ class SpacetimeTransformer(nn.Module):
         self._rotary = {}
         _initialise(self)
 
-    def forward(self, x_BCTHW, timestep, text, chunk_lengths=None, frame_positions=None, routed_TR=None) -> Tensor:
+    def forward(self, x_BCTHW, timestep, text, chunk_lengths=None, frame_positions=None, routed_TR=None, places=None) -> Tensor:
         """Velocity (B, C, T, H, W).
 
         timestep: (B,) or (B, T), sigma * 1000; a single one, (1,), is everybody's, and the fastest.
@@ -318,20 +324,25 @@ class SpacetimeTransformer(nn.Module):
         frame_positions: T rotary positions in time, by default 0 .. T - 1.
         routed_TR: for training, the tokens of each latent frame that go through the middle blocks; the others skip them, which
         costs less and teaches the outer blocks more (TREAD, Krause et al. 2025).
+        places: (B or 1, T, H, W, 2), the row and column at which each token stands for attention; by default its own. A camera's
+        motion goes in here (lanterne.camera).
         """
-        return self._run(x_BCTHW, timestep, text, chunk_lengths, frame_positions, routed_TR)
+        return self._run(x_BCTHW, timestep, text, chunk_lengths, frame_positions, routed_TR, places=places)
 
     def new_cache(self, window: int = 2) -> KeyValueCache:
         return KeyValueCache(self.config.num_layers, window)
 
-    def forward_chunk(self, x_BCtHW, timestep_Bt, text, cache: KeyValueCache) -> Tensor:
-        """Velocity of the chunk that follows what the cache holds. The cache stays as it is."""
-        return self._run(x_BCtHW, timestep_Bt, text, cache=cache)
+    def forward_chunk(self, x_BCtHW, timestep_Bt, text, cache: KeyValueCache, places=None) -> Tensor:
+        """Velocity of the chunk that follows what the cache holds. The cache stays as it is.
 
-    def remember(self, x_BCtHW, timestep_Bt, text, cache: KeyValueCache) -> None:
+        places: of the remembered latent frames (cache.frames), then of the chunk's own.
+        """
+        return self._run(x_BCtHW, timestep_Bt, text, cache=cache, places=places)
+
+    def remember(self, x_BCtHW, timestep_Bt, text, cache: KeyValueCache, places=None) -> None:
         """Add a finished chunk to the cache."""
         keep = []
-        self._run(x_BCtHW, timestep_Bt, text, cache=cache, keep=keep)
+        self._run(x_BCtHW, timestep_Bt, text, cache=cache, keep=keep, places=places)
         cache.append(keep, x_BCtHW.shape[2] // self.config.patch_size[0])
 
     def prepare_text(self, text_BLD: Tensor) -> PreparedText:
@@ -341,12 +352,12 @@ class SpacetimeTransformer(nn.Module):
         return PreparedText(*(tuple(column) for column in zip(*pairs, strict=True)))
 
     def _run(
-        self, x_BCTHW, timestep, text, chunk_lengths=None, frame_positions=None, routed_TR=None, cache=None, keep=None
+        self, x_BCTHW, timestep, text, chunk_lengths=None, frame_positions=None, routed_TR=None, cache=None, keep=None, places=None
     ):
         patch_t, patch_h, patch_w = self.config.patch_size
         frames, height, width = x_BCTHW.shape[2:]
         frames, height, width = frames // patch_t, height // patch_h, width // patch_w
-        past = cache.num_frames if cache is not None else 0
+        past = len(cache.frames) if cache is not None else 0
         positions = tuple(range(past + frames)) if frame_positions is None else tuple(frame_positions)
         if isinstance(text, Tensor):
             text = self.prepare_text(text)
@@ -354,7 +365,7 @@ class SpacetimeTransformer(nn.Module):
         embedding, modulation = self.condition_embedder.time(timestep_BT)
         x = self.patch_embedding(x_BCTHW.to(self.patch_embedding.weight.dtype)).flatten(2).transpose(1, 2).contiguous()
         x = x.float() if torch.is_autocast_enabled(x.device.type) else x
-        rotary = self._rotary_for(positions, height, width, x.device)
+        rotary = self._rotary_for(positions, height, width, x.device, places)
 
         def run(blocks, x, rotary, tokens_per_frame):
             in_tokens = None if chunk_lengths is None else tuple(length * tokens_per_frame for length in chunk_lengths)
@@ -370,19 +381,22 @@ class SpacetimeTransformer(nn.Module):
             x = run(range(first), x, rotary, height * width)
             offsets = height * width * torch.arange(frames, device=x.device)[:, None]
             tokens = (routed_TR + offsets).flatten()
-            routed = run(range(first, last), x[:, tokens], rotary[tokens], routed_TR.shape[1])
+            routed = run(range(first, last), x[:, tokens], rotary[:, :, tokens], routed_TR.shape[1])
             x = run(range(last, self.config.num_layers), x.index_copy(1, tokens, routed), rotary, height * width)
         shift, scale = (self.scale_shift_table + embedding[:, :, None]).unbind(dim=2)
         x = self.proj_out(modulated(self.norm_out, x, scale, shift))
         x = x.unflatten(-1, (patch_t, patch_h, patch_w, -1)).unflatten(1, (frames, height, width))
         return x.permute(0, 7, 1, 4, 2, 5, 3, 6).flatten(6, 7).flatten(4, 5).flatten(2, 3)
 
-    def _rotary_for(self, positions, height, width, device):
+    def _rotary_for(self, positions, height, width, device, places):
+        if places is not None:
+            return rotary_table(self.config.head_dim, torch.tensor(positions, device=device), places.to(device))
         key = (positions, height, width, device)
         if key not in self._rotary:
             if len(self._rotary) > 32:
                 self._rotary.clear()
-            self._rotary[key] = rotary_table(self.config.head_dim, torch.tensor(positions), height, width).to(device)
+            own = grid(len(positions), height, width, device)
+            self._rotary[key] = rotary_table(self.config.head_dim, torch.tensor(positions, device=device), own)
         return self._rotary[key]
 
 

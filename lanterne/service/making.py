@@ -25,7 +25,7 @@ from lanterne.models.autoencoder import SPATIAL_FACTOR
 from lanterne.service.database import File, Video
 from lanterne.service.deployment import Deployment
 from lanterne.video import VideoWriter, read_picture, read_video, write_segment, write_spritesheet, write_thumbnail
-from lanterne.world.prompts import expand
+from lanterne.world.prompts import read
 
 _PREVIEW_WIDTH = 256
 
@@ -57,7 +57,7 @@ class Making:
             "generated_by_ai": True,
         }
         self._frames = generate(
-            engine, self.request, self.conditions, self.run, expand, on_step=on_step, should_stop=lambda: self._stopped()
+            engine, self.request, self.conditions, self.run, read, on_step=on_step, should_stop=lambda: self._stopped()
         )
         self._writer = VideoWriter(self._folder / "video.mp4", self.request.width, self.request.height, settings)
         self._writer.__enter__()

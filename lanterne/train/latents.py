@@ -2,7 +2,8 @@
 
 For each shard of clips, `<name>.latents.npy` holds float16 normalised latents (2n, T, C, H, W), first the clips, then the same
 clips flipped left to right; `<name>.text.npy` float16 text states (tokens, D) of all captions one after another, without padding;
-`<name>.spans.npy` int32 (2n, K, 2), where each of an entry's K captions starts and stops in them. `cache.json` names the
+`<name>.spans.npy` int32 (2n, K, 2), where each of an entry's K captions starts and stops in them; `<name>.motions.npy` float32
+(2n, 5), each entry's CameraMotion. `cache.json` names the
 autoencoder by the hash of its weights: latents of another one are never mixed in.
 """
 
@@ -18,6 +19,7 @@ from torch import Tensor
 from lanterne.models.autoencoder import StreamingAutoencoder
 from lanterne.models.text_encoder import TextEncoder
 from lanterne.train.data import Shard, read_shards, to_video
+from lanterne.world.camera import motion_of
 from lanterne.world.captions import captions
 from lanterne.world.scene import Scene, mirror
 
@@ -27,11 +29,12 @@ _ENCODE_BATCH = 8
 
 @dataclass(frozen=True)
 class LatentShard:
-    """latents_NTCHW float16, text_MD float16 and spans_NK2 int32, all mapped, not read."""
+    """latents_NTCHW float16, text_MD float16, spans_NK2 int32 and motions_N5 float32; the large ones mapped, not read."""
 
     latents_NTCHW: np.ndarray
     text_MD: np.ndarray
     spans_NK2: np.ndarray
+    motions_N5: np.ndarray
 
 
 def weights_hash(model: torch.nn.Module) -> str:
@@ -55,6 +58,7 @@ def cache_latents(data: Path, out: Path, model: StreamingAutoencoder, device: st
         np.save(out / f"{shard.name}.latents.npy", _encode(shard, model, device))
         text_MD, spans_NK2 = _captions_of(shard, text_encoder)
         np.save(out / f"{shard.name}.text.npy", text_MD)
+        np.save(out / f"{shard.name}.motions.npy", _motions_of(shard))
         partial = out / f"{shard.name}.spans.partial.npy"
         np.save(partial, spans_NK2)
         partial.replace(out / f"{shard.name}.spans.npy")  # last: a reader looks for this file
@@ -76,6 +80,7 @@ def read_latents(folder: Path) -> list[LatentShard]:
                 np.load(folder / f"{stem}.latents.npy", mmap_mode="r"),
                 np.load(folder / f"{stem}.text.npy", mmap_mode="r"),
                 np.load(path),
+                np.load(folder / f"{stem}.motions.npy"),
             )
         )
     return shards
@@ -110,6 +115,13 @@ def _encode(shard: Shard, model: StreamingAutoencoder, device: str) -> np.ndarra
                 latents_BCTHW = model.encode(video_BCTHW)
             pieces.append(latents_BCTHW.transpose(1, 2).half().cpu().numpy())
     return np.concatenate(pieces)
+
+
+def _motions_of(shard: Shard) -> np.ndarray:
+    motions = [motion_of(scene) for scene in shard.scenes]
+    # Flipped, the camera turns and circles the other way.
+    flipped = [motion._replace(pan=-motion.pan, arc=-motion.arc) for motion in motions]
+    return np.array(motions + flipped, np.float32)
 
 
 def _captions_of(shard: Shard, text_encoder: TextEncoder) -> tuple[np.ndarray, np.ndarray]:

@@ -16,17 +16,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lanterne.flow import CHUNK, FIRST_CHUNK, TIMESTEPS, chunk_spans, interpolate, sample_sigmas, velocity
+from lanterne.camera import places
+from lanterne.flow import CHUNK, FIRST_CHUNK, TIMESTEPS, chunk_spans, frame_of, interpolate, sample_sigmas, velocity
 from lanterne.models.text_encoder import MAX_TOKENS
 from lanterne.models.transformer import SpacetimeTransformer, TransformerConfig
 from lanterne.train.latents import PHRASINGS, LatentShard, normalise_batch, read_latents, text_of
 from lanterne.train.optim import Clock, MuonAdamW, WeightAverage, load_state, save_state, warm_constant_cool
+from lanterne.video import FPS
 
 LEARNING_RATE = 1.5e-3
 WEIGHT_DECAY = 0.01
 TEXT_DROPOUT = 0.1
 START_IMAGE = 0.12  # share of sequences whose first frame is given
-STILL_SHIFT, CLIP_SHIFT = 2.0, 7.0  # clips hide less under noise than stills do; where they move is settled above a sigma of 0.9
+STILL_SHIFT, CLIP_SHIFT = 2.0, 4.0  # clips hide less under noise than stills do
 SIGMA_SPREAD = 1.4  # wider than usual: layout is settled above a sigma of 0.9, texture below 0.5
 HISTORY_SIGMA = 0.15  # history is noised up to this level
 ROUTED_UNTIL = 0.6  # of the stage's time; then all tokens go through all blocks, as when generating
@@ -36,7 +38,7 @@ BATCH_FRAMES = 40  # latent frames in a batch; small, since steps count for more
 # Share of steps by the latent frames of a sequence. Mostly stills at first: a step then shows five times as many scenes, which
 # is what composition is learnt from. Later the first chunk most, and rollouts.
 _STILLS_FIRST = ((1, 0.70), (5, 0.20), (9, 0.07), (17, 0.03))
-_LENGTHS = ((1, 0.08), (5, 0.60), (9, 0.20), (17, 0.12))
+_LENGTHS = ((1, 0.04), (5, 0.46), (9, 0.30), (17, 0.20))
 STILLS_UNTIL = 0.3  # of the stage's time
 _CAPTIONS = (0.1, 0.15, 0.75)  # share of short, medium and long ones: generating expands to long, which alone always tell the camera
 _EVERY_SECONDS = 240
@@ -50,6 +52,7 @@ class Batch:
     text_BLD: Tensor
     sigma_BT: Tensor
     weight_BT: Tensor  # of each latent frame's loss; 0 where the frame is given
+    places_BTHW2: Tensor  # where each token stands, by the camera's motion
     chunk_lengths: tuple[int, ...]
 
 
@@ -125,7 +128,8 @@ def flow_matching_loss(model: nn.Module, batch: Batch, routed_TR: Tensor | None 
     noise = torch.randn_like(batch.latents_BCTHW)
     noisy = interpolate(batch.latents_BCTHW, noise, batch.sigma_BT)
     with torch.autocast(noisy.device.type, torch.bfloat16):
-        predicted = model(noisy, batch.sigma_BT * TIMESTEPS, batch.text_BLD, batch.chunk_lengths, routed_TR=routed_TR)
+        timestep_BT = batch.sigma_BT * TIMESTEPS
+        predicted = model(noisy, timestep_BT, batch.text_BLD, batch.chunk_lengths, routed_TR=routed_TR, places=batch.places_BTHW2)
     error_BCTHW = predicted.float() - velocity(batch.latents_BCTHW, noise)
     kernel = (1, *(min(COARSE, size) for size in error_BCTHW.shape[-2:]))
     coarse_BCTHW = F.avg_pool3d(error_BCTHW, kernel, ceil_mode=True, count_include_pad=False)
@@ -151,14 +155,16 @@ def draw_batch(
     sizes = np.array([len(shard.latents_NTCHW) for shard in alike], np.float64)
 
     frames, spans = _window(alike, length, random)
-    latents, texts = [], []
+    latents, texts, standing = [], [], []
+    begins = [start for start, _ in chunk_spans(length)]
     for _ in range(max(1, BATCH_FRAMES // length)):
         shard = alike[random.choice(len(alike), p=sizes / sizes.sum())]
         entry = random.integers(len(shard.latents_NTCHW))
-        if length == 1:
-            latents.append(shard.latents_NTCHW[entry, :1])
-        else:
-            latents.append(shard.latents_NTCHW[entry][_fit(frames, shard)])
+        shown = frames[:1] if length == 1 else _fit(frames, shard)
+        latents.append(shard.latents_NTCHW[entry][shown])
+        seconds = frame_of(shown) / FPS
+        # Any chunk's beginning may be the moment that places are counted from: when generating it is the current one's.
+        standing.append(places(shard.motions_N5[entry], seconds - seconds[random.choice(begins)], *grid))
         dropped = random.random() < TEXT_DROPOUT
         caption = 3 * random.integers(PHRASINGS) + random.choice(3, p=_CAPTIONS)
         text_LD = text_of(shard, entry, caption, MAX_TOKENS)
@@ -169,6 +175,7 @@ def draw_batch(
         torch.from_numpy(np.stack(texts)).to(device),
         torch.from_numpy(sigma_BT).to(device),
         torch.from_numpy(weight_BT).to(device),
+        torch.from_numpy(np.stack(standing)).to(device),
         spans,
     )
 
@@ -197,7 +204,7 @@ def draw_sigmas(random: np.random.Generator, batch: int, chunk_lengths: tuple[in
     for row in range(batch):
         history = sum(chunk_lengths[: random.integers(len(chunk_lengths))])
         if history:  # nearly clean, as when generating; nothing is learnt from painting it again
-            sigma_BT[row, :history] = np.repeat(random.uniform(0, HISTORY_SIGMA), history)
+            sigma_BT[row, :history] = np.repeat(HISTORY_SIGMA * random.random() ** 2, history)
             weight_BT[row, :history] = 0.0
         elif len(sigma_BT[row]) > 1 and random.random() < START_IMAGE:
             sigma_BT[row, 0], weight_BT[row, 0] = random.choice((0.0, random.uniform(0, HISTORY_SIGMA))), 0.0

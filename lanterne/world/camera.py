@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lanterne.camera import CameraMotion
+
 FOCAL = 0.92  # focal length over half the diagonal-free screen width: about 57 degrees across
 
 
@@ -20,29 +22,45 @@ class Camera(NamedTuple):
 
 
 _SPEEDS = {"slow": 0.6, "steady": 1.0, "fast": 1.7}
+_LEVELLING = 0.35  # a camera that rises looks down a little: radians per subject's distance
+_PAN, _TILT, _DOLLY, _LIFT, _ARC = math.radians(7.0), 0.085, 0.055, 0.034, math.radians(6.5)
+_MOTIONS = {
+    "static": CameraMotion(),
+    "pan_left": CameraMotion(pan=_PAN),
+    "pan_right": CameraMotion(pan=-_PAN),
+    "tilt_up": CameraMotion(tilt=_TILT),
+    "tilt_down": CameraMotion(tilt=-_TILT),
+    "push_in": CameraMotion(dolly=_DOLLY),
+    "pull_back": CameraMotion(dolly=-_DOLLY),
+    "rise": CameraMotion(tilt=-_LEVELLING * _LIFT, lift=_LIFT),
+    "descend": CameraMotion(tilt=_LEVELLING * _LIFT, lift=-_LIFT),
+    "orbit": CameraMotion(arc=_ARC),
+}
+
+
+def motion_of(scene):
+    """The CameraMotion of a scene's camera. An orbit's side is its seed's."""
+    speed = _SPEEDS[scene.speed] * (-1 if scene.camera == "orbit" and scene.seed % 2 == 0 else 1)
+    return CameraMotion(*(speed * rate for rate in _MOTIONS[scene.camera]))
 
 
 def camera_at(scene, pose, ground, seconds):
     """The camera `seconds` into the shot. ground: metres, the highest ground under the path."""
-    s = _SPEEDS[scene.speed] * seconds
+    pan, tilting, dolly, lift, arc = (rate * seconds for rate in motion_of(scene))
     x, y, z, yaw, tilt = pose.x, pose.y, ground + pose.height, pose.yaw, pose.tilt
     move, d = scene.camera, pose.distance
     if move in ("pan_left", "pan_right"):
-        yaw += math.radians(7.0) * s * (1 if move == "pan_left" else -1)
+        yaw += pan
     elif move in ("tilt_up", "tilt_down"):
-        sign = 1 if move == "tilt_up" else -1
-        tilt += sign * (0.085 * s - 0.14)  # starts on the other side of the pose, so that the subject is passed
+        tilt += tilting - math.copysign(0.14, tilting)  # starts on the other side of the pose, so that the subject is passed
     elif move in ("push_in", "pull_back"):
-        step = 0.055 * d * s * (1 if move == "push_in" else -1)
-        x, y = x + step * math.cos(yaw), y + step * math.sin(yaw)
+        x, y = x + dolly * d * math.cos(yaw), y + dolly * d * math.sin(yaw)
     elif move in ("rise", "descend"):
-        lift = 0.034 * d * s
-        z += lift if move == "rise" else 0.17 * d - lift if lift < 0.17 * d else 0.0
-        tilt -= 0.35 * (z - ground - pose.height) / d
+        z += lift * d if move == "rise" else max(0.17 + lift, 0.0) * d
+        tilt -= _LEVELLING * (z - ground - pose.height) / d
     elif move == "orbit":
-        angle = math.radians(6.5) * s * (1 if scene.seed % 2 else -1)
         cx, cy = x + d * math.cos(yaw), y + d * math.sin(yaw)
-        yaw += angle
+        yaw += arc
         x, y = cx - d * math.cos(yaw), cy - d * math.sin(yaw)
     return Camera(x, y, z, yaw, tilt)
 

@@ -10,7 +10,9 @@ import zlib
 from dataclasses import dataclass
 from functools import cache
 
+from lanterne.camera import CameraMotion
 from lanterne.world import words
+from lanterne.world.camera import motion_of
 from lanterne.world.captions import captions
 from lanterne.world.scene import FEATURES, SEASONAL, WEATHERS, Scene
 
@@ -108,6 +110,11 @@ class _Found:
     after_camera: bool
 
 
+def read(prompt: str) -> tuple[str, CameraMotion]:
+    """What the network is told: the expanded prompt, and how the camera moves in the scene that it asks for."""
+    return expand(prompt), motion_of(_scene_of(understand(prompt), _draw_of(prompt)))
+
+
 def expand(prompt: str) -> str:
     """The prompt, then the long caption of the scene it asks for: in training's words, with what was unsaid filled in.
 
@@ -118,7 +125,7 @@ def expand(prompt: str) -> str:
     written_out = _names_everything(said) and own.count(".") > 1
     if written_out and all(_root(w) in _caption_roots() for w in _tokens(own) if w not in _DROPPED | _STOPS):
         return own
-    scene = _scene_of(said, zlib.crc32(own.lower().encode()))
+    scene = _scene_of(said, _draw_of(prompt))
     long = min((captions(scene, seed)["long"] for seed in range(8)), key=lambda text: len(_pieces(text)))
     room = MAX_WORDS - len(_pieces(long)) - 1
     kept = own.split()[: max(room, 0)]
@@ -190,6 +197,10 @@ def _scene_of(said, draw):
         speed="steady" if camera == "static" else speed,
         features=said.features,
     )
+
+
+def _draw_of(prompt):
+    return zlib.crc32(" ".join(prompt.split()).lower().encode())
 
 
 def _names_everything(said):
