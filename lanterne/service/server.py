@@ -15,6 +15,7 @@ from lanterne.errors import LanterneError
 from lanterne.paths import home
 from lanterne.service import app, keys, queue
 from lanterne.service.database import Database
+from lanterne.service.deployment import store_of
 from lanterne.service.settings import Settings
 
 _log = logging.getLogger("lanterne.server")
@@ -23,6 +24,7 @@ _log = logging.getLogger("lanterne.server")
 def serve(settings: Settings, with_worker: bool = True) -> None:
     """Serve until SIGTERM or Ctrl-C. Raises LanterneError where the port is taken or a database cannot be used."""
     database = prepare(settings)
+    store_of(settings).check()
     listener = _listen(settings)
     config = uvicorn.Config(app.build(settings), log_config=None, access_log=False, timeout_graceful_shutdown=3, server_header=False)
     web = uvicorn.Server(config)

@@ -41,9 +41,15 @@ class Server:
         self.port = int(re.search(r":(\d+)/v1", line)[1])
         return self
 
-    def worker(self, slot: str) -> subprocess.Popen:
+    def worker(self, slot: str, home: Path | None = None, *within: str) -> subprocess.Popen:
+        """home: of another machine. within: the command that brings it there."""
+        env = self.env | {"LANTERNE_HOME": str(home or self.home)}
         with self.log.open("a") as log:
-            return subprocess.Popen([sys.executable, "-m", "lanterne.cli", "worker", "--slot", slot], env=self.env, stderr=log)
+            return subprocess.Popen([*within, sys.executable, "-m", "lanterne.cli", "worker", "--slot", slot], env=env, stderr=log)
+
+    def kept(self, job: str) -> list[str]:
+        """A video's chunks, one entry each time that one was made and kept."""
+        return re.findall(rf"(chunk-\S+) of {job} is kept", self.log.read_text())
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
