@@ -15,6 +15,7 @@ from lanterne.errors import LanterneError
 from lanterne.paths import home
 from lanterne.service import app, keys, queue
 from lanterne.service.database import Database
+from lanterne.service.protocol import Protocol
 from lanterne.service.settings import Settings
 
 _log = logging.getLogger("lanterne.server")
@@ -24,8 +25,11 @@ def serve(settings: Settings, with_worker: bool = True) -> None:
     """Serve until SIGTERM or Ctrl-C. Raises LanterneError where the port is taken or a database cannot be used."""
     database = prepare(settings)
     listener = _listen(settings)
-    config = uvicorn.Config(app.build(settings), log_config=None, access_log=False, timeout_graceful_shutdown=3, server_header=False)
-    web = uvicorn.Server(config)
+    config = uvicorn.Config(
+        app.build(settings), http=Protocol, ws="none", loop="uvloop", log_config=None, access_log=False, server_header=False,
+        timeout_graceful_shutdown=settings.grace_seconds,
+    )
+    web = _Web(config)
     # uvicorn ends in order on SIGTERM and then raises it again, for this handler: the worker is still to be ended in order, too.
     signal.signal(signal.SIGTERM, lambda *_: setattr(web, "should_exit", True))
     keeper = WorkerKeeper(settings) if with_worker else None
@@ -39,6 +43,12 @@ def serve(settings: Settings, with_worker: bool = True) -> None:
     finally:
         if keeper:
             keeper.stop()
+
+
+class _Web(uvicorn.Server):
+    async def shutdown(self, sockets=None) -> None:
+        self.config.app.leave()
+        await super().shutdown(sockets)
 
 
 def prepare(settings: Settings) -> Database:
