@@ -2,6 +2,7 @@
 
 from alembic import context
 
+from lanterne.programme import audit, ledger  # noqa: F401 (their tables)
 from lanterne.service.database import Base
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=Base.metadata, render_as_batch=True)
