@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import JSON, Engine, ForeignKey, Index, create_engine, event, text
+from sqlalchemy import JSON, Double, Engine, ForeignKey, Index, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
@@ -38,6 +38,20 @@ class Key(Base):
     created_at: Mapped[int]
     expires_at: Mapped[int | None]
     revoked_at: Mapped[int | None]
+    max_videos: Mapped[int | None]  # that it may ask for within any period_days, and
+    max_seconds: Mapped[int | None]  # seconds of video
+    period_days: Mapped[int | None]
+
+
+class Use(Base):
+    """A video that a key with a quota asked for. It outlives the video: deleting one gives nothing back."""
+
+    __tablename__ = "uses"
+    video_id: Mapped[str] = mapped_column(primary_key=True)
+    key_id: Mapped[str]
+    seconds: Mapped[int]
+    created_at: Mapped[int]
+    __table_args__ = (Index("uses_of_key", "key_id", "created_at"),)
 
 
 class Video(Base):
@@ -136,6 +150,7 @@ class Delivery(Base):
     created_at: Mapped[int]
     delivered_at: Mapped[int | None]
     given_up_at: Mapped[int | None]
+    __table_args__ = (Index("deliveries_by_attempts", "attempts", "created_at"),)
 
 
 class Worker(Base):
@@ -144,6 +159,15 @@ class Worker(Base):
     __tablename__ = "workers"
     slot: Mapped[str] = mapped_column(primary_key=True)
     alive_until: Mapped[int]
+
+
+class Tally(Base):
+    """A count that only ever rises, whatever is deleted; label: the value of a metric's one label, or nothing."""
+
+    __tablename__ = "tallies"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    label: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[float] = mapped_column(Double)
 
 
 class Database:

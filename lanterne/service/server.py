@@ -9,11 +9,9 @@ import sys
 import threading
 import time
 
-import uvicorn
-
 from lanterne.errors import LanterneError
 from lanterne.paths import home
-from lanterne.service import app, keys, queue
+from lanterne.service import keys, queue
 from lanterne.service.database import Database
 from lanterne.service.settings import Settings
 
@@ -22,6 +20,11 @@ _log = logging.getLogger("lanterne.server")
 
 def serve(settings: Settings, with_worker: bool = True) -> None:
     """Serve until SIGTERM or Ctrl-C. Raises LanterneError where the port is taken or a database cannot be used."""
+    # Not above: commands such as `lanterne keys` prepare the databases, too, and should not wait for torch.
+    import uvicorn
+
+    from lanterne.service import app
+
     database = prepare(settings)
     listener = _listen(settings)
     config = uvicorn.Config(app.build(settings), log_config=None, access_log=False, timeout_graceful_shutdown=3, server_header=False)
