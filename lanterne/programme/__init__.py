@@ -1,1 +1,1 @@
-"""The people's side: pay, and an audit log that anyone can check. Plain domain code; it knows neither torch nor HTTP."""
+"""The people's side: provenance, pay and audit. Plain domain code that knows neither torch nor HTTP."""

@@ -22,7 +22,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from lanterne.errors import LanterneError
 from lanterne.paths import secret
 from lanterne.programme import merkle
-from lanterne.service.database import Base, now
+from lanterne.tables import Base, now
 
 _ED25519 = b"\1"  # C2SP's signature type
 

