@@ -3,28 +3,24 @@
 SQLite in WAL mode by default, Postgres by its URL; the same statements run on both. Times are whole UTC seconds.
 """
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from anyio import to_thread
-from sqlalchemy import JSON, Connection, Double, Engine, ForeignKey, Index, Row, Select, create_engine, event, text
+from sqlalchemy import Connection, Double, Engine, ForeignKey, Index, Row, Select, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
+from sqlalchemy.orm import Mapped, Session, mapped_column, sessionmaker
 
 from lanterne.errors import LanterneError
+from lanterne.tables import Base, now  # noqa: F401 (now: the service's clock, too)
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 class DatabaseError(LanterneError):
     """A database that cannot be opened or is of another version, in one sentence."""
-
-
-class Base(DeclarativeBase):
-    type_annotation_map = {dict: JSON, list: JSON}  # noqa: RUF012 (SQLAlchemy's name for it)
 
 
 class Key(Base):
@@ -260,8 +256,3 @@ def _prepare_sqlite(connection, _) -> None:
     # FULL: what was promised to a client is on the disk, even if the power goes the next moment.
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
         connection.execute(f"PRAGMA {pragma}")
-
-
-def now() -> int:
-    """UTC seconds."""
-    return int(time.time())

@@ -5,11 +5,9 @@ The checksum (CRC32, as GitHub's tokens have it) lets junk be refused before the
 """
 
 import hmac
-import os
 import secrets
 import string
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from zlib import crc32
@@ -18,8 +16,8 @@ from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from lanterne.errors import LanterneError, writing
-from lanterne.paths import home
+from lanterne.errors import LanterneError
+from lanterne.paths import secret
 from lanterne.service.database import Database, Key, Reader, Use, now
 from lanterne.service.errors import APIError, invalid
 
@@ -65,23 +63,7 @@ def _checksum(body: str) -> str:
 
 
 def server_secret() -> bytes:
-    """32 bytes of this installation's own, made on first use and readable by its user alone."""
-    path = home() / "server-secret"
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        pass
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(secrets.token_bytes(32))
-            file.flush()
-            os.fsync(file.fileno())
-        with suppress(FileExistsError):
-            os.link(temporary, path)  # whoever is first wins, whole
-        temporary.unlink()
-    return path.read_bytes()
+    return secret("server-secret")
 
 
 def _hash(text: str, secret: bytes) -> str:

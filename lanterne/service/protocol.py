@@ -1,15 +1,24 @@
-"""HTTP on a connection, by uvicorn, with what it lacks against clients that dawdle: a header has to come, and to end.
+"""uvicorn, with what it lacks: streams end before the server does, and a header has to come and to end.
 
 Bodies have their own rule, in wire.read_body.
 """
 
 from asyncio import TimerHandle
 
+import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 HEADER_SECONDS = 20  # from the first byte (or the connection) to the end of a request's header
 HEADER_BYTES = 64 * 1024
 LINGER_SECONDS = 5  # for which the rest of a refused body is still read, so that the refusal is not lost on its way
+
+
+class Web(uvicorn.Server):
+    """config.app: an app.Application."""
+
+    async def shutdown(self, sockets=None) -> None:
+        self.config.app.leave()
+        await super().shutdown(sockets)
 
 
 class Protocol(HttpToolsProtocol):

@@ -9,13 +9,10 @@ import sys
 import threading
 import time
 
-import uvicorn
-
 from lanterne.errors import LanterneError
 from lanterne.paths import home
-from lanterne.service import app, keys, queue
+from lanterne.service import keys, queue
 from lanterne.service.database import Database
-from lanterne.service.protocol import Protocol
 from lanterne.service.settings import Settings
 
 _log = logging.getLogger("lanterne.server")
@@ -23,13 +20,19 @@ _log = logging.getLogger("lanterne.server")
 
 def serve(settings: Settings, with_worker: bool = True) -> None:
     """Serve until SIGTERM or Ctrl-C. Raises LanterneError where the port is taken or a database cannot be used."""
+    # Not above: commands such as `lanterne keys` prepare the databases, too, and should not wait for torch.
+    import uvicorn
+
+    from lanterne.service import app
+    from lanterne.service.protocol import Protocol, Web
+
     database = prepare(settings)
     listener = _listen(settings)
     config = uvicorn.Config(
         app.build(settings), http=Protocol, ws="none", loop="uvloop", log_config=None, access_log=False, server_header=False,
         timeout_graceful_shutdown=settings.grace_seconds,
     )
-    web = _Web(config)
+    web = Web(config)
     # uvicorn ends in order on SIGTERM and then raises it again, for this handler: the worker is still to be ended in order, too.
     signal.signal(signal.SIGTERM, lambda *_: setattr(web, "should_exit", True))
     keeper = WorkerKeeper(settings) if with_worker else None
@@ -43,12 +46,6 @@ def serve(settings: Settings, with_worker: bool = True) -> None:
     finally:
         if keeper:
             keeper.stop()
-
-
-class _Web(uvicorn.Server):
-    async def shutdown(self, sockets=None) -> None:
-        self.config.app.leave()
-        await super().shutdown(sockets)
 
 
 def prepare(settings: Settings) -> Database:
