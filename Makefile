@@ -35,13 +35,22 @@ $(VENV)/.installed-all: $(VENV)/.installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
 	@touch $@
 
+# The official SDKs that tests run as they are published: an older one for Python in a folder of its own, beside the newest in
+# constraints.txt, and Node's. Without npm's registry its test is skipped, and the next `make test` tries again.
+$(VENV)/.installed-sdks: $(VENV)/.installed-all
+	rm -rf $(VENV)/openai-2.54.0 $(VENV)/node
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --target $(VENV)/openai-2.54.0 \
+		openai==2.54.0 httpx==0.28.1 httpcore==1.0.9 distro==1.9.0
+	@$(BIN)/npm install --prefix $(VENV)/node --no-audit --no-fund --loglevel=error openai@7.57.0 && touch $@ \
+		|| echo "npm could not install openai@7.57.0; the test of the Node SDK is skipped this time"
+
 video: $(VENV)/.installed
 	$(BIN)/lanterne generate "$(PROMPT)" --seconds $(SECONDS_OF_VIDEO) --output "$(OUT)"
 
 serve: $(VENV)/.installed-serve
 	$(BIN)/lanterne serve
 
-test: $(VENV)/.installed-all
+test: $(VENV)/.installed-all $(VENV)/.installed-sdks
 	$(BIN)/python -m pytest
 
 train: $(VENV)/.installed-all

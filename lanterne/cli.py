@@ -132,6 +132,7 @@ _LAZY = {  # command: where it is, and the extra that it needs
     "backup": (_SERVICE, "backup_app", "serve"),
     "restore": (_SERVICE, "restore_app", "serve"),
     "webhooks": (_SERVICE, "webhooks_app", "serve"),
+    "verify": ("lanterne.programme.provenance", "verify_app", "serve"),
     "world": ("lanterne.world.commands", "app", "world"),
     "train": ("lanterne.train.commands", "app", "train"),
     "evaluate": ("lanterne.evaluate.commands", "app", "train"),

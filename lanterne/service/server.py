@@ -9,11 +9,9 @@ import sys
 import threading
 import time
 
-import uvicorn
-
 from lanterne.errors import LanterneError
 from lanterne.paths import home
-from lanterne.service import app, keys, queue
+from lanterne.service import keys, queue
 from lanterne.service.database import Database
 from lanterne.service.deployment import store_of
 from lanterne.service.settings import Settings
@@ -23,11 +21,20 @@ _log = logging.getLogger("lanterne.server")
 
 def serve(settings: Settings, with_worker: bool = True) -> None:
     """Serve until SIGTERM or Ctrl-C. Raises LanterneError where the port is taken or a database cannot be used."""
+    # Not above: commands such as `lanterne keys` prepare the databases, too, and should not wait for torch.
+    import uvicorn
+
+    from lanterne.service import app
+    from lanterne.service.protocol import Protocol, Web
+
     database = prepare(settings)
     store_of(settings).check()
     listener = _listen(settings)
-    config = uvicorn.Config(app.build(settings), log_config=None, access_log=False, timeout_graceful_shutdown=3, server_header=False)
-    web = uvicorn.Server(config)
+    config = uvicorn.Config(
+        app.build(settings), http=Protocol, ws="none", loop="uvloop", log_config=None, access_log=False, server_header=False,
+        timeout_graceful_shutdown=settings.grace_seconds,
+    )
+    web = Web(config)
     # uvicorn ends in order on SIGTERM and then raises it again, for this handler: the worker is still to be ended in order, too.
     signal.signal(signal.SIGTERM, lambda *_: setattr(web, "should_exit", True))
     keeper = WorkerKeeper(settings) if with_worker else None

@@ -1,13 +1,10 @@
 """What a deployment outgrows its home folder for, on this machine: Postgres as the packages of the tests bring it, and an S3 server."""
 
-import json
 import secrets
 import shutil
 import socket
 import tempfile
-import threading
 import types
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import boto3
@@ -65,47 +62,6 @@ class S3:
 
     def stop(self) -> None:
         self._server.stop()
-
-
-class Receiver:
-    """A loopback server for webhooks, that keeps what it is sent and answers with the statuses given, then with 200."""
-
-    def __init__(self, host: str = "127.0.0.1"):
-        self.received: list[tuple[dict, bytes]] = []  # headers and body
-        self.statuses: list[int] = []
-        self._server = ThreadingHTTPServer((host, 0), self._handler())
-        self.url = f"http://{host}:{self._server.server_port}/hook"
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-
-    def __enter__(self) -> "Receiver":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    def ids(self, kind: str) -> dict[str, set[str]]:
-        """The ids of the messages of a kind that came, by the video that they are about."""
-        found: dict[str, set[str]] = {}
-        for headers, body in list(self.received):
-            said = json.loads(body)
-            if said["type"] == kind:
-                found.setdefault(said["data"]["id"], set()).add(headers["webhook-id"])
-        return found
-
-    def _handler(receiver):
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):
-                receiver.received.append((dict(self.headers), self.rfile.read(int(self.headers["content-length"]))))
-                self.send_response(receiver.statuses.pop(0) if receiver.statuses else 200)
-                self.end_headers()
-
-            def log_message(self, *_):
-                pass
-
-        return Handler
 
 
 def free_port(host: str) -> int:

@@ -1,11 +1,8 @@
 """Webhooks: signed as the official SDK checks, sent again until they arrive."""
 
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
-
 import openai
 import pytest
-from serving import QUICK, SMALL, until
+from serving import QUICK, SMALL, receiver, until
 
 from lanterne.errors import LanterneError
 from lanterne.service import webhooks
@@ -13,27 +10,10 @@ from lanterne.service.database import Database
 from lanterne.service.settings import Settings
 
 
-@pytest.fixture
-def receiver():
-    """A loopback server that keeps what it is sent and answers with the statuses given, then with 200."""
-    received, statuses = [], []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            received.append((dict(self.headers), self.rfile.read(int(self.headers["content-length"]))))
-            self.send_response(statuses.pop(0) if statuses else 200)
-            self.end_headers()
-
-        def log_message(self, *_):
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/hook", received, statuses
-    server.shutdown()
-    thread.join()
-    server.server_close()
+@pytest.fixture(name="receiver")
+def fixture_receiver():
+    with receiver() as kept:
+        yield kept
 
 
 def test_an_end_is_told_to_its_owner_and_the_sdk_believes_it(server, client, receiver, monkeypatch):

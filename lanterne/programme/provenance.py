@@ -1,0 +1,86 @@
+"""`lanterne verify`: who made a file with what and when, whether it was changed, and what it came from, in words or as JSON."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lanterne.errors import LanterneError
+
+verify_app = typer.Typer()
+EXIT_CODES = {"trusted": 0, "unknown signer": 3, "changed": 4, "unsigned": 5}  # 2 is for what cannot be looked at
+
+
+@verify_app.command(epilog="Ends with 0: signed and whole; 3: whole, signer unknown; 4: changed; 5: no signature; 2: not a video.")
+def verify(
+    file: Annotated[Path, typer.Argument(help="A video or a picture.")],
+    trust: Annotated[
+        Path | None, typer.Option(help="PEM file of other roots to trust, such as another installation's.", show_default=False)
+    ] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
+):
+    """Tell who made a file, with what and when, and whether it was changed since."""
+    from lanterne.programme.identity import existing
+    from lanterne.programme.verify import examine
+
+    own = existing()
+    report = examine(file, (own.root if own else "") + (_pem(trust) if trust else ""))
+    typer.echo(json.dumps(asdict(report), ensure_ascii=False, indent=1) if json_ else "\n".join(told(file, report)))
+    raise typer.Exit(EXIT_CODES[report.state])
+
+
+def told(file: Path, report) -> list[str]:
+    """The report as lines for a person."""
+    lines = [f"{file}: {_STATES[report.state]}"]
+    lines += [f"  What does not hold: {problem}." for problem in report.problems]
+    if report.lineage:
+        lines += [f"  {line}" for line in _made(report.lineage[0])]
+    for depth, parent in enumerate(report.lineage[1:]):
+        lines.append(f"  {'Its parent' if depth else 'Parent'}: {_origin(parent)}.")
+    lines += [f"  Made from a given file: {_origin(given)}." for given in report.inputs]
+    if report.settings and report.state in ("trusted", "unknown signer") and (prompt := report.settings.get("request", {}).get("prompt")):
+        lines.append(f'  Prompt: "{prompt}", seed {report.settings["request"]["seed"]}.')
+    return lines
+
+
+_STATES = {
+    "trusted": "signed by an installation that is trusted here, and not changed since. (That is this installation's own word, or that of "
+               "one you named; it is not the C2PA trust list's.)",
+    "unknown signer": "signed, and not changed since; but nobody vouches for the signer here.",
+    "changed": "CHANGED after it was signed, or its signature is damaged. What follows is what it claims.",
+    "unsigned": "it carries no signed statement. That does not say that no machine made it.",
+}
+_HOW = {"created": "made from a text", "edited": "remade from the parent below", "extended": "continued from the parent below"}
+
+
+def _made(made) -> list[str]:
+    machine = {"trainedAlgorithmicMedia": "By a machine-learning model", "compositeWithTrainedAlgorithmicMedia": "In part by a model"}
+    by = machine.get((made.source_type or "").rpartition("/")[2])
+    how = ", ".join(filter(None, [by, _HOW.get(made.kind), made.when and f"on {made.when}", made.generator and f"with {made.generator}"]))
+    lines = [f"{how[:1].upper()}{how[1:]}."] if how else []
+    if made.model:
+        lines.append(f"Model: {made.model}, weights {made.weights[:16]}….")
+    lines.append(f"Signed by: {made.signer or 'nobody named'}" + (f"; its maker goes by {made.author}." if made.author else "."))
+    if made.training_allowed is not None:
+        lines.append(f"Training other models on it: {'allowed' if made.training_allowed else 'not allowed'} by its maker.")
+    if made.approval:
+        lines.append("Approved for release: " + ", ".join(f"{name} {value}" for name, value in sorted(made.approval.items())) + ".")
+    return lines
+
+
+def _origin(made) -> str:
+    what = ", ".join(filter(None, [made.kind, made.when and f"on {made.when}", made.generator and f"with {made.generator}", made.model]))
+    changed = ", CHANGED after it was signed" if made.changed else ""
+    return (what or "a file that carries no signed statement") + changed + (f", SHA-256 {made.sha256[:16]}…" if made.sha256 else "")
+
+
+def _pem(path: Path) -> str:
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError):
+        text = ""
+    if "BEGIN CERTIFICATE" not in text:
+        raise LanterneError(f"{path} holds no certificate; give a PEM file with the roots to trust.")
+    return text
