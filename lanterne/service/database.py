@@ -262,12 +262,14 @@ def _prepare_sqlite(connection, _) -> None:
 
 
 def attentive(url: str) -> str:
-    """An address whose connections end when the server cannot be reached any more, instead of waiting for it for a quarter of an hour.
-    What the address says itself stays."""
+    """An address whose connections end, on both sides, when the other cannot be reached any more: by default this end would wait for a
+    quarter of an hour, and the server would hold the locks of who is gone for two. What the address says itself stays."""
     parsed = make_url(url)
     if parsed.get_backend_name() != "postgresql":
         return url
     patience = {
         "connect_timeout": "10", "keepalives_idle": "5", "keepalives_interval": "5", "keepalives_count": "3", "tcp_user_timeout": "15000",
+        "options": "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c tcp_user_timeout=15000"
+                   " -c idle_in_transaction_session_timeout=60000",
     }
     return parsed.set(query=patience | dict(parsed.query)).render_as_string(hide_password=False)

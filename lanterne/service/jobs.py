@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 
 from lanterne.errors import LanterneError
 from lanterne.generate import Engine, Progress
-from lanterne.service import webhooks
+from lanterne.service import metrics, webhooks
 from lanterne.service.database import File, Video, Worker, now
 from lanterne.service.deployment import Deployment, home_name
 from lanterne.service.errors import without_home
@@ -47,6 +47,7 @@ class Bench:
         # This process's own: on its slot while it holds the lease, on a video while it makes it.
         self.token = f"{home_name()}-{secrets.token_hex(16)}"
         self.renewed = time.monotonic()  # when the lease was renewed last
+        self.began, self.stepped = time.monotonic(), False  # when the chunk that is being made was begun; whether a step of it is done
         self._open: dict[str, Making] = {}
         self._began: dict[str, tuple[float, float]] = {}  # when this process first made a step of a video, and how much was done then
 
@@ -117,6 +118,8 @@ class Bench:
             taken = self.take(session, video_id)
             if taken:
                 hold(session, self.deployment, video_id, {role: (path, "application/x-npy")})
+                if self.stepped:  # and not given, as the chunks of a video that goes on are
+                    metrics.count_chunk(session, time.monotonic() - self.began)
         if taken:
             _log.info("%s of %s is kept", role, video_id)
 
@@ -132,6 +135,7 @@ class Bench:
 
     def _progress(self, video_id: str, at: Progress) -> None:
         """Steps done of all, at most 99: 100 is for when the file is there."""
+        self.stepped = True
         done = (at.chunk * at.num_steps + at.step + 1) / (at.num_chunks * at.num_steps)
         percent = min(99, int(100 * done))
         with self.deployment.database.session() as session:
@@ -193,6 +197,7 @@ def make_chunk(video_id: str, index: int) -> str:
 
 def _advance(video_id: str, index: int) -> str:
     making = bench.making(video_id)
+    bench.began, bench.stepped = time.monotonic(), False
     if making is None or not making.advance(index + 1):
         return STOPS
     segments = {role: (path, SEGMENT) for role, (path, _) in making.segments.items() if path.exists()}
@@ -244,6 +249,7 @@ def _finish(video_id: str) -> None:
         )
         hold(session, bench.deployment, video_id, files)
         forget_chunks(session, bench.deployment, video_id)
+        metrics.count_completed(session, making.new_seconds, at - making.video.started_at)
         note(session, video_id, "completed", {"progress": 100})
         webhooks.announce(session, video_id, "video.completed")
 

@@ -166,7 +166,10 @@ def segment(deployment: Deployment, caller: Caller, video_id: str, number: int) 
         file = session.get(File, (video_id, f"segment-{number:04d}"))
     if file is None:
         raise not_found("segment", str(number))
-    return deployment.store.local(file.sha256)
+    try:
+        return deployment.store.local(file.sha256)
+    except FileNotFoundError:  # deleted meanwhile
+        raise not_found("segment", str(number)) from None
 
 
 def cancel(deployment: Deployment, caller: Caller, video_id: str, keep: bool) -> tuple[Video, bool]:

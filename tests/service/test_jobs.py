@@ -204,7 +204,7 @@ def test_a_worker_that_lost_its_lease_writes_nothing_more(benches, monkeypatch, 
     plan = asdict(Request(prompt="a lake", seconds=3, seed=1, steps=2))
     video = Video(
         id="video_x", owner="me", kind="create", status="in_progress", prompt="a lake", model="lanterne", width=256, height=144, seconds=3,
-        plan=plan, stopping=False, created_at=0,
+        plan=plan, stopping=False, created_at=0, started_at=0,
     )
     with database.session() as session:
         session.add(video)
