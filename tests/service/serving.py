@@ -65,7 +65,8 @@ class Server:
         self.process.communicate()
 
     def worker_pid(self) -> int:
-        return int(until(lambda: (self.home / "worker-0.lock").read_text()))
+        lock = self.home / "worker-0.lock"
+        return int(until(lambda: lock.exists() and lock.read_text()))
 
     def kill_worker(self) -> None:
         os.kill(self.worker_pid(), signal.SIGKILL)
@@ -78,7 +79,7 @@ class Server:
         return httpx2.Client(base_url=f"http://127.0.0.1:{self.port}", headers=headers, timeout=60)
 
 
-def until(happens, seconds: float = 60):
+def until(happens, seconds: float = 300):
     """What `happens` returns once it is true."""
     deadline = time.monotonic() + seconds
     while not (found := happens()):

@@ -37,7 +37,7 @@ def test_a_video_in_the_making_is_finished_by_the_copy(server, key, tiny_weights
         try:
             with other.http(key) as again:
                 for of in (http, again):
-                    until(lambda of=of: of.get(f"/v1/videos/{video}").json()["status"] == "completed", 300)
+                    until(lambda of=of: of.get(f"/v1/videos/{video}").json()["status"] == "completed")
                 assert again.get(f"/v1/videos/{video}/content").content == http.get(f"/v1/videos/{video}/content").content
             made_again = set(other.kept(video))
             assert made_again and made_again < set(server.kept(video))

@@ -105,17 +105,17 @@ def test_a_worker_that_is_cut_off_is_succeeded_and_does_no_harm(turn, asleep, ne
             server.lanterne("webhooks", "add", url)
             for name in ("a", "b"):
                 workers[name] = server.worker(name, tmp_path / name, *network.within(name))
-            until(lambda: set(_slots(database).values()) == {"a", "b"}, 300)
+            until(lambda: set(_slots(database).values()) == {"a", "b"})
             whole = _made(http, "12")
             job = http.post("/v1/videos", json=JOB | {"seconds": "12"}).json()["id"]
-            until(lambda: server.kept(job), 300)
+            until(lambda: server.kept(job))
             time.sleep(chance.random() * 2)
             cut = _slots(database)[_of(database, job).claim]
             before = set(server.kept(job))
             network.cut(cut)
             if asleep:
                 workers[cut].send_signal(signal.SIGSTOP)
-            until(lambda: _status(http, job) != "in_progress", 300)
+            until(lambda: _status(http, job) != "in_progress")
             assert _status(http, job) == "completed"
             over = _trace(database, job)
             network.mend(cut)
@@ -124,7 +124,7 @@ def test_a_worker_that_is_cut_off_is_succeeded_and_does_no_harm(turn, asleep, ne
             assert workers[cut].wait(120) == 3  # it found that it was not needed
             print(f"{cut} was cut off after {len(before)} of {len(server.kept(job))} chunks")
             workers[cut] = server.worker(cut, tmp_path / cut, *network.within(cut))  # as whoever looks after it would
-            until(lambda: set(_slots(database).values()) == {"a", "b"}, 300)
+            until(lambda: set(_slots(database).values()) == {"a", "b"})
             assert _made(http, "1")
             assert _trace(database, job) == over and over[1] == 1
             assert http.get(f"/v1/videos/{job}/content").content == whole
@@ -142,7 +142,7 @@ def test_a_worker_that_is_cut_off_is_succeeded_and_does_no_harm(turn, asleep, ne
 
 def _made(http, seconds: str) -> bytes:
     job = http.post("/v1/videos", json=JOB | {"seconds": seconds}).json()["id"]
-    until(lambda: _status(http, job) == "completed", 300)
+    until(lambda: _status(http, job) == "completed")
     return http.get(f"/v1/videos/{job}/content").content
 
 
