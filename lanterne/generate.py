@@ -36,6 +36,7 @@ STRENGTH = 0.6
 LATER_GUIDANCE = 0.5  # share of the guidance that chunks after the first get: what they show is settled, and colours would grow
 CONTEXT_SIGMA = 0.03  # history is remembered a little noisy, as in training: errors then fade instead of adding up
 JOIN, JOIN_CELLS = 0.5, 3  # share of a chunk's jump in layout and light that each step takes out; latents across, of a mean's cell
+SAMPLING = (SHIFT, LATER_GUIDANCE, CONTEXT_SIGMA, JOIN, JOIN_CELLS)  # what a request's frames depend on and it does not say
 CONTEXT_STREAM = 1 << 32  # latent frames beyond any video's: this noise is never a start's
 MAX_PROMPT = 2000
 MAX_SECONDS = 600.0
@@ -201,7 +202,7 @@ def run_name(engine: Engine, request: Request, conditions: Conditions) -> str:
     given = hashlib.sha256()
     for value in (conditions.image_HWC, conditions.history_TCHW, conditions.source_TCHW):
         given.update(b"-" if value is None else np.ascontiguousarray(value).tobytes())
-    text = json.dumps([asdict(request), engine.weights, str(engine.dtype), given.hexdigest(), __version__], sort_keys=True)
+    text = json.dumps([asdict(request), SAMPLING, engine.weights, str(engine.dtype), given.hexdigest(), __version__], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
