@@ -251,8 +251,8 @@ def generate(
 ) -> Iterator[np.ndarray]:
     """Yield finished frames (t, H, W, 3) uint8 at the native size, a few at a time; the history's and request.num_frames more.
 
-    run: where finished chunks are kept, by `chunk` and `keep` of Run; those it already has are not made again. read: what the network is told for a prompt, the
-    words of its training and how the camera moves.
+    run: where finished chunks are kept, with Run's `chunk` and `keep`; those it already has are not made again. read: what the network is
+    told for a prompt, the words of its training and how the camera moves.
     on_step(progress) after each step, on_chunk(done, of) after each chunk, on_preview(frames) after each step with a rough picture
     of the chunk's last latent frame. Raises Cancelled at the next step once should_stop() is true; finished chunks stay with the run.
     """

@@ -32,7 +32,7 @@ class Server:
 
     def lanterne(self, *arguments: str) -> str:
         command = [sys.executable, "-m", "lanterne.cli", *arguments]
-        done = subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
@@ -57,7 +57,7 @@ class Server:
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
-        self.process.communicate(timeout=60)
+        self.process.communicate(timeout=300)
         return self.process.returncode
 
     def kill(self) -> None:

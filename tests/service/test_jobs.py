@@ -186,7 +186,7 @@ def benches(home, tmp_path, tiny_weights, ground, monkeypatch):
     Database(url).migrate()
     engine, found = Engine.load(tiny_weights), []
     for slot in ("a", "b"):
-        found.append(jobs.Bench(Deployment(Settings(worker=slot), Database(url), Store(home / "files")), engine))
+        found.append(jobs.Bench(Deployment(Settings(worker=slot, lease_seconds=3600), Database(url), Store(home / "files")), engine))
         worker._enlist(found[-1])
     yield found
     for bench in found:
