@@ -262,6 +262,17 @@ class Video(BaseModel):
     error: VideoError | None
 
 
+class Wait(BaseModel):
+    """Of a video that waits. Estimates, from the queue and from what the latest videos took."""
+
+    ahead: Annotated[int, Field(ge=0, description="Videos that are likely to be made before it.")]
+    seconds: Annotated[int | None, Field(ge=0, description="Until it is likely to begin; null where nothing was measured yet.")]
+
+
+class WatchedVideo(Video):
+    wait: Annotated[Wait | None, Field(description="Only there while the video is queued.")] = None
+
+
 class VideoList(BaseModel):
     object: Literal["list"] = "list"
     data: list[Video]
