@@ -34,8 +34,10 @@ class _Page(FPDF):
         self.set_text_color(*colour)
 
 
-def statement(statement, amount: Callable, day: Callable, period: str, totals: list[tuple[str, int]]) -> bytes:
-    """statement: a statements.Statement; the rest is how amounts, days, the period and the sums are told."""
+def statement(
+    statement, amount: Callable, day: Callable, about: Callable, period: str, totals: list[tuple[str, int]], contest: str
+) -> bytes:
+    """statement: a statements.Statement; the rest is how amounts, days, work, the period and the sums are told."""
     page = _Page(f"{statement.person_id} · {period} · made on {day(statement.made_at)}")
     page.set_title(f"Statement of {statement.name}, {period}")
     page.set_lang("en")
@@ -47,6 +49,9 @@ def statement(statement, amount: Callable, day: Callable, period: str, totals: l
     page.ln(5)
     _totals(page, [(name, amount(minor)) for name, minor in totals])
     _heading(page, "What was decided and paid")
+    page.write_in(9, _SOFT)
+    page.multi_cell(0, 5, contest, align="L", new_x="LMARGIN", new_y="NEXT")
+    page.ln(2)
     if statement.lines:
         rows = [
             (day(line.at), _cell(line), amount(line.claimed), amount(line.accepted), amount(line.amount)) for line in statement.lines
@@ -57,17 +62,11 @@ def statement(statement, amount: Callable, day: Callable, period: str, totals: l
     if statement.waiting:
         _heading(page, "What waits for a decision")
         rows = [
-            (day(case.entry.claimed_at), f"{case.entry.kind}, {case.entry.day}\n{case.entry.id}", case.state, day(case.due_at),
+            (day(case.entry.claimed_at), f"{about(case.entry)}\n{case.entry.id}", case.state, day(case.due_at),
              amount(case.entry.claimed))
             for case in statement.waiting
         ]
         _table(page, ("Claimed on", "What", "State", "Due", "Claimed"), rows, (22, 60, 42, 22, 24), "LLLLR")
-    page.ln(6)
-    page.write_in(9, _SOFT)
-    page.multi_cell(
-        0, 5, "You can dispute any line where less was accepted than you claimed; somebody else then decides.", align="L",
-        new_x="LMARGIN", new_y="NEXT",
-    )
     return bytes(page.output())
 
 

@@ -8,13 +8,13 @@ import secrets
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, select, update
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, delete, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lanterne.programme import audit, exports, ledger
 from lanterne.programme.exports import Payer, Payment
 from lanterne.programme.ledger import BANK, IN_TRANSIT, Account, Leg, Transaction
-from lanterne.programme.pay import Actor, PayError, day_of, text, today
+from lanterne.programme.pay import Actor, Dispute, Entry, PayError, cases, day_of, text, today
 from lanterne.tables import Base, now
 
 
@@ -164,7 +164,7 @@ def settle(session: Session, by: Actor, payout_id: str) -> int:
         raise PayError(f"The file of {payout_id} was not exported yet, so the bank cannot have paid it; export it first.")
     count = 0
     for line in session.scalars(select(PayoutLine).where(PayoutLine.payout_id == payout_id)):
-        if _reversal(session, line.transaction_id) is None and _settlement(session, line) is None:
+        if state(session, line) == "on its way":
             legs = [Leg(IN_TRANSIT, line.amount, line.currency), Leg(ledger.open_account(session, BANK), -line.amount, line.currency)]
             ledger.post(session, _settled_key(line), legs, f"Settled {payout_id}")
             count += 1
@@ -182,11 +182,31 @@ def bounce(session: Session, by: Actor, payout_id: str, person_id: str, reason: 
     if _reversal(session, line.transaction_id) is not None:
         raise PayError(f"What {payout_id} paid to {person_id} came back before.")
     if settled := _settlement(session, line):
-        ledger.reverse(session, settled.id, f"{_settled_key(line)}:back", reason)
-    ledger.reverse(session, line.transaction_id, f"{payout_id}:{person_id}:back", reason)
+        ledger.reverse(session, settled.id, f"{_settled_key(line)}:back", reason, by.person_id)
+    ledger.reverse(session, line.transaction_id, f"{line.transaction_id}:back", reason, by.person_id)
     audit.append(session, "pay.bounced", {
         "payout": payout_id, "person": person_id, "amount": line.amount, "currency": line.currency, "reason": reason, "by": by.person_id,
     }, person_id)
+
+
+def forget(session: Session, by: Actor, person_id: str) -> int:
+    """Erase a person's IBAN, name and words, and what the audit log's lines about them say. The ledger stays, under their id, and so do
+    bank files, as bookkeeping must. Returns how many lines were emptied. Raises PayError while money is owed or on its way."""
+    by.require_sight_of(person_id)
+    audit.take_turn(session)
+    on_its_way = [
+        line for line in session.scalars(select(PayoutLine).where(PayoutLine.person_id == person_id))
+        if state(session, line) == "on its way"
+    ]
+    if ledger.balance(session, f"liability:payable:{person_id}") or on_its_way:
+        raise PayError(f"{person_id} is still owed money, or some is on its way; pay and settle first, and forget then.")
+    if any(case.waiting for case in cases(session, by, person_id)):
+        raise PayError(f"{person_id} waits for a decision; decide first, and forget then.")
+    session.execute(delete(Payee).where(Payee.person_id == person_id))
+    entries = select(Entry.id).where(Entry.person_id == person_id)
+    session.execute(update(Dispute).where(Dispute.entry_id.in_(entries)).values(statement=""))
+    session.execute(update(Entry).where(Entry.person_id == person_id).values(note=""))
+    return audit.erase(session, person_id)
 
 
 def listed(session: Session, by: Actor) -> list[tuple[Payout, list[PayoutLine]]]:
@@ -198,6 +218,12 @@ def listed(session: Session, by: Actor) -> list[tuple[Payout, list[PayoutLine]]]
     ]
 
 
+def state(session: Session, line: PayoutLine) -> str:
+    if _reversal(session, line.transaction_id) is not None:
+        return "came back"
+    return "on its way" if _settlement(session, line) is None else "paid"
+
+
 def _payout(session: Session, payout_id: str) -> Payout:
     found = session.scalar(select(Payout).where(Payout.id == payout_id).execution_options(populate_existing=True))
     if found is None:
@@ -206,7 +232,7 @@ def _payout(session: Session, payout_id: str) -> Payout:
 
 
 def _settled_key(line: PayoutLine) -> str:
-    return f"{line.payout_id}:{line.person_id}:settled"
+    return f"{line.transaction_id}:settled"  # it names nobody: the audit log keeps it when somebody is forgotten
 
 
 def _settlement(session: Session, line: PayoutLine) -> Transaction | None:

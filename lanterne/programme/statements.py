@@ -14,12 +14,14 @@ from sqlalchemy.orm import Session
 
 from lanterne.programme import ledger, money, pay
 from lanterne.programme.ledger import Posting, Transaction
-from lanterne.programme.pay import NAMES, Actor, Case, Credit, Decision, day_of
+from lanterne.programme.pay import NAMES, Actor, Case, Credit, Decision, Entry, day_of
 from lanterne.programme.payouts import Payee, PayoutLine
 from lanterne.tables import now
 
 _TEMPLATE = Path(__file__).parent / "statement.html"
+_CONTEST = "Where less was accepted than you claimed, you can dispute it; somebody else then decides."
 _COLUMNS = ("Date", "What", "Claimed", "Accepted", "Reason", "Decided by", "Amount", "Currency", "Reference")
+_FORMULA = ("=", "+", "-", "@", "|", "%", "＝", "＋", "－", "＠")
 
 
 @dataclass(frozen=True)
@@ -112,10 +114,13 @@ def _lines(session: Session, person_id: str, cases: Sequence[Case]) -> list[tupl
 
 
 def _decision(case: Case, made: Decision, amount: int) -> Line:
-    entry = case.entry
+    what = _about(case.entry) + (" (after a dispute)" if made.number > 1 else "")
+    return Line(made.decided_at, what, amount, case.entry.id, made.claimed, made.accepted, made.reason, made.decider)
+
+
+def _about(entry: Entry) -> str:
     about = f"{entry.units // 60}:{entry.units % 60:02} h" if entry.kind == "hours" else entry.subject
-    what = f"{NAMES[entry.kind]}, {entry.day}, {about}" + (" (after a dispute)" if made.number > 1 else "")
-    return Line(made.decided_at, what, amount, entry.id, made.claimed, made.accepted, made.reason, made.decider)
+    return f"{NAMES[entry.kind]}, {entry.day}, {about}"
 
 
 def as_csv(statement: Statement) -> str:
@@ -128,7 +133,7 @@ def as_csv(statement: Statement) -> str:
         return "" if amount is None else money.plain(amount, currency)
 
     write(_COLUMNS)
-    write([day_of(statement.since), "Opening balance", "", "", "", "", plain(statement.opening), currency, ""])
+    write([day_of(statement.since) if statement.since else "", "Opening balance", "", "", "", "", plain(statement.opening), currency, ""])
     for line in statement.lines:
         write([
             day_of(line.at), safe_cell(line.what), plain(line.claimed), plain(line.accepted), safe_cell(line.reason),
@@ -140,8 +145,7 @@ def as_csv(statement: Statement) -> str:
 
 def safe_cell(text: str) -> str:
     """With an apostrophe before what spreadsheets take for a formula, also behind blanks and in full-width letters."""
-    start = text.lstrip()[:1]
-    return f"'{text}" if start and start in "=+-@|%\N{FULLWIDTH EQUALS SIGN}＋－＠" or text[:1] in ("\t", "\r", "\n") else text
+    return f"'{text}" if text.lstrip().startswith(_FORMULA) or text.startswith(("\t", "\r", "\n")) else text
 
 
 def as_html(statement: Statement) -> str:
@@ -159,7 +163,7 @@ def _told(statement: Statement) -> dict:
 
     begin = f"from {day_of(statement.since)} " if statement.since else ""
     return {
-        "amount": amount, "day": day_of, "period": f"{begin}until {day_of(statement.until - 1)}",
+        "amount": amount, "day": day_of, "about": _about, "contest": _CONTEST, "period": f"{begin}until {day_of(statement.until - 1)}",
         "totals": [
             ("Owed before", statement.opening), ("Earned", statement.earned), ("Paid", -statement.paid), ("Owed now", statement.closing),
         ],
