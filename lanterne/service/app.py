@@ -13,16 +13,15 @@ from typing import Annotated, Any, Literal
 from fastapi import Depends, FastAPI, Header, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse, Response, StreamingResponse
-from pydantic.json_schema import models_json_schema
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 from starlette.staticfiles import StaticFiles
 
 from lanterne import __version__
 from lanterne.errors import LanterneError
-from lanterne.service import database, keys, metrics, videos, wire
+from lanterne.service import database, keys, metrics, openapi, videos, wire
 from lanterne.service.deployment import Deployment
 from lanterne.service.downloads import Download
 from lanterne.service.errors import APIError, kind_of, not_found, without_home
@@ -67,7 +66,10 @@ Writer = Annotated[keys.Caller, Depends(_writer)]
 Fields = Annotated[dict, Depends(_fields)]
 _NO_NULL = r"^[^\x00]*$"
 VideoId = Annotated[str, Path(alias="id", max_length=200, pattern=_NO_NULL)]
-RepeatKey = Annotated[str | None, Header(alias="Idempotency-Key", description="The same key and body give the same video again.")]
+RepeatKey = Annotated[
+    str | None,
+    Header(alias="Idempotency-Key", min_length=1, max_length=videos.MAX_KEY, description="The same key and body give the same video."),
+]
 
 
 # Routes ---------------------------------------------------------------------------------------------------------------------------
@@ -95,7 +97,7 @@ def remix(request: Request, house: House, caller: Writer, video_id: VideoId, fie
 
 def listing(
     house: House, caller: Reader, limit: Annotated[int, Query(ge=0, le=100)] = 20, order: Literal["asc", "desc"] = "desc",
-    after: Annotated[str | None, Query(max_length=200, pattern=_NO_NULL, description="The last_id of the page before.")] = None,
+    after: Annotated[str | None, Query(min_length=1, max_length=200, pattern=_NO_NULL, description="last_id of the page before.")] = None,
 ):
     """Your videos, a page at a time."""
     found, more = videos.page(house, caller, limit, order, after)
@@ -205,13 +207,6 @@ def healthz(house: House):
     return wire.Health(version=__version__)
 
 
-KINDS = {
-    "events": "text/event-stream", "playlist": "application/vnd.apple.mpegurl", "segment": videos.SEGMENT, "get_metrics": "text/plain",
-}
-BODIES = {
-    "create": wire.Create, "edit": wire.Edit, "extend": wire.Extend, "remix": wire.Remix, "create_character": wire.CreateCharacter,
-    "cancel": wire.Cancel,
-}
 ROUTES = [
     ("POST", "/v1/videos", create, wire.Video),
     ("GET", "/v1/videos", listing, wire.VideoList),
@@ -269,9 +264,8 @@ def build(settings: Settings):
     for method, path, endpoint, answer in ROUTES:
         name = endpoint.__name__
         app.add_api_route(
-            path, endpoint, methods=[method], name=name, operation_id=name, response_model=answer, openapi_extra=_extra(name),
-            response_class=JSONResponse if answer else Response,
-            responses={"4XX": {"model": wire.Error, "description": "What was wrong, in a sentence."}} if path != "/healthz" else None,
+            path, endpoint, methods=[method], name=name, operation_id=name, response_model=answer, openapi_extra=openapi.extra(name),
+            response_class=JSONResponse if answer else Response, responses=openapi.responses(path),
         )
         if endpoint is content:
             app.add_api_route(path, endpoint, methods=["HEAD"], include_in_schema=False)
@@ -280,7 +274,7 @@ def build(settings: Settings):
         (LanterneError, _on_lanterne_error), (SQLAlchemyError, _on_database_error), (Exception, _on_fault),
     ):
         app.add_exception_handler(kind, handler)
-    app.openapi = lambda: _openapi(app)
+    app.openapi = lambda: openapi.document(app, settings)
     app.add_api_route("/docs", _docs, include_in_schema=False)
     app.mount("/docs", StaticFiles(packages=[("fastapi_swagger", "resources")]))
     return Application(app)
@@ -293,43 +287,6 @@ async def _docs():
         swagger_css_url="docs/swagger-ui.css", swagger_favicon_url="docs/favicon-32x32.png",
         swagger_ui_parameters={"persistAuthorization": True, "displayRequestDuration": True, "defaultModelsExpandDepth": 0},
     )
-
-
-def _extra(name: str) -> dict | None:
-    if name == "content":
-        binary = {"schema": {"type": "string", "format": "binary"}}
-        kinds = ("video/mp4", "image/webp", "image/jpeg")
-        return {"responses": {"200": {"description": "The file.", "content": {kind: binary for kind in kinds}}}}
-    if name in KINDS:
-        return {"responses": {"200": {"description": "Text or bytes.", "content": {KINDS[name]: {"schema": {"type": "string"}}}}}}
-    if name not in BODIES:
-        return None
-    schema = {"$ref": f"#/components/schemas/{BODIES[name].__name__}"}
-    kinds = ("multipart/form-data", "application/json")
-    return {"requestBody": {"required": name != "cancel", "content": {kind: {"schema": schema} for kind in kinds}}}
-
-
-def _openapi(app: FastAPI) -> dict:
-    """The document, with the schemas of bodies that FastAPI does not read itself, and without its own shape of errors."""
-    if app.openapi_schema is None:
-        document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-        components = document.setdefault("components", {})
-        schemas = components.setdefault("schemas", {})
-        _, bodies = models_json_schema(
-            [(model, "validation") for model in BODIES.values()], ref_template="#/components/schemas/{model}"
-        )
-        schemas |= bodies["$defs"]
-        for name in ("HTTPValidationError", "ValidationError"):
-            schemas.pop(name, None)
-        components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer", "description": "A key: ltn_…"}}
-        document["security"] = [{"key": []}]
-        for path, methods in document["paths"].items():
-            for operation in methods.values():
-                operation["responses"].pop("422", None)
-                if path == "/healthz":
-                    operation["security"] = []
-        app.openapi_schema = document
-    return app.openapi_schema
 
 
 def _answer(error: APIError) -> JSONResponse:
@@ -352,7 +309,12 @@ async def _on_http_error(request, error: HTTPException):
         405: f"{request.method} is not done at {request.url.path[:200]}; the routes are at /docs.",
     }.get(error.status_code, f"{error.detail}.")
     code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, kind_of(error.status_code))
-    return _answer(APIError(error.status_code, code, said, headers=dict(error.headers or {})))
+    headers, routes = dict(error.headers or {}), request.app.routes
+    known = next((route.path for route in routes if error.status_code == 405 and route.matches(request.scope)[0] == Match.PARTIAL), None)
+    if known:  # starlette names the methods of one route, and a path has several
+        methods = [method for route in routes if isinstance(route, Route) and route.path == known for method in route.methods]
+        headers = {"allow": ", ".join(sorted(methods))}
+    return _answer(APIError(error.status_code, code, said, headers=headers))
 
 
 async def _on_lanterne_error(request, error: LanterneError):

@@ -101,7 +101,7 @@ def extend(deployment: Deployment, caller: Caller, fields: dict, repeat_key: str
             raise invalid(
                 f"seconds={more} after the video's {before} is over the {longest} that a video may have; "
                 + (f"ask for {longest - before} or less." if longest > before else "it cannot be extended."),
-                "seconds",
+                "seconds", "too_long",
             )
         request = _request(deployment, asked, seconds=more, width=width, height=height)
         video = _video(caller, "extend", model, asked.prompt, request, before + more)
@@ -120,7 +120,7 @@ def page(deployment: Deployment, caller: Caller, limit: int, order: str, after: 
         if after is not None:
             number = session.scalar(select(Video.number).where(Video.owner == caller.owner, Video.id == after))
             if number is None:
-                raise invalid(f"after={after[:80]!r} is not one of your videos; give the last_id of the page before.", "after")
+                raise APIError(404, "not_found", f"after={after[:80]!r} is not one of your videos; give the page's last_id.", "after")
             query = query.where(Video.number > number if order == "asc" else Video.number < number)
         query = query.order_by(Video.number.asc() if order == "asc" else Video.number.desc())
         found = list(session.scalars(query.limit(limit + 1)))

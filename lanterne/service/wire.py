@@ -4,8 +4,12 @@ The official Python SDK always sends multipart, Node's flattens objects into fie
 fields arrive as strings. All of it becomes one nested dict, which a schema then reads.
 """
 
+import asyncio
 import json
 import re
+import time
+from contextlib import suppress
+from io import BytesIO
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
@@ -17,6 +21,7 @@ from lanterne.service.errors import APIError, invalid
 
 MAX_FIELDS, MAX_FILES, MAX_DEPTH = 200, 4, 4
 MAX_FIELD_BYTES = 22 * 2**20  # a data URL may have 20,971,520 characters
+SLOWEST_SECONDS, SLOWEST_RATE = 30, 4096  # a body may take so long, and a second more for every so many bytes that have come
 _NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
 
 
@@ -31,6 +36,9 @@ async def read_body(request: Request, max_bytes: int) -> dict[str, Any]:
         data = await request.body()
     except ClientDisconnect:
         raise APIError(400, "client_left", "The connection closed before the body was whole.") from None
+    except OSError as error:  # a form's files wait in the system's folder for what is temporary
+        said = f"The server has no room for this upload ({error.strerror}); try again later."
+        raise APIError(503, "disk_full", said, retry=True) from None
     except HTTPException as error:  # starlette's, for a form that its parser refuses
         raise invalid(f"The form cannot be read: {error.detail.rstrip('.')}; send multipart/form-data with its boundary.") from None
     if not data.strip():
@@ -53,17 +61,28 @@ def _limited(request: Request, max_bytes: int):
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length) > max_bytes:
         raise too_large
-    received = 0
+    received, began = 0, time.monotonic()
 
     async def receive():
         nonlocal received
-        message = await request.receive()
+        try:
+            async with asyncio.timeout(began + SLOWEST_SECONDS + received / SLOWEST_RATE - time.monotonic()):
+                message = await request.receive()
+        except TimeoutError:
+            said = f"The body comes at less than {SLOWEST_RATE} bytes a second; send it faster, or a smaller file."
+            raise APIError(408, "too_slow", said, headers={"connection": "close"}) from None
         received += len(message.get("body", b""))
         if received > max_bytes:
             raise too_large
         return message
 
     return receive
+
+
+class FormText(str):
+    """A text of a form. Forms have no types: where a number is asked for, such a text is read as one."""
+
+    __slots__ = ()
 
 
 def nested(items: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -91,7 +110,7 @@ def _place(target: dict, path: list[str], value: Any, name: str) -> None:
     if not rest:
         if key in target:
             raise invalid(f"The field {name[:80]!r} is given twice; give it once.", name[:80])
-        target[key] = value
+        target[key] = FormText(value) if isinstance(value, str) else value
     elif isinstance(inner := target.setdefault(key, {}), dict):
         _place(inner, rest, value, name)
     else:
@@ -127,19 +146,28 @@ def read(schema: type[Schema], fields: dict[str, Any]) -> Schema:
         raise invalid(f"{name}={shown} cannot be used: {said}.", name) from None
 
 
-def _text_of_number(value: Any) -> Any:
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+def _number(value: Any) -> Any:
+    if isinstance(value, bool) or (isinstance(value, str) and not isinstance(value, FormText)):
+        raise ValueError("in JSON, give a number without quotes")
+    return value
+
+
+def _truth(value: Any) -> Any:
+    if not isinstance(value, (bool, FormText)):
+        raise ValueError("give true or false")
+    return value
 
 
 def _seconds(value: Any) -> Any:
-    value = _text_of_number(value)
-    if isinstance(value, str) and not (value.isascii() and value.isdecimal() and len(value) <= 4 and int(value) > 0):
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if isinstance(value, str) and not re.fullmatch(r"[1-9][0-9]{0,3}", value):
         raise ValueError('give a whole number of seconds as a string, such as "4"')
     return value
 
 
 def _size(value: Any) -> Any:
-    if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,5}x[0-9]{1,5}", value):
+    if isinstance(value, str) and not re.fullmatch(r"[1-9][0-9]{0,4}x[1-9][0-9]{0,4}", value):
         raise ValueError("give width x height in pixels, such as 1280x720")
     return value
 
@@ -150,7 +178,22 @@ def _no_null(text: str) -> str:
     return text
 
 
+def _file(value: Any) -> Any:
+    """A part of a form without a file's name is a file all the same where one is asked for. Starlette reads bytes that are no UTF-8 as
+    Latin-1, which holds them all."""
+    if not isinstance(value, FormText):
+        return value
+    try:
+        return UploadFile(BytesIO(value.encode("latin-1")))
+    except UnicodeEncodeError:
+        return UploadFile(BytesIO(value.encode()))
+
+
 def _file_or_object(value: Any) -> Any:
+    if isinstance(value, FormText) and value.startswith("{"):  # an object in a form, as OpenAPI writes it
+        with suppress(ValueError, RecursionError):
+            value = json.loads(value)
+    value = _file(value)
     if not isinstance(value, (UploadFile, dict, BaseModel)) and value is not None:
         raise ValueError("upload a file in multipart/form-data, or give an object such as video[id] or input_reference[image_url]")
     return value
@@ -158,12 +201,13 @@ def _file_or_object(value: Any) -> Any:
 
 Seconds = Annotated[
     str, BeforeValidator(_seconds),
-    Field(description='A whole number of seconds, such as "4".', examples=["4"], json_schema_extra={"pattern": "^0*[1-9][0-9]{0,2}$"}),
+    WithJsonSchema({"description": 'A whole number of seconds, such as "4".', "examples": ["4"]}),
 ]
 Size = Annotated[
     str, BeforeValidator(_size),
-    Field(description="Width x height in pixels, even numbers.", examples=["1280x720"], json_schema_extra={"pattern": "^[0-9]+x[0-9]+$"}),
+    Field(description="Width x height in pixels, even numbers.", examples=["1280x720"]),
 ]
+Number = BeforeValidator(_number)
 NoNull = AfterValidator(_no_null)  # Postgres keeps no such character, and no sentence needs it
 Prompt = Annotated[str, Field(min_length=1, max_length=32000), NoNull]
 Upload = Annotated[UploadFile, WithJsonSchema({"type": "string", "format": "binary", "description": "A file's bytes."})]
@@ -191,11 +235,11 @@ class CharacterReference(_Given):
 class Choices(_Given):
     """Fields beyond OpenAI's that every kind of video takes."""
 
-    seed: Annotated[int | None, Field(ge=0, lt=2**63, description="The same seed gives the same video; by default drawn anew.")] = None
+    seed: Annotated[int | None, Field(ge=0, lt=2**63, description="The same gives the same video; by default drawn anew."), Number] = None
     negative_prompt: Annotated[str, NoNull, Field(max_length=32000, description="What it should not show.")] = ""
-    guidance_scale: Annotated[float | None, Field(ge=1, le=20, description="How strictly to follow the prompt.")] = None
-    num_inference_steps: Annotated[int | None, Field(ge=1, le=200, description="Sampling steps per chunk.")] = None
-    fps: Annotated[int | None, Field(description="Frames a second; the model makes 16.")] = None
+    guidance_scale: Annotated[float | None, Field(ge=1, le=20, description="How strictly to follow the prompt."), Number] = None
+    num_inference_steps: Annotated[int | None, Field(ge=1, le=200, description="Sampling steps per chunk."), Number] = None
+    fps: Annotated[int | None, Field(description="Frames a second; the model makes 16."), Number] = None
 
 
 class Create(Choices):
@@ -211,7 +255,7 @@ class Create(Choices):
 
 class Remix(Choices):
     prompt: Prompt
-    strength: Annotated[float | None, Field(gt=0, le=1, description="How much may change.")] = None
+    strength: Annotated[float | None, Field(gt=0, le=1, description="How much may change."), Number] = None
 
 
 class Edit(Remix):
@@ -232,11 +276,11 @@ class Extend(Choices):
 
 class CreateCharacter(_Given):
     name: Annotated[str, NoNull, Field(min_length=1, max_length=80)]
-    video: Annotated[Upload, Field(description="A video that shows it.")]
+    video: Annotated[Upload, BeforeValidator(_file), Field(description="A video that shows it.")]
 
 
 class Cancel(_Given):
-    keep: Annotated[bool, Field(description="Finish with the chunks that are done, as a shorter video.")] = False
+    keep: Annotated[bool, BeforeValidator(_truth), Field(description="Finish with the chunks that are done, as a shorter video.")] = False
 
 
 class VideoError(BaseModel):
