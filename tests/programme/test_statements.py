@@ -37,7 +37,7 @@ def _live(session, clock, steps):
             claimed = pay.decide(session, OLGA, entries[0], amount * 7, f'=cmd|"/c calc"!A1 {number}')
             if claimed.accepted < claimed.claimed:
                 pay.dispute(session, ANA, entries[0], "no")
-                pay.decide(session, OTTO, entries[0], claimed.accepted + amount, "still")
+                pay.decide(session, OTTO, entries[0], min(claimed.accepted + amount, claimed.claimed), "still")
         elif what == "credit":
             pay.credit(session, OLGA, "ana", f"review:{number}", amount + 1, "EUR", "late", 1, 2)
         elif what == "pay" and pay.owed(session, OLGA, "ana").get("EUR", 0) > 0:
@@ -56,7 +56,7 @@ _WHAT = st.sampled_from(["artists", "abroad", "decide", "decide", "credit", "pay
 _STEPS = st.lists(st.tuples(_WHAT, st.integers(0, 99)), max_size=12)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=_STEPS, cuts=st.lists(st.integers(0, 14), min_size=2, max_size=2))
 def test_statements_add_up_to_the_ledger(database, clock, steps, cuts):
     begin = clock.at
