@@ -20,7 +20,7 @@ from pathlib import Path
 
 import httpx2
 
-TRIES = 2
+TRIES = 20
 CLIENTS, STREAMS = 200, 50
 WINDOW, PAIRS = 10, 12  # seconds with load and without, taking turns
 QUEUED = 10_000
@@ -37,7 +37,7 @@ class Server:
         self.key = self._lanterne("keys", "create", "--name", "bench").strip()
 
     def _lanterne(self, *arguments: str) -> str:
-        return subprocess.run([sys.executable, "-m", "lanterne.cli", *arguments], env=self.env, stdout=subprocess.PIPE, text=True).stdout
+        return subprocess.run([sys.executable, "-m", "lanterne.cli", *arguments], env=self.env, capture_output=True, text=True).stdout
 
     @contextmanager
     def running(self, *arguments: str) -> Iterator[httpx2.Client]:
