@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import io
 import json
+import logging
 import os
 import socket
 import sqlite3
@@ -14,6 +15,7 @@ import struct
 import subprocess
 import threading
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
 import pytest
@@ -21,7 +23,7 @@ import uvicorn
 from serving import QUICK, SMALL, Server, until
 from sqlalchemy import event
 
-from lanterne.service import keys, outside, protocol, server, waits, wire
+from lanterne.service import keys, log, outside, protocol, server, waits, wire
 from lanterne.service.app import build
 from lanterne.service.database import Database, File, Video, Worker, now
 from lanterne.service.errors import APIError
@@ -317,12 +319,62 @@ def test_the_server_ends_in_order(tiny_weights, tmp_path):
     assert "Traceback" not in bare.log.read_text()
 
 
+# Quotas and the log ---------------------------------------------------------------------------------------------------------------
+
+
+def test_a_quota_holds_however_many_ask_at_once(bare):
+    key = bare.lanterne("keys", "create", "--name", "quota", "--owner", "quota", "--videos", "3", "--period", "1")
+
+    def ask(_):
+        with bare.http(key) as http:
+            return http.post("/v1/videos", json={"prompt": "a", "seconds": "1", "size": SMALL})
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(ask, range(8)))
+    assert sorted(answer.status_code for answer in answers) == [200] * 3 + [429] * 5
+    refused = next(answer for answer in answers if answer.status_code == 429)
+    assert refused.json()["error"]["code"] == "quota_exceeded" and 86000 < int(refused.headers["retry-after"]) <= 86400
+    with bare.http(key) as http:
+        made = [answer.json()["id"] for answer in answers if answer.status_code == 200]
+        assert len(http.get("/v1/videos").json()["data"]) == 3  # a refused one leaves nothing
+        assert http.post(f"/v1/videos/{made[0]}/cancel").status_code == 200  # it was not begun, and counts for nothing
+        assert ask(0).status_code == 200
+        assert http.delete(f"/v1/videos/{made[1]}").status_code == 200
+        assert [ask(0).status_code, ask(0).status_code] == [200, 429]
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_prompts_are_in_the_log_only_where_a_setting_asks(monkeypatch, home, caplog, asked):
+    monkeypatch.setenv("LANTERNE_LOG_PROMPTS", str(asked))
+    caplog.set_level(logging.INFO, "lanterne")
+    ask, _ = _application()
+    assert ask("POST", "/v1/videos", json={"prompt": "a very private lake"}).status_code == 200
+    assert ("a very private lake" in caplog.text) == asked
+    assert "ltn_" not in caplog.text and '"path": "/v1/videos"' in caplog.text
+
+
+def test_a_log_for_programs_has_an_object_a_line(capsys):
+    before = logging.root.handlers[:]
+    try:
+        log.start(Settings(log_format="json"))
+        logging.getLogger("lanterne.web").info("not shown", extra={"fields": {"status": 200}})
+        logging.getLogger("lanterne.web").info("two\nlines and %s", "more")
+        try:
+            raise ValueError("no")
+        except ValueError:
+            logging.getLogger("lanterne.web").exception("it failed")
+        lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    finally:
+        logging.root.handlers[:] = before
+    assert lines[0]["status"] == 200 and lines[0]["origin"] == "lanterne.web" and lines[0]["level"] == "info"
+    assert lines[1]["message"] == "two\nlines and more" and "ValueError: no" in lines[2]["trace"]
+
+
 # Databases and disks --------------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def application(home):
-    """(client, database, home): the application in this process, with no patience for locks."""
+def _application():
+    """A way to ask the application in this process, with no patience for locks; and its database."""
     settings = Settings(reserve_bytes=0)
     server.prepare(settings)
     app = build(settings)
@@ -338,7 +390,12 @@ def application(home):
 
         return asyncio.run(once())
 
-    return ask, database, home
+    return ask, database
+
+
+@pytest.fixture
+def application(home):
+    return *_application(), home
 
 
 def _picture():
