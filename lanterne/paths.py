@@ -1,7 +1,11 @@
 """Where Lanterne keeps what it needs between runs."""
 
 import os
+import secrets
+from contextlib import suppress
 from pathlib import Path
+
+from lanterne.errors import writing
 
 
 def home() -> Path:
@@ -20,3 +24,23 @@ def runs() -> Path:
 def latents() -> Path:
     """Latents of finished videos by the SHA-256 of their file, so that they can be continued as if never cut."""
     return home() / "latents"
+
+
+def secret(name: str) -> bytes:
+    """32 bytes of this installation's own in the home folder, made on first use and readable by its user alone."""
+    path = home() / name
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        pass
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(secrets.token_bytes(32))
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(temporary, path)  # whoever is first wins, whole
+        temporary.unlink()
+    return path.read_bytes()

@@ -12,50 +12,52 @@ from typing import Annotated, Any, Literal
 
 from fastapi import Depends, FastAPI, Header, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.openapi.utils import get_openapi
-from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
-from pydantic.json_schema import models_json_schema
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import JSONResponse, Response, StreamingResponse
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
+from starlette.staticfiles import StaticFiles
 
 from lanterne import __version__
 from lanterne.errors import LanterneError
-from lanterne.service import keys, metrics, videos, wire
+from lanterne.service import database, keys, metrics, openapi, videos, wire
 from lanterne.service.deployment import Deployment
-from lanterne.service.errors import APIError, kind_of, without_home
+from lanterne.service.downloads import Download
+from lanterne.service.errors import APIError, kind_of, not_found, without_home
 from lanterne.service.events import Feed
 from lanterne.service.queue import Queue
 from lanterne.service.settings import Settings
+from lanterne.service.waits import Outlook, Wait
 
 _log = logging.getLogger("lanterne.web")
 _CREATED = 1763942400  # when the first model of this name was made; the wire wants a date
-_POLL_MS = 500
+_POLL_MS = 1000
 
 
 # What routes are given ------------------------------------------------------------------------------------------------------------
 
 
-def _deployment(request: Request) -> Deployment:
+async def _deployment(request: Request) -> Deployment:
     return request.app.state.deployment
 
 
-def _caller(request: Request) -> keys.Caller:
-    state = request.app.state
-    return keys.caller(state.deployment.database, state.secret, request.headers.get("authorization"))
+async def _caller(request: Request) -> keys.Caller:
+    return await request.app.state.keyring.caller(request.headers.get("authorization"))
 
 
-def _reader(caller: Annotated[keys.Caller, Depends(_caller)]) -> keys.Caller:
+async def _reader(caller: Annotated[keys.Caller, Depends(_caller)]) -> keys.Caller:
     caller.require("videos:read")
     return caller
 
 
-def _writer(caller: Annotated[keys.Caller, Depends(_caller)]) -> keys.Caller:
+async def _writer(caller: Annotated[keys.Caller, Depends(_caller)]) -> keys.Caller:
     caller.require("videos:write")
     return caller
 
 
 async def _fields(request: Request, caller: Annotated[keys.Caller, Depends(_writer)]) -> dict[str, Any]:
-    return await wire.read_body(request, _deployment(request).settings.max_upload_bytes)
+    return await wire.read_body(request, request.app.state.deployment.settings.max_upload_bytes)
 
 
 House = Annotated[Deployment, Depends(_deployment)]
@@ -64,7 +66,10 @@ Writer = Annotated[keys.Caller, Depends(_writer)]
 Fields = Annotated[dict, Depends(_fields)]
 _NO_NULL = r"^[^\x00]*$"
 VideoId = Annotated[str, Path(alias="id", max_length=200, pattern=_NO_NULL)]
-RepeatKey = Annotated[str | None, Header(alias="Idempotency-Key", description="The same key and body give the same video again.")]
+RepeatKey = Annotated[
+    str | None,
+    Header(alias="Idempotency-Key", min_length=1, max_length=videos.MAX_KEY, description="The same key and body give the same video."),
+]
 
 
 # Routes ---------------------------------------------------------------------------------------------------------------------------
@@ -92,7 +97,7 @@ def remix(request: Request, house: House, caller: Writer, video_id: VideoId, fie
 
 def listing(
     house: House, caller: Reader, limit: Annotated[int, Query(ge=0, le=100)] = 20, order: Literal["asc", "desc"] = "desc",
-    after: Annotated[str | None, Query(max_length=200, pattern=_NO_NULL, description="The last_id of the page before.")] = None,
+    after: Annotated[str | None, Query(min_length=1, max_length=200, pattern=_NO_NULL, description="last_id of the page before.")] = None,
 ):
     """Your videos, a page at a time."""
     found, more = videos.page(house, caller, limit, order, after)
@@ -100,10 +105,23 @@ def listing(
     return wire.VideoList(data=data, first_id=data[0].id if data else None, last_id=data[-1].id if data else None, has_more=more)
 
 
-def get(house: House, caller: Reader, video_id: VideoId, response: Response):
-    """A video and how far it is."""
-    response.headers["openai-poll-after-ms"] = str(_POLL_MS)
-    return videos.to_wire(videos.get(house, caller, video_id))
+async def get(request: Request, caller: Reader, video_id: VideoId):
+    """A video and how far it is; for one that waits, also how many are likely to be made before it, and when it is likely to begin."""
+    state = request.app.state
+    row = await state.reader.row(videos.ONE, id=video_id, owner=caller.owner)
+    if row is None:
+        raise not_found("video", video_id)
+    wait = await state.outlook.wait(row.owner, row.number) if row.status == "queued" else None
+    left = state.outlook.seconds_left(row.work * (100 - row.progress) / 100)
+    headers = {"openai-poll-after-ms": str(_poll_after(row.status, left, wait))}
+    return Response(videos.to_wire(row, wait).model_dump_json(), 200, headers, "application/json")
+
+
+def _poll_after(status: str, left: float | None, wait: Wait | None) -> int:
+    """Milliseconds after which asking again is worth it: a tenth of what is still to come, as far as that is known."""
+    if status in ("completed", "failed") or left is None or (wait and wait.seconds is None):
+        return _POLL_MS
+    return round(min(max(100 * (left + (wait.seconds if wait else 0)), _POLL_MS / 2), 5 * _POLL_MS))
 
 
 def delete(request: Request, house: House, caller: Writer, video_id: VideoId):
@@ -132,7 +150,10 @@ def content(
     if headers["etag"] in known or "*" in known:
         return Response(status_code=304, headers=headers)
     name = f"{video_id}.{videos.VARIANTS[variant]}"
-    return FileResponse(path, media_type=file.media_type, headers=headers, filename=name, content_disposition_type="inline")
+    return Download(
+        path, caller, request.app.state.keyring, media_type=file.media_type, headers=headers, filename=name,
+        content_disposition_type="inline",
+    )
 
 
 async def events(
@@ -142,7 +163,7 @@ async def events(
     """What happens to a video, as server-sent events: queued, in_progress, progress, chunk (with a preview), completed, failed."""
     await asyncio.to_thread(videos.get, house, caller, video_id)
     after = int(last) if last and last.isascii() and last.isdecimal() and len(last) < 18 else 0
-    stream = request.app.state.feed.listen(video_id, caller.owner, after)
+    stream = request.app.state.feed.listen(caller, video_id, after)
     return StreamingResponse(stream, media_type="text/event-stream", headers={"cache-control": "no-store", "x-accel-buffering": "no"})
 
 
@@ -152,9 +173,9 @@ def playlist(house: House, caller: Reader, video_id: VideoId):
     return Response(text, media_type="application/vnd.apple.mpegurl", headers={"cache-control": "no-store"})
 
 
-def segment(house: House, caller: Reader, video_id: VideoId, number: Annotated[int, Path(ge=0, le=9999)]):
+def segment(request: Request, house: House, caller: Reader, video_id: VideoId, number: Annotated[int, Path(ge=0, le=9999)]):
     """One piece of the stream that the playlist names."""
-    return FileResponse(videos.segment(house, caller, video_id, number), media_type=videos.SEGMENT)
+    return Download(videos.segment(house, caller, video_id, number), caller, request.app.state.keyring, media_type=videos.SEGMENT)
 
 
 def create_character(house: House, caller: Writer, fields: Fields):
@@ -176,7 +197,7 @@ def models(house: House, caller: Reader):
 def get_metrics(house: House, caller: Annotated[keys.Caller, Depends(_caller)]):
     """Figures for Prometheus; the key needs the scope `metrics`."""
     caller.require("metrics")
-    return Response(metrics.text(house.database, __version__), media_type="text/plain; version=0.0.4; charset=utf-8")
+    return Response(metrics.text(house.database, __version__, house.store.free()), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 def healthz(house: House):
@@ -186,13 +207,6 @@ def healthz(house: House):
     return wire.Health(version=__version__)
 
 
-KINDS = {
-    "events": "text/event-stream", "playlist": "application/vnd.apple.mpegurl", "segment": videos.SEGMENT, "get_metrics": "text/plain",
-}
-BODIES = {
-    "create": wire.Create, "edit": wire.Edit, "extend": wire.Extend, "remix": wire.Remix, "create_character": wire.CreateCharacter,
-    "cancel": wire.Cancel,
-}
 ROUTES = [
     ("POST", "/v1/videos", create, wire.Video),
     ("GET", "/v1/videos", listing, wire.VideoList),
@@ -200,7 +214,7 @@ ROUTES = [
     ("POST", "/v1/videos/extensions", extend, wire.Video),
     ("POST", "/v1/videos/characters", create_character, wire.Character),
     ("GET", "/v1/videos/characters/{id}", get_character, wire.Character),
-    ("GET", "/v1/videos/{id}", get, wire.Video),
+    ("GET", "/v1/videos/{id}", get, wire.WatchedVideo),
     ("DELETE", "/v1/videos/{id}", delete, wire.Deleted),
     ("GET", "/v1/videos/{id}/content", content, None),
     ("POST", "/v1/videos/{id}/remix", remix, wire.Video),
@@ -216,6 +230,8 @@ ROUTES = [
 
 def _queued(request: Request, video) -> wire.Video:
     """The answer to a request for a video. It is written down already; should the queue not take it, a worker finds it soon."""
+    if request.app.state.deployment.settings.log_prompts:
+        _log.info("%s: %s", video.id, json.dumps(video.prompt))
     try:
         request.app.state.queue.put(video.id, video.owner, video.number)
     except Exception:
@@ -239,16 +255,17 @@ def _character(character) -> wire.Character:
 
 def build(settings: Settings):
     """The ASGI application. The databases must be there; see server.prepare."""
-    app = FastAPI(title="Lanterne", version=__version__, description="The Videos API. See docs/api.md.")
-    deployment = Deployment.of(settings)
-    app.state.deployment, app.state.secret = deployment, keys.server_secret()
-    app.state.feed, app.state.queue = Feed(deployment.database), Queue(settings.jobs_database)
+    app = FastAPI(title="Lanterne", version=__version__, description="The Videos API. See docs/api.md.", docs_url=None, redoc_url=None)
+    deployment, state = Deployment.of(settings), app.state
+    state.deployment, state.queue = deployment, Queue(settings.jobs_database)
+    state.reader, state.keyring = database.Reader(deployment.database), keys.Keyring(deployment.database, keys.server_secret())
+    state.outlook = Outlook(deployment.database)
+    state.feed = Feed(deployment.database, state.outlook)
     for method, path, endpoint, answer in ROUTES:
         name = endpoint.__name__
         app.add_api_route(
-            path, endpoint, methods=[method], name=name, operation_id=name, response_model=answer, openapi_extra=_extra(name),
-            response_class=JSONResponse if answer else Response,
-            responses={"4XX": {"model": wire.Error, "description": "What was wrong, in a sentence."}} if path != "/healthz" else None,
+            path, endpoint, methods=[method], name=name, operation_id=name, response_model=answer, openapi_extra=openapi.extra(name),
+            response_class=JSONResponse if answer else Response, responses=openapi.responses(path),
         )
         if endpoint is content:
             app.add_api_route(path, endpoint, methods=["HEAD"], include_in_schema=False)
@@ -257,45 +274,19 @@ def build(settings: Settings):
         (LanterneError, _on_lanterne_error), (SQLAlchemyError, _on_database_error), (Exception, _on_fault),
     ):
         app.add_exception_handler(kind, handler)
-    app.openapi = lambda: _openapi(app)
-    return _Outermost(app)
+    app.openapi = lambda: openapi.document(app, settings)
+    app.add_api_route("/docs", _docs, include_in_schema=False)
+    app.mount("/docs", StaticFiles(packages=[("fastapi_swagger", "resources")]))
+    return Application(app)
 
 
-def _extra(name: str) -> dict | None:
-    if name == "content":
-        binary = {"schema": {"type": "string", "format": "binary"}}
-        kinds = ("video/mp4", "image/webp", "image/jpeg")
-        return {"responses": {"200": {"description": "The file.", "content": {kind: binary for kind in kinds}}}}
-    if name in KINDS:
-        return {"responses": {"200": {"description": "Text or bytes.", "content": {KINDS[name]: {"schema": {"type": "string"}}}}}}
-    if name not in BODIES:
-        return None
-    schema = {"$ref": f"#/components/schemas/{BODIES[name].__name__}"}
-    kinds = ("multipart/form-data", "application/json")
-    return {"requestBody": {"required": name != "cancel", "content": {kind: {"schema": schema} for kind in kinds}}}
-
-
-def _openapi(app: FastAPI) -> dict:
-    """The document, with the schemas of bodies that FastAPI does not read itself, and without its own shape of errors."""
-    if app.openapi_schema is None:
-        document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-        components = document.setdefault("components", {})
-        schemas = components.setdefault("schemas", {})
-        _, bodies = models_json_schema(
-            [(model, "validation") for model in BODIES.values()], ref_template="#/components/schemas/{model}"
-        )
-        schemas |= bodies["$defs"]
-        for name in ("HTTPValidationError", "ValidationError"):
-            schemas.pop(name, None)
-        components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer", "description": "A key: ltn_…"}}
-        document["security"] = [{"key": []}]
-        for path, methods in document["paths"].items():
-            for operation in methods.values():
-                operation["responses"].pop("422", None)
-                if path == "/healthz":
-                    operation["security"] = []
-        app.openapi_schema = document
-    return app.openapi_schema
+async def _docs():
+    """Swagger UI, from this server alone: its files come out of a package."""
+    return get_swagger_ui_html(
+        openapi_url="openapi.json", title="Lanterne: the Videos API", swagger_js_url="docs/swagger-ui-bundle.js",
+        swagger_css_url="docs/swagger-ui.css", swagger_favicon_url="docs/favicon-32x32.png",
+        swagger_ui_parameters={"persistAuthorization": True, "displayRequestDuration": True, "defaultModelsExpandDepth": 0},
+    )
 
 
 def _answer(error: APIError) -> JSONResponse:
@@ -318,7 +309,12 @@ async def _on_http_error(request, error: HTTPException):
         405: f"{request.method} is not done at {request.url.path[:200]}; the routes are at /docs.",
     }.get(error.status_code, f"{error.detail}.")
     code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, kind_of(error.status_code))
-    return _answer(APIError(error.status_code, code, said, headers=dict(error.headers or {})))
+    headers, routes = dict(error.headers or {}), request.app.routes
+    known = next((route.path for route in routes if error.status_code == 405 and route.matches(request.scope)[0] == Match.PARTIAL), None)
+    if known:  # starlette names the methods of one route, and a path has several
+        methods = [method for route in routes if isinstance(route, Route) and route.path == known for method in route.methods]
+        headers = {"allow": ", ".join(sorted(methods))}
+    return _answer(APIError(error.status_code, code, said, headers=headers))
 
 
 async def _on_lanterne_error(request, error: LanterneError):
@@ -335,11 +331,15 @@ async def _on_fault(request, error: Exception):
     return _answer(APIError(500, "internal_error", "The server failed, and not through anything you did; its log has the details."))
 
 
-class _Outermost:
-    """Gives every answer its x-request-id, and the log a line about it: no query, no body, no key."""
+class Application:
+    """What the server runs. Gives every answer its x-request-id, and the log a line about it: no query, no body, no key."""
 
-    def __init__(self, app):
+    def __init__(self, app: FastAPI):
         self._app = app
+
+    def leave(self) -> None:
+        """The server is about to end: streams are closed, with a word on when to come again; downloads may end in order."""
+        self._app.state.feed.leave()
 
     async def __call__(self, scope, receive, send) -> None:
         if scope["type"] != "http":
@@ -357,5 +357,6 @@ class _Outermost:
             await self._app(scope, receive, send_with_id)
         finally:
             took = round((time.monotonic() - started) * 1000)
-            _log.info(json.dumps({"request": name, "method": scope["method"], "path": scope["path"], "status": status, "ms": took}))
+            line = {"request": name, "method": scope["method"], "path": scope["path"], "status": status, "ms": took}
+            _log.info(json.dumps(line), extra={"fields": line})
 

@@ -31,6 +31,8 @@ def backup(settings: Settings, target: Path) -> None:
                     _copy(home() / name, Path(folder) / name)
                     archive.add(Path(folder) / name, name)
                 archive.add(home() / "server-secret", "server-secret")
+                if (home() / "audit-key").exists():  # without it, no line of the audit log could be checked or added
+                    archive.add(home() / "audit-key", "audit-key")
                 for path in sorted((home() / "files").glob("??/*")):
                     archive.add(path, f"files/{path.parent.name}/{path.name}")
             file.flush()

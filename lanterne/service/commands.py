@@ -32,8 +32,9 @@ def serve(
     from lanterne.service.server import serve as run
     from lanterne.service.settings import Settings
 
-    log.start()
-    run(Settings.load(host=host, port=port, weights=weights), with_worker=worker)
+    settings = Settings.load(host=host, port=port, weights=weights)
+    log.start(settings)
+    run(settings, with_worker=worker)
 
 
 @worker_app.command()
@@ -47,8 +48,9 @@ def worker(
     from lanterne.service.settings import Settings
     from lanterne.service.worker import work
 
-    log.start()
-    work(Settings.load(worker=slot, weights=weights), with_parent)
+    settings = Settings.load(worker=slot, weights=weights)
+    log.start(settings)
+    work(settings, with_parent)
 
 
 @doctor_app.command()
@@ -99,28 +101,33 @@ def create(
         "videos:read", "videos:write"
     ),
     days: Annotated[int | None, typer.Option(min=1, help="It expires after so many days. [default: never]")] = None,
+    videos: Annotated[int | None, typer.Option(min=1, help="It may ask for so many videos in a period. [default: any number]")] = None,
+    seconds: Annotated[int | None, typer.Option(min=1, help="And for so many seconds of video. [default: any number]")] = None,
+    period: Annotated[int, typer.Option(min=1, help="The days of that period; it moves with the time.")] = 30,
 ):
     """Make a key. It is shown once."""
     from lanterne.service import keys
 
-    text = keys.create(_database(), name, owner, list(scope), days)
+    text = keys.create(_database(), name, owner, list(scope), days, keys.Quota(videos, seconds, period))
     typer.echo("This key is shown once; keep it safe:", err=True)
     typer.echo(text)
 
 
 @keys_app.command(name="list")
 def list_():
-    """List keys: id, owner, name, scopes, state."""
+    """List keys: id, owner, name, scopes, state, and what was used of a quota."""
     from lanterne.service import keys
 
-    for key in keys.listed(_database()):
+    database = _database()
+    for key in keys.listed(database):
         state = "revoked" if key.revoked_at else f"until {_day(key.expires_at)}" if key.expires_at else "in use"
-        typer.echo(f"{key.id}  {key.owner}  {key.name}  {' '.join(key.scopes)}  {state}")
+        parts = [key.id, key.owner, key.name, " ".join(key.scopes), state, keys.quota_text(database, key)]
+        typer.echo("  ".join(part for part in parts if part))
 
 
 @keys_app.command()
 def revoke(key_id: Annotated[str, typer.Argument(help="The key's id, as `lanterne keys list` shows it.")]):
-    """Revoke a key; it stops working at once."""
+    """Revoke a key; within a second it opens nothing more, and what it had open ends."""
     from lanterne.service import keys
 
     keys.revoke(_database(), key_id)

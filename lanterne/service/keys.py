@@ -1,25 +1,31 @@
 """Keys to the API: `ltn_`, 30 characters of chance, 6 of their checksum. Shown once; kept as an HMAC under the server's secret.
+A key may have a quota: so many videos, or seconds of video, within any so many days on end.
 
 The checksum (CRC32, as GitHub's tokens have it) lets junk be refused before the database is asked, and scanners be sure of a find.
 """
 
 import hmac
-import os
 import secrets
 import string
-from contextlib import suppress
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from zlib import crc32
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
-from lanterne.errors import LanterneError, writing
-from lanterne.paths import home
-from lanterne.service.database import Database, Key, now
-from lanterne.service.errors import APIError
+from lanterne.errors import LanterneError
+from lanterne.paths import secret
+from lanterne.service.database import Database, Key, Reader, Use, now
+from lanterne.service.errors import APIError, invalid
 
 PREFIX, RANDOM, CHECK = "ltn_", 30, 6
 SCOPES = ("videos:read", "videos:write", "metrics")
+_BELIEVED = 0.4  # seconds for which a key that was looked up is not looked up again
+_MOST = 10_000  # keys remembered
+_DAY = 86400
 _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 
 
@@ -30,6 +36,7 @@ class Caller:
     key_id: str
     owner: str
     scopes: tuple[str, ...]
+    hash: str = field(repr=False)
 
     def require(self, scope: str) -> None:
         if scope not in self.scopes:
@@ -56,40 +63,35 @@ def _checksum(body: str) -> str:
 
 
 def server_secret() -> bytes:
-    """32 bytes of this installation's own, made on first use and readable by its user alone."""
-    path = home() / "server-secret"
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        pass
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(secrets.token_bytes(32))
-            file.flush()
-            os.fsync(file.fileno())
-        with suppress(FileExistsError):
-            os.link(temporary, path)  # whoever is first wins, whole
-        temporary.unlink()
-    return path.read_bytes()
+    return secret("server-secret")
 
 
 def _hash(text: str, secret: bytes) -> str:
     return hmac.new(secret, text.encode(), "sha256").hexdigest()
 
 
-def create(database: Database, name: str, owner: str, scopes: list[str], days: int | None = None) -> str:
+@dataclass(frozen=True)
+class Quota:
+    """What a key may ask for within any `days` on end; None is no limit."""
+
+    videos: int | None = None
+    seconds: int | None = None
+    days: int = 30
+
+
+def create(database: Database, name: str, owner: str, scopes: list[str], days: int | None = None, quota: Quota | None = None) -> str:
     """A new key's text, which nobody can look up again. Raises LanterneError for an unknown scope."""
     for scope in scopes:
         if scope not in SCOPES:
             raise LanterneError(f"There is no scope {scope!r}; give some of {', '.join(SCOPES)}.")
-    text, at = new_text(), now()
+    text, at, quota = new_text(), now(), quota or Quota()
+    limited = quota.videos is not None or quota.seconds is not None
     with database.session() as session:
         session.add(
             Key(
                 id=f"key_{secrets.token_hex(6)}", owner=owner, name=name, hash=_hash(text, server_secret()), scopes=sorted(set(scopes)),
-                created_at=at, expires_at=at + days * 86400 if days else None, revoked_at=None,
+                created_at=at, expires_at=at + days * _DAY if days else None, revoked_at=None,
+                max_videos=quota.videos, max_seconds=quota.seconds, period_days=quota.days if limited else None,
             )
         )
     return text
@@ -100,6 +102,15 @@ def listed(database: Database) -> list[Key]:
         return list(session.scalars(select(Key).order_by(Key.created_at, Key.id)))
 
 
+def used(database: Database, key: Key) -> tuple[int, int]:
+    """Videos and seconds of video that a key with a quota asked for within its period."""
+    with database.session() as session:
+        since = now() - key.period_days * _DAY
+        return session.execute(
+            select(func.count(), func.coalesce(func.sum(Use.seconds), 0)).where(Use.key_id == key.id, Use.created_at > since)
+        ).one()
+
+
 def revoke(database: Database, key_id: str) -> None:
     """Raises LanterneError where there is no such key in use."""
     with database.session() as session:
@@ -108,21 +119,125 @@ def revoke(database: Database, key_id: str) -> None:
             raise LanterneError(f"There is no key {key_id!r} in use; `lanterne keys list` shows them.")
 
 
-def caller(database: Database, secret: bytes, authorization: str | None) -> Caller:
-    """Who shows this Authorization header. Raises APIError 401."""
-    scheme, _, text = (authorization or "").partition(" ")
-    if scheme.lower() != "bearer" or not text.strip():
-        raise _unauthorised("There is no key in this request; send `Authorization: Bearer ltn_…`.")
-    text = text.strip()
-    if not looks_right(text):
-        raise _unauthorised("This is not a key of this server, or a letter of it is wrong; `lanterne keys create` makes one.")
-    with database.session() as session:
-        key = session.scalar(select(Key).where(Key.hash == _hash(text, secret)))
+# Quotas ---------------------------------------------------------------------------------------------------------------------------
+
+
+def use(session: Session, key_id: str, video_id: str, seconds: int) -> None:
+    """Count a video against its key's quota, in the transaction that writes it down and has locked the owner's keys.
+
+    Raises APIError: 429 with the time at which it fits again, 400 where it never does, 401 where the key was revoked since.
+    """
+    key = session.get(Key, key_id)
+    _must_open(key)
+    if key.period_days is None:
+        return
+    if key.max_seconds is not None and seconds > key.max_seconds:
+        raise invalid(
+            f"seconds={seconds} is over the {key.max_seconds} that this key may ask for in {_days(key)}; ask for fewer.", "seconds",
+            "quota_exceeded",
+        )
+    at, period = now(), key.period_days * _DAY
+    session.execute(delete(Use).where(Use.key_id == key_id, Use.created_at <= at - period))
+    uses = session.execute(select(Use.created_at, Use.seconds).where(Use.key_id == key_id).order_by(Use.created_at)).all()
+    if (free := _free_at(key, [tuple(row) for row in uses], seconds)) is not None:
+        wait = max(1, free + period - at)
+        when = datetime.fromtimestamp(at + wait, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        raise APIError(
+            429, "quota_exceeded",
+            f"This key has asked for {_amounts(key, len(uses), sum(row.seconds for row in uses))} in {_days(key)}; "
+            f"this one fits again at {when}.", retry=wait <= 60, headers={"retry-after": str(wait)},
+        )
+    session.add(Use(video_id=video_id, key_id=key_id, seconds=seconds, created_at=at))
+
+
+def give_back(session: Session, video_id: str) -> None:
+    """A video that was never begun, or that this server failed to make, counts for nothing."""
+    session.execute(delete(Use).where(Use.video_id == video_id))
+
+
+def _free_at(key: Key, uses: list[tuple[int, int]], seconds: int) -> int | None:
+    """When the last use was made that must have left the period before `seconds` more fit; None where they fit now."""
+    videos, total, freed = len(uses) + 1, sum(amount for _, amount in uses) + seconds, None
+    for created_at, amount in uses:
+        if _fits(key.max_videos, videos) and _fits(key.max_seconds, total):
+            break
+        videos, total, freed = videos - 1, total - amount, created_at
+    return freed
+
+
+def _fits(limit: int | None, amount: int) -> bool:
+    return limit is None or amount <= limit
+
+
+def _amounts(key: Key, videos: int, seconds: int) -> str:
+    """Such as `3 of 5 videos and 12 of 60 seconds`."""
+    said = [f"{count} of {limit} {noun}" for count, limit, noun in
+            ((videos, key.max_videos, "videos"), (seconds, key.max_seconds, "seconds")) if limit is not None]
+    return " and ".join(said)
+
+
+def quota_text(database: Database, key: Key) -> str:
+    """What was used of a key's quota, or nothing where it has none."""
+    return f"{_amounts(key, *used(database, key))} in {_days(key)}" if key.period_days else ""
+
+
+def _days(key: Key) -> str:
+    return "1 day" if key.period_days == 1 else f"{key.period_days} days"
+
+
+# Who is asking --------------------------------------------------------------------------------------------------------------------
+
+
+class Keyring:
+    """Looks keys up, and believes what it found for a moment: a revoked key is out within a second, streams and downloads included."""
+
+    def __init__(self, database: Database, secret: bytes):
+        self._reader, self._secret = Reader(database), secret
+        self._found: dict[str, tuple[float, Key | None]] = {}  # hash: when it was looked up, and what was there
+
+    async def caller(self, authorization: str | None) -> Caller:
+        """Who shows this Authorization header. Raises APIError 401."""
+        scheme, _, text = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not text.strip():
+            raise _unauthorised("There is no key in this request; send `Authorization: Bearer ltn_…`.")
+        text = text.strip()
+        if not looks_right(text):
+            raise _unauthorised("This is not a key of this server, or a letter of it is wrong; `lanterne keys create` makes one.")
+        hash_ = _hash(text, self._secret)
+        key = await self._look_up(hash_)
+        _must_open(key)
+        return Caller(key.id, key.owner, tuple(key.scopes), hash_)
+
+    async def still_opens(self, caller: Caller) -> bool:
+        """Whether the caller's key is neither revoked nor expired by now."""
+        try:
+            _must_open(await self._look_up(caller.hash))
+        except APIError:
+            return False
+        except SQLAlchemyError:
+            return True  # a database that does not answer revokes nothing
+        return True
+
+    async def _look_up(self, hash_: str):
+        at = time.monotonic()
+        before = self._found.get(hash_)
+        if before and at - before[0] < _BELIEVED:
+            return before[1]
+        key = await self._reader.row(_KEY, hash=hash_)
+        if len(self._found) >= _MOST:
+            self._found.clear()
+        self._found[hash_] = at, key
+        return key
+
+
+_KEY = select(Key.id, Key.owner, Key.scopes, Key.expires_at, Key.revoked_at).where(Key.hash == bindparam("hash"))
+
+
+def _must_open(key) -> None:
     if key is None or key.revoked_at is not None:
         raise _unauthorised("This key is unknown or was revoked; ask for another.")
     if key.expires_at is not None and key.expires_at <= now():
         raise _unauthorised("This key has expired; ask for another.")
-    return Caller(key.id, key.owner, tuple(key.scopes))
 
 
 def _unauthorised(message: str) -> APIError:

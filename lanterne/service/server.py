@@ -24,11 +24,15 @@ def serve(settings: Settings, with_worker: bool = True) -> None:
     import uvicorn
 
     from lanterne.service import app
+    from lanterne.service.protocol import Protocol, Web
 
     database = prepare(settings)
     listener = _listen(settings)
-    config = uvicorn.Config(app.build(settings), log_config=None, access_log=False, timeout_graceful_shutdown=3, server_header=False)
-    web = uvicorn.Server(config)
+    config = uvicorn.Config(
+        app.build(settings), http=Protocol, ws="none", loop="uvloop", log_config=None, access_log=False, server_header=False,
+        timeout_graceful_shutdown=settings.grace_seconds,
+    )
+    web = Web(config)
     # uvicorn ends in order on SIGTERM and then raises it again, for this handler: the worker is still to be ended in order, too.
     signal.signal(signal.SIGTERM, lambda *_: setattr(web, "should_exit", True))
     keeper = WorkerKeeper(settings) if with_worker else None

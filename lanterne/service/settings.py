@@ -4,6 +4,7 @@ From the environment (LANTERNE_PORT=9000) or from settings.toml in the home fold
 """
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -20,7 +21,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="LANTERNE_", extra="ignore")
 
     host: str = Field("127.0.0.1", description="The address to listen on; 0.0.0.0 opens the server to the network.")
-    port: int = Field(8000, ge=0, le=65535)
+    port: int = Field(8000, ge=0, le=65535, description="The port; 0 takes a free one.")
     database_url: SecretStr | None = Field(None, description="postgresql+psycopg://…; by default SQLite files in the home folder.")
     jobs_database_url: SecretStr | None = Field(None, description="Where jobs are kept, if not beside the rest.")
     worker: str = Field("worker-0", pattern=r"^[A-Za-z0-9._-]{1,64}$", description="This worker's slot: a name that stays its own.")
@@ -33,11 +34,17 @@ class Settings(BaseSettings):
     )
     max_seconds: int = Field(60, ge=1, le=600, description="The longest video; an extension counts with what it extends.")
 
-    max_upload_bytes: int = Field(256 * 2**20, ge=2**20)
+    max_upload_bytes: int = Field(256 * 2**20, ge=2**20, description="The largest body of a request.")
     queued_per_owner: int = Field(20, ge=1, description="Videos that an owner may have waiting and running at once.")
     running_per_owner: int = Field(1, ge=1, description="Of these, how many run at once where there are workers enough.")
     keep_days: int | None = Field(None, ge=1, description="Files of finished videos are deleted after so many days; by default never.")
+    disk_budget_bytes: int | None = Field(
+        None, ge=2**20, description="Files of finished videos may take so much; the oldest leave first. By default no limit but the disk's."
+    )
     reserve_bytes: int = Field(2**30, ge=0, description="New videos are refused when the disk has less than this left.")
+    grace_seconds: int = Field(30, ge=1, description="What is being downloaded or uploaded when the server ends may take so long.")
+    log_format: Literal["text", "json"] = Field("text", description="json: every line an object, for programs that collect logs.")
+    log_prompts: bool = Field(False, description="Write prompts into the log. They are what people thought and meant: leave it off.")
     webhooks_to_private: bool = Field(False, description="Let webhooks and image addresses reach private networks.")
 
     @classmethod
@@ -54,9 +61,9 @@ class Settings(BaseSettings):
         except ValidationError as error:
             first = error.errors()[0]
             name = ".".join(str(part) for part in first["loc"])
-            raise SettingsError(f"The setting {name}={first['input']!r} cannot be used: {first['msg']}; see docs/api.md.") from None
+            raise SettingsError(f"The setting {name}={first['input']!r} cannot be used: {first['msg']}; see docs/operations.md.") from None
         except ValueError as error:  # TOML that cannot be read, JSON in a variable that cannot be parsed
-            raise SettingsError(f"The settings cannot be read: {error}; see docs/api.md.") from None
+            raise SettingsError(f"The settings cannot be read: {error}; see docs/operations.md.") from None
 
     @property
     def database(self) -> str:

@@ -8,18 +8,19 @@ from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 
-from sqlalchemy import delete, event, func, select, update
+from sqlalchemy import bindparam, delete, event, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from starlette.datastructures import UploadFile
 
 from lanterne.generate import Request, RequestError
-from lanterne.service import inputs, outside, wire
+from lanterne.service import inputs, keys, metrics, outside, wire
 from lanterne.service.database import Character, Event, File, Key, Repeat, Video, now
 from lanterne.service.deployment import Deployment
 from lanterne.service.errors import APIError, invalid, not_found
 from lanterne.service.events import note
 from lanterne.service.keys import Caller
+from lanterne.service.waits import WORK, Wait
 from lanterne.service.webhooks import announce
 from lanterne.video import FPS
 
@@ -27,6 +28,10 @@ VARIANTS = {"video": "mp4", "thumbnail": "webp", "spritesheet": "jpg"}
 SEGMENT = "video/mp2t"
 ACTIVE = ("queued", "in_progress")
 MAX_KEY = 255  # characters of an Idempotency-Key
+ONE = select(
+    Video.id, Video.owner, Video.number, Video.model, Video.status, Video.progress, Video.created_at, Video.completed_at, Video.expires_at,
+    Video.prompt, Video.width, Video.height, Video.seconds, Video.remixed_from, Video.error_code, Video.error_message, WORK.label("work"),
+).where(Video.id == bindparam("id"), Video.owner == bindparam("owner"))
 Given = dict[str, tuple[Path, str]]  # role: (file, media type)
 
 
@@ -96,7 +101,7 @@ def extend(deployment: Deployment, caller: Caller, fields: dict, repeat_key: str
             raise invalid(
                 f"seconds={more} after the video's {before} is over the {longest} that a video may have; "
                 + (f"ask for {longest - before} or less." if longest > before else "it cannot be extended."),
-                "seconds",
+                "seconds", "too_long",
             )
         request = _request(deployment, asked, seconds=more, width=width, height=height)
         video = _video(caller, "extend", model, asked.prompt, request, before + more)
@@ -115,7 +120,7 @@ def page(deployment: Deployment, caller: Caller, limit: int, order: str, after: 
         if after is not None:
             number = session.scalar(select(Video.number).where(Video.owner == caller.owner, Video.id == after))
             if number is None:
-                raise invalid(f"after={after[:80]!r} is not one of your videos; give the last_id of the page before.", "after")
+                raise APIError(404, "not_found", f"after={after[:80]!r} is not one of your videos; give the page's last_id.", "after")
             query = query.where(Video.number > number if order == "asc" else Video.number < number)
         query = query.order_by(Video.number.asc() if order == "asc" else Video.number.desc())
         found = list(session.scalars(query.limit(limit + 1)))
@@ -178,6 +183,8 @@ def remove(deployment: Deployment, caller: Caller, video_id: str) -> bool:
     """Delete a video with its files; a running one stops within a step, since its row is gone. Returns whether it was still waiting."""
     with deployment.database.session() as session:
         waited = _own(session, caller, video_id).status == "queued"
+        if waited:
+            keys.give_back(session, video_id)
         session.execute(delete(Video).where(Video.id == video_id))
         forget(session, deployment, video_id)
         note(session, video_id, "deleted", {})
@@ -189,6 +196,9 @@ def end(session: Session, video_id: str, code: str, message: str, among: tuple[s
     ended = update(Video).where(Video.id == video_id, Video.status.in_(among))
     done = session.execute(ended.values(status="failed", error_code=code, error_message=message, completed_at=now())).rowcount
     if done:
+        if code != "cancelled" or session.scalar(select(Video.started_at).where(Video.id == video_id)) is None:
+            keys.give_back(session, video_id)
+        metrics.count(session, {("failures", code): 1})
         note(session, video_id, "failed", {"code": code, "message": message})
         announce(session, video_id, "video.failed")
     return bool(done)
@@ -232,7 +242,10 @@ def hold(session: Session, deployment: Deployment, holder: str, given: Given, se
         session.add(File(holder=holder, role=role, sha256=name, bytes=size, media_type=media_type, seconds=seconds))
 
 
-def to_wire(video: Video) -> wire.Video:
+def to_wire(video: Video, wait: Wait | None = None) -> wire.Video:
+    """video: the object, or a row of ONE. wait: of one that is queued, for those who watch it."""
+    if wait is not None:
+        return wire.WatchedVideo(**to_wire(video).model_dump(), wait=wire.Wait(ahead=wait.ahead, seconds=wait.seconds))
     error = wire.VideoError(code=video.error_code, message=video.error_message) if video.status == "failed" else None
     return wire.Video(
         id=video.id, model=video.model, status=video.status, progress=video.progress, created_at=video.created_at,
@@ -363,6 +376,7 @@ def _enter(
             session.flush()  # from here on nobody else writes (SQLite), or counts this owner's videos (Postgres)
             session.execute(select(Key.id).where(Key.owner == caller.owner).with_for_update())
             _within_limits(session, deployment, caller)
+            keys.use(session, caller.key_id, video.id, math.ceil(video.plan["seconds"]))
             if repeat:
                 session.add(Repeat(owner=caller.owner, key=repeat.key, fingerprint=repeat.fingerprint, video_id=video.id, created_at=now()))
                 session.flush()

@@ -6,6 +6,8 @@ fields arrive as strings. All of it becomes one nested dict, which a schema then
 
 import json
 import re
+from contextlib import suppress
+from io import BytesIO
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
@@ -66,6 +68,12 @@ def _limited(request: Request, max_bytes: int):
     return receive
 
 
+class FormText(str):
+    """A text of a form. Forms have no types: where a number is asked for, such a text is read as one."""
+
+    __slots__ = ()
+
+
 def nested(items: list[tuple[str, Any]]) -> dict[str, Any]:
     """Form fields such as `a`, `o[a][b]`, `lst[]`, `lst[][id]` and `lst[0][id]` as one nested dict with lists."""
     fields: dict[str, Any] = {}
@@ -91,7 +99,7 @@ def _place(target: dict, path: list[str], value: Any, name: str) -> None:
     if not rest:
         if key in target:
             raise invalid(f"The field {name[:80]!r} is given twice; give it once.", name[:80])
-        target[key] = value
+        target[key] = FormText(value) if isinstance(value, str) else value
     elif isinstance(inner := target.setdefault(key, {}), dict):
         _place(inner, rest, value, name)
     else:
@@ -127,19 +135,28 @@ def read(schema: type[Schema], fields: dict[str, Any]) -> Schema:
         raise invalid(f"{name}={shown} cannot be used: {said}.", name) from None
 
 
-def _text_of_number(value: Any) -> Any:
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+def _number(value: Any) -> Any:
+    if isinstance(value, bool) or (isinstance(value, str) and not isinstance(value, FormText)):
+        raise ValueError("in JSON, give a number without quotes")
+    return value
+
+
+def _truth(value: Any) -> Any:
+    if not isinstance(value, (bool, FormText)):
+        raise ValueError("give true or false")
+    return value
 
 
 def _seconds(value: Any) -> Any:
-    value = _text_of_number(value)
-    if isinstance(value, str) and not (value.isascii() and value.isdecimal() and len(value) <= 4 and int(value) > 0):
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if isinstance(value, str) and not re.fullmatch(r"[1-9][0-9]{0,3}", value):
         raise ValueError('give a whole number of seconds as a string, such as "4"')
     return value
 
 
 def _size(value: Any) -> Any:
-    if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,5}x[0-9]{1,5}", value):
+    if isinstance(value, str) and not re.fullmatch(r"[1-9][0-9]{0,4}x[1-9][0-9]{0,4}", value):
         raise ValueError("give width x height in pixels, such as 1280x720")
     return value
 
@@ -150,7 +167,22 @@ def _no_null(text: str) -> str:
     return text
 
 
+def _file(value: Any) -> Any:
+    """A part of a form without a file's name is a file all the same where one is asked for. Starlette reads bytes that are no UTF-8 as
+    Latin-1, which holds them all."""
+    if not isinstance(value, FormText):
+        return value
+    try:
+        return UploadFile(BytesIO(value.encode("latin-1")))
+    except UnicodeEncodeError:
+        return UploadFile(BytesIO(value.encode()))
+
+
 def _file_or_object(value: Any) -> Any:
+    if isinstance(value, FormText) and value.startswith("{"):  # an object in a form, as OpenAPI writes it
+        with suppress(ValueError, RecursionError):
+            value = json.loads(value)
+    value = _file(value)
     if not isinstance(value, (UploadFile, dict, BaseModel)) and value is not None:
         raise ValueError("upload a file in multipart/form-data, or give an object such as video[id] or input_reference[image_url]")
     return value
@@ -158,12 +190,13 @@ def _file_or_object(value: Any) -> Any:
 
 Seconds = Annotated[
     str, BeforeValidator(_seconds),
-    Field(description='A whole number of seconds, such as "4".', examples=["4"], json_schema_extra={"pattern": "^0*[1-9][0-9]{0,2}$"}),
+    WithJsonSchema({"description": 'A whole number of seconds, such as "4".', "examples": ["4"]}),
 ]
 Size = Annotated[
     str, BeforeValidator(_size),
-    Field(description="Width x height in pixels, even numbers.", examples=["1280x720"], json_schema_extra={"pattern": "^[0-9]+x[0-9]+$"}),
+    Field(description="Width x height in pixels, even numbers.", examples=["1280x720"]),
 ]
+Number = BeforeValidator(_number)
 NoNull = AfterValidator(_no_null)  # Postgres keeps no such character, and no sentence needs it
 Prompt = Annotated[str, Field(min_length=1, max_length=32000), NoNull]
 Upload = Annotated[UploadFile, WithJsonSchema({"type": "string", "format": "binary", "description": "A file's bytes."})]
@@ -191,11 +224,11 @@ class CharacterReference(_Given):
 class Choices(_Given):
     """Fields beyond OpenAI's that every kind of video takes."""
 
-    seed: Annotated[int | None, Field(ge=0, lt=2**63, description="The same seed gives the same video; by default drawn anew.")] = None
+    seed: Annotated[int | None, Field(ge=0, lt=2**63, description="The same gives the same video; by default drawn anew."), Number] = None
     negative_prompt: Annotated[str, NoNull, Field(max_length=32000, description="What it should not show.")] = ""
-    guidance_scale: Annotated[float | None, Field(ge=1, le=20, description="How strictly to follow the prompt.")] = None
-    num_inference_steps: Annotated[int | None, Field(ge=1, le=200, description="Sampling steps per chunk.")] = None
-    fps: Annotated[int | None, Field(description="Frames a second; the model makes 16.")] = None
+    guidance_scale: Annotated[float | None, Field(ge=1, le=20, description="How strictly to follow the prompt."), Number] = None
+    num_inference_steps: Annotated[int | None, Field(ge=1, le=200, description="Sampling steps per chunk."), Number] = None
+    fps: Annotated[int | None, Field(description="Frames a second; the model makes 16."), Number] = None
 
 
 class Create(Choices):
@@ -211,7 +244,7 @@ class Create(Choices):
 
 class Remix(Choices):
     prompt: Prompt
-    strength: Annotated[float | None, Field(gt=0, le=1, description="How much may change.")] = None
+    strength: Annotated[float | None, Field(gt=0, le=1, description="How much may change."), Number] = None
 
 
 class Edit(Remix):
@@ -232,11 +265,11 @@ class Extend(Choices):
 
 class CreateCharacter(_Given):
     name: Annotated[str, NoNull, Field(min_length=1, max_length=80)]
-    video: Annotated[Upload, Field(description="A video that shows it.")]
+    video: Annotated[Upload, BeforeValidator(_file), Field(description="A video that shows it.")]
 
 
 class Cancel(_Given):
-    keep: Annotated[bool, Field(description="Finish with the chunks that are done, as a shorter video.")] = False
+    keep: Annotated[bool, BeforeValidator(_truth), Field(description="Finish with the chunks that are done, as a shorter video.")] = False
 
 
 class VideoError(BaseModel):
@@ -260,6 +293,17 @@ class Video(BaseModel):
     seconds: str
     remixed_from_video_id: str | None
     error: VideoError | None
+
+
+class Wait(BaseModel):
+    """Of a video that waits. Estimates, from the queue and from what the latest videos took."""
+
+    ahead: Annotated[int, Field(ge=0, description="Videos that are likely to be made before it.")]
+    seconds: Annotated[int | None, Field(ge=0, description="Until it is likely to begin; null where nothing was measured yet.")]
+
+
+class WatchedVideo(Video):
+    wait: Annotated[Wait | None, Field(description="Only there while the video is queued.")] = None
 
 
 class VideoList(BaseModel):

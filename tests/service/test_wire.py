@@ -1,8 +1,11 @@
 """Bodies: what different clients send for the same thing becomes the same."""
 
+import re
+
 import pytest
 
-from lanterne.service import wire
+from lanterne.generate import MAX_SIZE, MIN_SIZE
+from lanterne.service import openapi, wire
 from lanterne.service.errors import APIError
 
 
@@ -28,8 +31,34 @@ def test_forms_that_contradict_themselves_are_refused(names):
 
 
 def test_strings_of_a_form_are_read_as_what_they_mean():
-    asked = wire.read(wire.Create, {"prompt": "a", "seconds": "8", "seed": "5", "guidance_scale": "7.5", "num_inference_steps": "3"})
+    form = [("prompt", "a"), ("seconds", "8"), ("seed", "5"), ("guidance_scale", "7.5"), ("num_inference_steps", "3")]
+    asked = wire.read(wire.Create, wire.nested(form))
     assert (asked.seconds, asked.seed, asked.guidance_scale, asked.num_inference_steps) == ("8", 5, 7.5, 3)
     assert wire.read(wire.Create, {"prompt": "a", "seconds": 8}).seconds == "8"
-    assert wire.read(wire.Cancel, {"keep": "true"}).keep is True
+    assert wire.read(wire.Cancel, wire.nested([("keep", "true")])).keep is True
     assert wire.read(wire.Create, {"prompt": "a"}).size == "720x1280"
+
+
+@pytest.mark.parametrize(
+    ("schema", "fields"),
+    [
+        (wire.Create, {"seed": "5"}), (wire.Create, {"seed": True}), (wire.Create, {"guidance_scale": "7.5"}),
+        (wire.Create, {"seconds": "08"}), (wire.Create, {"size": "0256x144"}), (wire.Create, {"fps": "16"}),
+        (wire.Remix, {"strength": False}), (wire.Cancel, {"keep": 1}),
+    ],
+)
+def test_json_has_types_and_they_count(schema, fields):
+    with pytest.raises(APIError):
+        wire.read(schema, fields | ({} if schema is wire.Cancel else {"prompt": "a"}))
+
+
+def test_a_part_of_a_form_is_a_file_or_an_object_by_what_it_holds():
+    data = bytes(range(256))
+    asked = wire.read(wire.Edit, wire.nested([("prompt", "a"), ("video", data.decode("latin-1"))]))
+    assert asked.video.file.read() == data
+    assert wire.read(wire.Edit, wire.nested([("prompt", "a"), ("video", '{"id": "video_1"}')])).video.id == "video_1"
+
+
+def test_the_document_names_exactly_the_sizes_that_can_be_made():
+    pattern = re.compile(openapi.EVEN)
+    assert [n for n in range(10_000) if pattern.fullmatch(str(n))] == list(range(MIN_SIZE, MAX_SIZE + 1, 2))

