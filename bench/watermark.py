@@ -20,7 +20,9 @@ from lanterne.video import VideoWriter
 
 PLACES = ("snowy mountains", "sand dunes", "a red canyon", "a forest", "a calm lake", "a rocky coast", "a stormy ocean", "a city skyline")
 TIMES = ("at dawn", "at noon", "at night")
-MOODS = ("clear sky, slow pan left", "fog, slow push in", "rain, static camera", "a few clouds, slow aerial orbit", "snow, the camera rises")
+MOODS = (
+    "clear sky, slow pan left", "fog, slow push in", "rain, static camera", "a few clouds, slow aerial orbit", "snow, the camera rises",
+)
 PROMPTS = [f"{place} {time}, {mood}" for place, time, mood in product(PLACES, TIMES, MOODS)]
 FRAMES, STEPS, FIRST_SEED = 49, 6, 1000  # three seconds; few steps: it is the kind of picture that matters here
 SECRET = b"the bench's own secret, 32 bytes"
@@ -103,8 +105,8 @@ def survival(paths: list[Path], folder: Path, attacks=ATTACKS) -> tuple[dict[str
     return scores, quality, cost
 
 
-def chance(paths: list[Path], keys: int) -> tuple[int, int, float]:
-    """(unmarked clips times keys that were looked at, in how many of them something was found, the highest score) by the whole search."""
+def chance(paths: list[Path], keys: int) -> tuple[int, int]:
+    """Pairs of an unmarked clip and a key that were looked at by the whole search, and in how many of them something was found."""
     looked, found = 0, 0
     for index, path in enumerate(paths):
         residue = watermark.residue(np.load(path)[..., 1].astype(np.float32))

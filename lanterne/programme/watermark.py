@@ -27,7 +27,7 @@ _MEMORY = 8
 _SYMBOLS = len(_GENERATORS) * BITS
 _PILOT = 0.2  # its share of the energy
 _BAND = (0.05, 0.16)  # cycles per pixel of the canonical grid: below, the picture is too strong; above, codecs and scaling take it
-_PSNR = 42.0  # decibels
+_PSNR = 45.0  # decibels
 _GRIDS = ((256, 144), (192, 192), (144, 256))  # canonical (width, height): the model's own sizes
 _SCALES = np.arange(1.0, 0.779, -0.01)  # shares of the width or height that a crop may leave
 _CANDIDATES = 8  # places that the pilot proposes and the code decides on
@@ -67,7 +67,7 @@ def pattern(secret: bytes, number: int, width: int, height: int) -> np.ndarray:
 
 
 def embed(frames_THWC: np.ndarray, pattern_HW: np.ndarray) -> np.ndarray:
-    """Frames with the pattern in them, uint8 like those given: stronger where there is texture to hide it, at 42 dB in each frame."""
+    """Frames with the pattern in them, uint8 like those given: stronger where there is texture to hide it, at 45 dB in each frame."""
     marked = np.empty_like(frames_THWC)
     for index, picture in enumerate(frames_THWC):
         wave = _room(picture[..., 1].astype(np.float32)) * pattern_HW
