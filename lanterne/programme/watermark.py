@@ -12,7 +12,9 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import product
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 import numpy as np
@@ -27,7 +29,7 @@ _MEMORY = 8
 _SYMBOLS = len(_GENERATORS) * BITS
 _PILOT = 0.2  # its share of the energy
 _BAND = (0.05, 0.16)  # cycles per pixel of the canonical grid: below, the picture is too strong; above, codecs and scaling take it
-_PSNR = 45.0  # decibels
+_PSNR = 44.0  # decibels
 _GRIDS = ((256, 144), (192, 192), (144, 256))  # canonical (width, height): the model's own sizes
 _SCALES = np.arange(1.0, 0.779, -0.01)  # shares of the width or height that a crop may leave
 _CANDIDATES = 8  # places that the pilot proposes and the code decides on
@@ -49,6 +51,14 @@ class Detection:
     share: tuple[float, float]
 
 
+class Placement(NamedTuple):
+    """(of the width, of the height) that a file may show of the canonical picture, and the band's phases if it does, laid to the upper
+    left."""
+
+    share: tuple[float, float]
+    phases: np.ndarray
+
+
 def number_of(secret: bytes, name: str) -> int:
     """The number for what is called `name`: the same for the same name, and telling nothing of it."""
     return int.from_bytes(hmac.new(secret, b"number " + name.encode(), "sha256").digest()[: BITS // 8])
@@ -67,7 +77,7 @@ def pattern(secret: bytes, number: int, width: int, height: int) -> np.ndarray:
 
 
 def embed(frames_THWC: np.ndarray, pattern_HW: np.ndarray) -> np.ndarray:
-    """Frames with the pattern in them, uint8 like those given: stronger where there is texture to hide it, at 45 dB in each frame."""
+    """Frames with the pattern in them, uint8 like those given: stronger where there is texture to hide it, at 44 dB in each frame."""
     marked = np.empty_like(frames_THWC)
     for index, picture in enumerate(frames_THWC):
         wave = _room(picture[..., 1].astype(np.float32)) * pattern_HW
@@ -107,32 +117,38 @@ def detect(residue_HW: np.ndarray, size: tuple[int, int], secret: bytes) -> Dete
     return search(placements(residue_HW, size), grid, secret)
 
 
-def search(placed: Iterable[tuple[tuple[float, float], np.ndarray]], grid: tuple[int, int], secret: bytes) -> Detection | None:
-    """Read the first of the `placements` in the middle of the grid, where our own writer puts it; else the best that the pilot proposes."""
+def search(placed: Iterable[Placement], grid: tuple[int, int], secret: bytes) -> Detection | None:
+    """Read the first of the `placements` in the middle of the grid, where our own writer puts it; then the best that the pilot proposes
+    among crops that keep the aspect, and among all."""
     carriers, proposals, places = _carriers(secret, *grid), [], 0
-    for share, phases in placed:
+    for index, (share, phases) in enumerate(placed):
         free = [side - part + 1 for side, part in zip(grid, _size_of(share, grid), strict=True)]
-        if not proposals and (found := _read(carriers, phases, (free[0] // 2, free[1] // 2), share, grid, 1)):
+        if index == 0 and (found := _read(carriers, phases, (free[0] // 2, free[1] // 2), share, grid, 1)):
             return found
         fit = _fit_of_pilot(carriers[0], phases, free, grid)
         places += fit.size
         top = np.unravel_index(np.argmax(fit), fit.shape)
         proposals.append((fit[top], phases, top[::-1], share))
-    proposals = sorted(proposals, key=lambda proposal: -proposal[0])[:_CANDIDATES]
-    found = [_read(carriers, phases, offset, share, grid, places) for _, phases, offset, share in proposals]
-    return max(filter(None, found), key=lambda detection: detection.score, default=None)
+        if index + 1 in (len(_SCALES), len(_SCALES) ** 2) and (found := _best(carriers, proposals, grid, places)):
+            return found
+    return None
 
 
-def placements(residue_HW: np.ndarray, size: tuple[int, int]) -> Iterator[tuple[tuple[float, float], np.ndarray]]:
-    """(share, phases): what of the canonical picture the file may show, (of the width, of the height), and the band's phases if it does,
-    laid to the upper left. First what a file of that size shows when our own writer cut the middle out of a picture."""
+def placements(residue_HW: np.ndarray, size: tuple[int, int]) -> Iterator[Placement]:
+    """What of the canonical picture a file of that size may show: first what it shows when our own writer cut the middle out of a picture,
+    then less of it in the same aspect, then in others."""
     grid = grid_of(size)
     aspect = (size[0] / size[1]) / (grid[0] / grid[1])
     whole = min(1.0, aspect), min(1.0, 1 / aspect)
-    for x in _SCALES:
-        for y in _SCALES:
-            share = float(whole[0] * x), float(whole[1] * y)
-            yield share, _phases(residue_HW, share, grid)
+    for x, y in sorted(product(_SCALES, _SCALES), key=lambda scales: scales[0] != scales[1]):
+        share = float(whole[0] * x), float(whole[1] * y)
+        yield Placement(share, _phases(residue_HW, share, grid))
+
+
+def _best(carriers, proposals, grid, places) -> Detection | None:
+    tried = sorted(proposals, key=lambda proposal: -proposal[0])[:_CANDIDATES]
+    found = [_read(carriers, phases, offset, share, grid, places) for _, phases, offset, share in tried]
+    return max(filter(None, found), key=lambda detection: detection.score, default=None)
 
 
 def _read(carriers, phases, offset, share, grid, places) -> Detection | None:
