@@ -29,7 +29,8 @@ _MEMORY = 8
 _SYMBOLS = len(_GENERATORS) * BITS
 _PILOT = 0.2  # its share of the energy
 _BAND = (0.05, 0.16)  # cycles per pixel of the canonical grid: below, the picture is too strong; above, codecs and scaling take it
-_PSNR = 44.0  # decibels
+_STRENGTH = 1.35  # levels of 255, for each unit of `_room`: 44 dB where the picture is smooth
+_LOUDEST = 41.0  # decibels: no frame is changed by more, however much there is room for
 _GRIDS = ((256, 144), (192, 192), (144, 256))  # canonical (width, height): the model's own sizes
 _SCALES = np.arange(1.0, 0.779, -0.01)  # shares of the width or height that a crop may leave
 _CANDIDATES = 8  # places that the pilot proposes and the code decides on
@@ -77,11 +78,11 @@ def pattern(secret: bytes, number: int, width: int, height: int) -> np.ndarray:
 
 
 def embed(frames_THWC: np.ndarray, pattern_HW: np.ndarray) -> np.ndarray:
-    """Frames with the pattern in them, uint8 like those given: stronger where there is texture to hide it, at 44 dB in each frame."""
-    marked = np.empty_like(frames_THWC)
+    """Frames with the pattern in them, uint8 like those given: stronger where there is texture to hide it, and needed against it."""
+    marked, loudest = np.empty_like(frames_THWC), 255 * 10 ** (-_LOUDEST / 20)
     for index, picture in enumerate(frames_THWC):
-        wave = _room(picture[..., 1].astype(np.float32)) * pattern_HW
-        wave *= 255 * 10 ** (-_PSNR / 20) / math.sqrt(np.vdot(wave, wave) / wave.size)
+        wave = _STRENGTH * _room(picture[..., 1].astype(np.float32)) * pattern_HW
+        wave *= min(1.0, loudest / math.sqrt(np.vdot(wave, wave) / wave.size))
         np.clip(np.rint(picture + wave[..., None]), 0, 255, out=marked[index], casting="unsafe")
     return marked
 
