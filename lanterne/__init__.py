@@ -1,3 +1,3 @@
 """Lanterne: a text becomes a video."""
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"

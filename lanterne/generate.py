@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from lanterne import __version__
 from lanterne.camera import CameraMotion, places
@@ -34,6 +35,8 @@ STEPS, GUIDANCE, SHIFT = 14, 3.0, 3.0
 STRENGTH = 0.6
 LATER_GUIDANCE = 0.5  # share of the guidance that chunks after the first get: what they show is settled, and colours would grow
 CONTEXT_SIGMA = 0.03  # history is remembered a little noisy, as in training: errors then fade instead of adding up
+JOIN, JOIN_CELLS = 0.5, 3  # share of a chunk's jump in layout and light that each step takes out; latents across, of a mean's cell
+SAMPLING = (SHIFT, LATER_GUIDANCE, CONTEXT_SIGMA, JOIN, JOIN_CELLS)  # what a request's frames depend on and it does not say
 CONTEXT_STREAM = 1 << 32  # latent frames beyond any video's: this noise is never a start's
 MAX_PROMPT = 2000
 MAX_SECONDS = 600.0
@@ -201,7 +204,7 @@ class Run:
         given = hashlib.sha256()
         for value in (conditions.image_HWC, conditions.history_TCHW, conditions.source_TCHW):
             given.update(b"-" if value is None else np.ascontiguousarray(value).tobytes())
-        text = json.dumps([asdict(request), engine.weights, str(engine.dtype), given.hexdigest(), __version__], sort_keys=True)
+        text = json.dumps([asdict(request), SAMPLING, engine.weights, str(engine.dtype), given.hexdigest(), __version__], sort_keys=True)
         self.name = hashlib.sha256(text.encode()).hexdigest()[:12]
         self.folder = folder / self.name
 
@@ -300,6 +303,19 @@ def places_of(motion: CameraMotion, cache: KeyValueCache, start: int, stop: int,
     return torch.from_numpy(places(motion, seconds_T, height, width))[None]
 
 
+def jump_of(x0_CTHW: Tensor, last_CHW: Tensor) -> Tensor:
+    """(..., C, 1, H, W): how far a chunk begins from where the frame before it ends, beyond what a frame changes within the chunk.
+
+    Only in layout and light: means of about JOIN_CELLS x JOIN_CELLS latents, smoothly between them; detail is the network's.
+    """
+    first, frames = x0_CTHW[..., 0, :, :], x0_CTHW.shape[-3]
+    usual = (x0_CTHW[..., -1, :, :] - first) / (frames - 1) if frames > 1 else 0.0
+    jump = first - last_CHW - usual
+    height, width = jump.shape[-2:]
+    cells = F.adaptive_avg_pool2d(jump.reshape(1, -1, height, width), (max(1, height // JOIN_CELLS), max(1, width // JOIN_CELLS)))
+    return F.interpolate(cells, (height, width), mode="bilinear", align_corners=False).reshape(jump.shape).unsqueeze(-3)
+
+
 class _ChunkSampler:
     """Samples one chunk after the other for one request."""
 
@@ -313,7 +329,7 @@ class _ChunkSampler:
         if self.source is not None:  # enter the path from noise to data where `strength` says
             sigmas = (request.strength, *(sigma for sigma in sigmas if sigma < request.strength))
         self.sigmas, self.num_steps = sigmas, len(sigmas) - 1
-        self.first = None
+        self.first, self.last = None, None  # a given first latent frame; the last one of the chunk before
         if conditions.image_HWC is not None:
             self.first = engine.autoencoder.encode_step(_to_video([conditions.image_HWC]).to(self.dtype))[0][0].float()
 
@@ -337,6 +353,8 @@ class _ChunkSampler:
         def velocity(x_CtHW, sigma):
             v = self.model.forward_chunk(self._batched(x_CtHW), _timesteps(moving * sigma), self.text, cache, standing).float()
             v = guided(v[0], v[1], guidance) if self.batch == 2 else v[0]
+            if self.last is not None:
+                v = v + JOIN / sigma * jump_of(x_CtHW - sigma * v, self.last)
             v = v * moving[:, None, None]  # what is given does not move
             latest["x0"] = x_CtHW - sigma * v
             return v
@@ -348,7 +366,7 @@ class _ChunkSampler:
 
         Guidance then goes not only towards the prompt but also towards what was before (history guidance, Song et al. 2025).
         """
-        stop = start + latents_CtHW.shape[1]
+        self.last, stop = latents_CtHW[:, -1], start + latents_CtHW.shape[1]
         lost = self._noise(start, stop, CONTEXT_STREAM)
         noisy = (1 - CONTEXT_SIGMA) * latents_CtHW + CONTEXT_SIGMA * lost
         sides = torch.stack([noisy, lost][: self.batch]).to(self.dtype)

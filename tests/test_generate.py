@@ -7,7 +7,7 @@ import torch
 from lanterne.errors import Cancelled
 from lanterne.evaluate.sample import sample
 from lanterne.flow import frames_for
-from lanterne.generate import GUIDANCE, Conditions, Engine, Request, RequestError, Run, generate, spans_of
+from lanterne.generate import GUIDANCE, Conditions, Engine, Request, RequestError, Run, generate, jump_of, spans_of
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +74,15 @@ def test_a_damaged_chunk_is_made_again(engine, tmp_path):
     expected = _frames(engine, request, run=run)
     (run.folder / "chunk-0001.npy").write_bytes(b"\x93NUMPY")
     assert np.array_equal(_frames(engine, request, run=run), expected)
+
+
+def test_a_chunks_jump_is_what_it_begins_with_beyond_its_own_movement():
+    torch.manual_seed(0)
+    last, shift, movement = torch.randn(8, 9, 16), torch.randn(8, 1, 1), torch.randn(8, 1, 1)
+    chunk = torch.stack([last + shift + (frame + 1) * movement for frame in range(4)], dim=1)
+    assert torch.allclose(jump_of(chunk, last), shift[:, None].expand(8, 1, 9, 16), atol=1e-5)
+    assert torch.allclose(jump_of(chunk[:, :1], last), (shift + movement)[:, None].expand(8, 1, 9, 16), atol=1e-5)
+    assert torch.equal(jump_of(torch.stack([chunk, chunk]), last)[1], jump_of(chunk, last))
 
 
 def test_runs_of_different_requests_are_kept_apart(engine, tmp_path):

@@ -14,7 +14,7 @@ import numpy as np
 from lanterne.evaluate import metrics
 from lanterne.evaluate.judge import AXES, NUM_FRAMES, Judge
 from lanterne.evaluate.sample import sample
-from lanterne.generate import CONTEXT_SIGMA, GUIDANCE, LATER_GUIDANCE, SHIFT, STEPS, Engine, Request, generate
+from lanterne.generate import GUIDANCE, SAMPLING, STEPS, Engine, Request, generate
 from lanterne.train.data import LANDSCAPE, read_shards
 from lanterne.train.judge import reconstruct
 from lanterne.video import FPS
@@ -75,7 +75,7 @@ class Evaluation:
         self.prompts = [row["prompt"] for row in self.rows]
         # All that the model's clips depend on is in the folder's name: nothing stale is ever measured.
         told = [read(prompt) for prompt in (*self.prompts, *_ROLLOUTS)]
-        settings = _digest([STEPS, GUIDANCE, SHIFT, LATER_GUIDANCE, CONTEXT_SIGMA, str(engine.dtype), told])
+        settings = _digest([STEPS, GUIDANCE, SAMPLING, str(engine.dtype), told])
         self.folder = runs / "evaluate" / f"{engine.weights[:12]}-{settings}"
         self.folder.mkdir(parents=True, exist_ok=True)
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from lanterne.camera import CameraMotion
 from lanterne.flow import TIMESTEPS, chunk_spans, latent_frames_for, noise, sigmas_for
-from lanterne.generate import CONTEXT_SIGMA, CONTEXT_STREAM, SHIFT, Engine, guidance_at, places_of
+from lanterne.generate import CONTEXT_SIGMA, CONTEXT_STREAM, JOIN, SHIFT, Engine, guidance_at, jump_of, places_of
 from lanterne.samplers import euler, guided
 from lanterne.world.prompts import read
 
@@ -45,9 +45,10 @@ def _sample_latents(
     for start, stop in chunk_spans(latent_frames_for(num_frames)):
         standing = torch.cat([places_of(motion, cache, start, stop, 9, 16) for _, motion in told] * 2)
 
-        def velocity(x, sigma):
+        def velocity(x, sigma, start=start, standing=standing):
             v = model.forward_chunk(doubled(x), torch.tensor([sigma * TIMESTEPS]), text, cache, standing).float()
-            return guided(v[:count], v[count:], guidance_at(start, guidance))
+            v = guided(v[:count], v[count:], guidance_at(start, guidance))
+            return v + JOIN / sigma * jump_of(x - sigma * v, chunks[-1][:, :, -1]) if chunks else v
 
         x0 = euler(velocity, noises(start, stop), sigmas_for(steps, SHIFT))
         lost = noises(start, stop, CONTEXT_STREAM)

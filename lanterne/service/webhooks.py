@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from standardwebhooks import Webhook as Signer
 
 from lanterne.errors import LanterneError
-from lanterne.service import outside
+from lanterne.service import metrics, outside
 from lanterne.service.database import Database, Delivery, Video, Webhook, now
 from lanterne.service.settings import Settings
 
@@ -94,6 +94,8 @@ def attempt(database: Database, settings: Settings, delivery_id: str, number: in
                 attempts=number + 1, outcome=outcome, delivered_at=now() if delivered else None, given_up_at=now() if given_up else None
             )
         )
+        ends = {"delivered": delivered, "failed": not delivered, "given_up": given_up}
+        metrics.count(session, {("webhooks", name): 1 for name, happened in ends.items() if happened})
     return None if delivered or given_up else delay
 
 

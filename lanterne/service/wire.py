@@ -4,8 +4,10 @@ The official Python SDK always sends multipart, Node's flattens objects into fie
 fields arrive as strings. All of it becomes one nested dict, which a schema then reads.
 """
 
+import asyncio
 import json
 import re
+import time
 from contextlib import suppress
 from io import BytesIO
 from typing import Annotated, Any, Literal, TypeVar
@@ -19,6 +21,7 @@ from lanterne.service.errors import APIError, invalid
 
 MAX_FIELDS, MAX_FILES, MAX_DEPTH = 200, 4, 4
 MAX_FIELD_BYTES = 22 * 2**20  # a data URL may have 20,971,520 characters
+SLOWEST_SECONDS, SLOWEST_RATE = 30, 4096  # a body may take so long, and a second more for every so many bytes that have come
 _NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
 
 
@@ -33,6 +36,9 @@ async def read_body(request: Request, max_bytes: int) -> dict[str, Any]:
         data = await request.body()
     except ClientDisconnect:
         raise APIError(400, "client_left", "The connection closed before the body was whole.") from None
+    except OSError as error:  # a form's files wait in the system's folder for what is temporary
+        said = f"The server has no room for this upload ({error.strerror}); try again later."
+        raise APIError(503, "disk_full", said, retry=True) from None
     except HTTPException as error:  # starlette's, for a form that its parser refuses
         raise invalid(f"The form cannot be read: {error.detail.rstrip('.')}; send multipart/form-data with its boundary.") from None
     if not data.strip():
@@ -55,11 +61,16 @@ def _limited(request: Request, max_bytes: int):
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length) > max_bytes:
         raise too_large
-    received = 0
+    received, began = 0, time.monotonic()
 
     async def receive():
         nonlocal received
-        message = await request.receive()
+        try:
+            async with asyncio.timeout(began + SLOWEST_SECONDS + received / SLOWEST_RATE - time.monotonic()):
+                message = await request.receive()
+        except TimeoutError:
+            said = f"The body comes at less than {SLOWEST_RATE} bytes a second; send it faster, or a smaller file."
+            raise APIError(408, "too_slow", said, headers={"connection": "close"}) from None
         received += len(message.get("body", b""))
         if received > max_bytes:
             raise too_large
@@ -148,8 +159,8 @@ def _truth(value: Any) -> Any:
 
 
 def _seconds(value: Any) -> Any:
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
+    if (isinstance(value, int) and not isinstance(value, bool)) or (isinstance(value, float) and value.is_integer()):
+        value = str(int(value))  # in JSON, 4.0 is a whole number, too
     if isinstance(value, str) and not re.fullmatch(r"[1-9][0-9]{0,3}", value):
         raise ValueError('give a whole number of seconds as a string, such as "4"')
     return value

@@ -43,6 +43,8 @@ def test_keys_from_making_to_revoking(lanterne):
     assert lanterne("keys", "revoke", listed.split()[0]).returncode == 0
     assert "revoked" in lanterne("keys", "list").stdout
     assert lanterne("keys", "create", "--name", "x", "--scope", "all").stderr.startswith("Error: There is no scope 'all'")
+    lanterne("keys", "create", "--name", "limited", "--videos", "5", "--seconds", "60", "--period", "7")
+    assert "0 of 5 videos and 0 of 60 seconds in 7 days" in lanterne("keys", "list").stdout
 
 
 def test_doctor_finds_what_is_wrong(lanterne, home, tmp_path):

@@ -23,8 +23,8 @@ def test_these_are_not_asked(url):
 
 def test_a_public_address_is_where_the_connection_goes():
     where = place("https://93.184.215.14:8443/a/b?c=d", Settings())
-    assert (where.address, where.port, where.target, where.scheme) == ("93.184.215.14", 8443, "/a/b?c=d", "https")
+    assert (where.addresses, where.port, where.target, where.scheme) == (("93.184.215.14",), 8443, "/a/b?c=d", "https")
 
 
 def test_a_setting_lets_private_addresses_in():
-    assert place("http://127.0.0.1:9/x", Settings(webhooks_to_private=True)).address == "127.0.0.1"
+    assert place("http://127.0.0.1:9/x", Settings(webhooks_to_private=True)).addresses == ("127.0.0.1",)

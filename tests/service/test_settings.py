@@ -1,5 +1,7 @@
 """Settings: from the environment, from a file, and refused with a sentence."""
 
+from pathlib import Path
+
 import pytest
 
 from lanterne.service.settings import Settings, SettingsError
@@ -27,3 +29,16 @@ def test_a_wrong_setting_is_a_sentence(monkeypatch, name, value):
     monkeypatch.setenv(f"LANTERNE_{name}", value)
     with pytest.raises(SettingsError, match=name.lower()):
         Settings.load()
+
+
+def rows():
+    """The table of docs/operations.md: each setting, what it is by default, and what it does."""
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default is None else ", ".join(field.default) if isinstance(field.default, dict) else str(field.default)
+        yield f"| `{name}` | {default} | {field.description} |"
+
+
+def test_the_operators_page_has_every_setting():
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+    table = page.partition("## Settings")[2].partition("\n## ")[0]
+    assert [line for line in table.splitlines() if line.startswith("| `")] == list(rows())
