@@ -30,7 +30,7 @@ class Takedown(Base):
 
     __tablename__ = "takedowns"
     request_id: Mapped[str] = mapped_column(ForeignKey("releases.request_id"), primary_key=True)
-    by: Mapped[str]
+    taken_by: Mapped[str]
     ground: Mapped[str | None]
     explanation: Mapped[str]
     taken_at: Mapped[int]
@@ -67,7 +67,7 @@ def take_down(session: Session, by: Actor, request_id: str, ground: str | None =
     if not artist:
         check_ground(policy, ground)
     made = Takedown(
-        request_id=request_id, by=by.person_id, ground=ground, explanation=text(explanation, "explanation", 4000, needed=not artist),
+        request_id=request_id, taken_by=by.person_id, ground=ground, explanation=text(explanation, "explanation", 4000, needed=not artist),
         taken_at=now(),
     )
     session.add(made)

@@ -61,7 +61,8 @@ class Request(Base):
     requested_at: Mapped[int]
     due_at: Mapped[int]
     __table_args__ = (
-        UniqueConstraint("artist_id", "sha256", name="release_request_once"), UniqueConstraint("id", "artist_id", name="release_request_of"),
+        UniqueConstraint("artist_id", "sha256", name="release_request_once"),
+        UniqueConstraint("id", "artist_id", name="release_request_of"),
         UniqueConstraint("id", "sha256", name="release_request_bytes"),
     )
 
@@ -295,7 +296,8 @@ def look(
 
 def check_ground(policy: Policy, ground: str | None) -> None:
     if ground not in policy.grounds:
-        raise ReviewError(f"The ground {ground!r} is not in version {policy.version} of the policy; give one of {', '.join(policy.grounds)}.")
+        known = ", ".join(policy.grounds)
+        raise ReviewError(f"The ground {ground!r} is not in version {policy.version} of the policy; give one of {known}.")
 
 
 def _may_look(file: File, reviewer: str) -> bool:

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
-from lanterne.programme import audit, ledger, pay, payouts, statements
+from lanterne.programme import audit, ledger, pay, payouts, release, review, statements
 from lanterne.service.database import Database
 
 
@@ -77,6 +77,6 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
-    for module in (audit, ledger, pay, payouts, statements):
+    for module in (audit, ledger, pay, payouts, release, review, statements):
         monkeypatch.setattr(module, "now", clock)
     return clock

@@ -78,7 +78,10 @@ def upgrade():
         sa.Column("due_at", sa.Integer(), nullable=False),
     )
     append_only("review_appeals", ["request_id"], "request_id, opened_at, due_at")
-    guard("review_appeals", "words", "UPDATE OF words", "an appeal can be erased and not changed", "NEW.words <> '' AND NEW.words <> OLD.words")
+    guard(
+        "review_appeals", "words", "UPDATE OF words", "an appeal can be erased and not changed",
+        "NEW.words <> '' AND NEW.words <> OLD.words",
+    )
 
     def said(stage, verdict):
         return f"EXISTS (SELECT 1 FROM review_looks WHERE request_id = NEW.request_id AND stage = '{stage}' AND verdict = '{verdict}')"
@@ -115,7 +118,7 @@ def upgrade():
     op.create_table(
         "takedowns",
         sa.Column("request_id", sa.String(), sa.ForeignKey("releases.request_id"), primary_key=True),
-        sa.Column("by", sa.String(), nullable=False),
+        sa.Column("taken_by", sa.String(), nullable=False),
         sa.Column("ground", sa.String()),
         sa.Column("explanation", sa.String(), nullable=False),
         sa.Column("taken_at", sa.Integer(), nullable=False),
