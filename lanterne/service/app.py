@@ -162,6 +162,7 @@ async def events(
     last: Annotated[str | None, Header(alias="Last-Event-ID", description="Go on after the event of this id.")] = None,
 ):
     """What happens to a video, as server-sent events: queued, in_progress, progress, chunk (with a preview), completed, failed."""
+    request.app.state.feed.make_room(caller)
     await asyncio.to_thread(videos.get, house, caller, video_id)
     after = int(last) if last and last.isascii() and last.isdecimal() and len(last) < 18 else 0
     stream = request.app.state.feed.listen(caller, video_id, after)

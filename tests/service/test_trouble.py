@@ -621,6 +621,32 @@ def test_the_connection_goes_to_the_address_that_was_looked_at(monkeypatch):
     assert connected == [("93.184.215.14", 443)]
 
 
+def test_addresses_that_hang_do_not_hold_up_other_requests(monkeypatch):
+    monkeypatch.setattr(outside, "_fetches", threading.BoundedSemaphore(2))
+    goes_on, server = threading.Event(), Answering(lambda _: [goes_on.wait(60) and b"HTTP/1.1 404 Not Found\r\n\r\n"])
+    with ThreadPoolExecutor(2) as pool:
+        hanging = [pool.submit(outside.fetch, server.url, Settings(webhooks_to_private=True), "image_url") for _ in range(2)]
+        until(lambda: outside._fetches._value == 0)
+        with pytest.raises(APIError, match="Too many pictures") as refused:
+            outside.fetch(server.url, Settings(webhooks_to_private=True), "image_url")
+        goes_on.set()
+    assert refused.value.status == 429 and all(fetch.exception().status == 400 for fetch in hanging)
+    assert outside._fetches._value == 2
+
+
+def test_an_owner_cannot_open_streams_without_end(bare, monkeypatch):
+    from lanterne.service import events
+
+    monkeypatch.setattr(events, "_STREAMS", 1)
+    caller = keys.Caller("key_a", "me", ("videos:read",), "hash")
+    feed = events.Feed(bare.database, waits.Outlook(bare.database))
+    feed.make_room(caller)
+    feed._listeners["video_a"].add(events._Listener(caller, "video_a"))
+    feed.make_room(keys.Caller("key_b", "other", ("videos:read",), "hash"))
+    with pytest.raises(APIError, match="may have 1"):
+        feed.make_room(caller)
+
+
 def test_everything_that_was_taken_in_is_still_there(bare):
     """After all of the above: the list is read to its end, and every row of it answers."""
     with bare.http(bare.key) as http:
