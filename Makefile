@@ -9,11 +9,12 @@ OUT ?= lanterne-output/video.mp4
 SIZE ?= nano
 MINUTES ?= 60
 
-.PHONY: help video serve test train evaluate bench world clean
+.PHONY: help video serve test drills train evaluate bench world clean
 help:
 	@echo 'make video PROMPT="…"      write $(OUT) from a prompt (sets everything up the first time)'
 	@echo 'make serve                 serve the Videos API on this machine'
 	@echo 'make test                  run the tests'
+	@echo 'make drills                run the long tests, which take many minutes'
 	@echo 'make train SIZE=nano MINUTES=60   render data and train the embedded model again'
 	@echo 'make evaluate              measure the committed weights and rewrite docs/model-card.md'
 	@echo 'make bench                 run the benchmarks and rewrite docs/performance.md'
@@ -52,6 +53,9 @@ serve: $(VENV)/.installed-serve
 
 test: $(VENV)/.installed-all $(VENV)/.installed-sdks
 	$(BIN)/python -m pytest
+
+drills: $(VENV)/.installed-all
+	LANTERNE_STEPS=10000 $(BIN)/python -m pytest -s tests/programme/test_pay_machine.py
 
 train: $(VENV)/.installed-all
 	$(BIN)/lanterne train all --size $(SIZE) --minutes $(MINUTES)

@@ -45,7 +45,7 @@ def _sample_latents(
     for start, stop in chunk_spans(latent_frames_for(num_frames)):
         standing = torch.cat([places_of(motion, cache, start, stop, 9, 16) for _, motion in told] * 2)
 
-        def velocity(x, sigma):
+        def velocity(x, sigma, start=start, standing=standing):
             v = model.forward_chunk(doubled(x), torch.tensor([sigma * TIMESTEPS]), text, cache, standing).float()
             v = guided(v[:count], v[count:], guidance_at(start, guidance))
             return v + JOIN / sigma * jump_of(x - sigma * v, chunks[-1][:, :, -1]) if chunks else v

@@ -66,7 +66,8 @@ class KeyValueCache:
 
     The first chunk stays (the sink of Xiao et al. 2023: where the scene was set up), and the latest `window` others. Keys are kept
     without rotary positions and rotated by their place in the window, so no position occurs that training has not seen, however
-    long the video and wherever its camera went. The rotated keys are kept with room behind them for the current chunk's, which changes at every step.
+    long the video and wherever its camera went. The rotated keys are kept with room behind them for the current chunk's, which changes at
+    every step.
     """
 
     def __init__(self, num_layers: int, window: int):

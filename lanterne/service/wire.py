@@ -159,8 +159,8 @@ def _truth(value: Any) -> Any:
 
 
 def _seconds(value: Any) -> Any:
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
+    if (isinstance(value, int) and not isinstance(value, bool)) or (isinstance(value, float) and value.is_integer()):
+        value = str(int(value))  # in JSON, 4.0 is a whole number, too
     if isinstance(value, str) and not re.fullmatch(r"[1-9][0-9]{0,3}", value):
         raise ValueError('give a whole number of seconds as a string, such as "4"')
     return value

@@ -33,9 +33,12 @@ database = "none"
 # A third of the ids are of finished videos; chance and the answers to other requests give the rest.
 [dictionaries.finished]
 values = {finished}
+[dictionaries.first]
+values = [0]
 
 [parameters]
 "path.id" = {{ dictionary = "finished", probability = 0.33 }}
+"path.number" = {{ dictionary = "first", probability = 0.5 }}
 
 # 400 is let pass here because refuses_only_for_what_no_schema_says looks at each of them more strictly.
 [checks.positive_data_acceptance]

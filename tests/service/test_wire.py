@@ -34,7 +34,7 @@ def test_strings_of_a_form_are_read_as_what_they_mean():
     form = [("prompt", "a"), ("seconds", "8"), ("seed", "5"), ("guidance_scale", "7.5"), ("num_inference_steps", "3")]
     asked = wire.read(wire.Create, wire.nested(form))
     assert (asked.seconds, asked.seed, asked.guidance_scale, asked.num_inference_steps) == ("8", 5, 7.5, 3)
-    assert wire.read(wire.Create, {"prompt": "a", "seconds": 8}).seconds == "8"
+    assert [wire.read(wire.Create, {"prompt": "a", "seconds": seconds}).seconds for seconds in (8, 8.0)] == ["8", "8"]
     assert wire.read(wire.Cancel, wire.nested([("keep", "true")])).keep is True
     assert wire.read(wire.Create, {"prompt": "a"}).size == "720x1280"
 
