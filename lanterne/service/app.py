@@ -186,6 +186,7 @@ def create_character(house: House, caller: Writer, fields: Fields):
 
 
 def get_character(house: House, caller: Reader, character_id: VideoId):
+    """A character that was kept."""
     return _character(videos.get_character(house, caller, character_id))
 
 
@@ -257,7 +258,7 @@ def _character(character) -> wire.Character:
 
 def build(settings: Settings):
     """The ASGI application. The databases must be there; see server.prepare."""
-    app = FastAPI(title="Lanterne", version=__version__, description="The Videos API. See docs/api.md.", docs_url=None, redoc_url=None)
+    app = FastAPI(title="Lanterne", version=__version__, description=openapi.WELCOME, docs_url=None, redoc_url=None)
     deployment, state = Deployment.of(settings), app.state
     state.deployment, state.queue = deployment, Queue(settings.jobs_database)
     state.reader, state.keyring = database.Reader(deployment.database), keys.Keyring(deployment.database, keys.server_secret())
@@ -268,6 +269,7 @@ def build(settings: Settings):
         app.add_api_route(
             path, endpoint, methods=[method], name=name, operation_id=name, response_model=answer, openapi_extra=openapi.extra(name),
             response_class=JSONResponse if answer else Response, responses=openapi.responses(path),
+            summary=openapi.summary(endpoint), tags=[openapi.tag(path)],
         )
         if endpoint is content:
             app.add_api_route(path, endpoint, methods=["HEAD"], include_in_schema=False)
