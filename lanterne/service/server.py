@@ -13,6 +13,7 @@ from lanterne.errors import LanterneError
 from lanterne.paths import home
 from lanterne.service import keys, queue
 from lanterne.service.database import Database
+from lanterne.service.deployment import store_of
 from lanterne.service.settings import Settings
 
 _log = logging.getLogger("lanterne.server")
@@ -27,6 +28,7 @@ def serve(settings: Settings, with_worker: bool = True) -> None:
     from lanterne.service.protocol import Protocol, Web
 
     database = prepare(settings)
+    store_of(settings).check()
     listener = _listen(settings)
     config = uvicorn.Config(
         app.build(settings), http=Protocol, ws="none", loop="uvloop", log_config=None, access_log=False, server_header=False,
