@@ -44,7 +44,7 @@ class Settings(BaseSettings):
     max_upload_bytes: int = Field(256 * 2**20, ge=2**20, description="The largest body of a request.")
     queued_per_owner: int = Field(20, ge=1, description="Videos that an owner may have waiting and running at once.")
     running_per_owner: int = Field(1, ge=1, description="Of these, how many run at once where there are workers enough.")
-    keep_days: int | None = Field(None, ge=1, description="Files of finished videos are deleted after so many days; by default never.")
+    keep_days: int | None = Field(None, ge=1, description="Files of finished videos leave after so many days; by default never.")
     disk_budget_bytes: int | None = Field(
         None, ge=2**20, description="Files of finished videos may take so much; the oldest leave first. By default no limit but the disk's."
     )

@@ -11,7 +11,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
 from lanterne import cli
-from lanterne.programme import audit, ledger, pay, payouts, people, statements
+from lanterne.programme import audit, ledger, pay, payouts, people, release, review, statements
 from lanterne.service.database import Database
 
 
@@ -104,6 +104,6 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
-    for module in (audit, ledger, pay, payouts, statements):
+    for module in (audit, ledger, pay, payouts, release, review, statements):
         monkeypatch.setattr(module, "now", clock)
     return clock

@@ -6,7 +6,7 @@ from alembic import op
 from lanterne.service.migrations.guards import append_only, guard, keep
 
 revision = "0020"
-down_revision = "0011"
+down_revision = "0012"
 
 
 def upgrade():
