@@ -76,6 +76,7 @@ def generate(
         str | None, typer.Option(help='Finish an interrupted run: its name, or "last".', show_default=False)
     ] = None,
     weights: Annotated[Path | None, typer.Option(help="Another weights file than the embedded one.", show_default=False)] = None,
+    mark: Annotated[bool, typer.Option("--mark", help='Show "made with AI" in a corner.')] = False,
     preview: Annotated[Path | None, typer.Option(help="Keep a rough picture of the work in this PNG.", show_default=False)] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print the summary as JSON; progress goes to standard error.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary, errors only.")] = False,
@@ -100,7 +101,7 @@ def generate(
     }
     width, height = _size_of(size, aspect)
     given = {"image": image, "continue": continue_, "edit": edit}
-    order = Order.of(chosen | {"width": width, "height": height}, given, output, weights, again, resume)
+    order = Order.of(chosen | {"width": width, "height": height}, given, output, weights, mark, again, resume)
     fulfil(order, preview=preview, as_json=json_, quiet=quiet)
 
 
@@ -125,6 +126,7 @@ def _needs(extra: str, error: ImportError) -> LanterneError:
 
 _SERVICE = "lanterne.service.commands"
 _PROGRAMME = "lanterne.service.pay_commands"
+_ACCESS = "lanterne.service.access_commands"
 _LAZY = {  # command: where it is, and the extra that it needs
     "serve": (_SERVICE, "serve_app", "serve"),
     "worker": (_SERVICE, "worker_app", "serve"),
@@ -134,6 +136,9 @@ _LAZY = {  # command: where it is, and the extra that it needs
     "restore": (_SERVICE, "restore_app", "serve"),
     "webhooks": (_SERVICE, "webhooks_app", "serve"),
     "verify": ("lanterne.programme.provenance", "verify_app", "serve"),
+    "people": (_ACCESS, "people_app", "programme"),
+    "cohort": (_ACCESS, "cohort_app", "programme"),
+    "invite": (_ACCESS, "invite_app", "programme"),
     "ledger": (_PROGRAMME, "ledger_app", "programme"),
     "pay": (_PROGRAMME, "pay_app", "programme"),
     "audit": (_PROGRAMME, "audit_app", "programme"),
