@@ -9,11 +9,12 @@ OUT ?= lanterne-output/video.mp4
 SIZE ?= nano
 MINUTES ?= 60
 
-.PHONY: help video serve test train evaluate bench world clean
+.PHONY: help video serve test drills drill-kills drill-fuzz drill-networks train evaluate bench world clean
 help:
 	@echo 'make video PROMPT="…"      write $(OUT) from a prompt (sets everything up the first time)'
 	@echo 'make serve                 serve the Videos API on this machine'
 	@echo 'make test                  run the tests'
+	@echo 'make drills                kill processes, fuzz the API, cut machines off: the long form of the tests'
 	@echo 'make train SIZE=nano MINUTES=60   render data and train the embedded model again'
 	@echo 'make evaluate              measure the committed weights and rewrite docs/model-card.md'
 	@echo 'make bench                 run the benchmarks and rewrite docs/performance.md'
@@ -52,6 +53,19 @@ serve: $(VENV)/.installed-serve
 
 test: $(VENV)/.installed-all $(VENV)/.installed-sdks
 	$(BIN)/python -m pytest
+
+# Long forms of what the tests do in short; docs/reliability.md has what they gave. `make -k drills` goes on after one that fails. The
+# last needs root and iproute2.
+drills: drill-kills drill-fuzz drill-networks
+
+drill-kills: $(VENV)/.installed-all
+	LANTERNE_KILLS=50 $(BIN)/python -m pytest -s tests/service/test_jobs.py -k killed
+
+drill-fuzz: $(VENV)/.installed-all
+	LANTERNE_FUZZ=10000 $(BIN)/python -m pytest -s tests/service/test_fuzz.py
+
+drill-networks: $(VENV)/.installed-all
+	LANTERNE_NETWORKS=5 $(BIN)/python -m pytest -s tests/service/test_networks.py
 
 train: $(VENV)/.installed-all
 	$(BIN)/lanterne train all --size $(SIZE) --minutes $(MINUTES)

@@ -32,7 +32,7 @@ class Server:
 
     def lanterne(self, *arguments: str) -> str:
         command = [sys.executable, "-m", "lanterne.cli", *arguments]
-        done = subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
@@ -51,7 +51,7 @@ class Server:
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
-        self.process.communicate(timeout=60)
+        self.process.communicate(timeout=300)
         return self.process.returncode
 
     def kill(self) -> None:
@@ -69,10 +69,10 @@ class Server:
 
     def http(self, key: str | None) -> httpx2.Client:
         headers = {"authorization": f"Bearer {key}"} if key else {}
-        return httpx2.Client(base_url=f"http://127.0.0.1:{self.port}", headers=headers, timeout=60)
+        return httpx2.Client(base_url=f"http://127.0.0.1:{self.port}", headers=headers, timeout=300)
 
 
-def until(happens, seconds: float = 60):
+def until(happens, seconds: float = 300):
     """What `happens` returns once it is true."""
     deadline = time.monotonic() + seconds
     while not (found := happens()):
