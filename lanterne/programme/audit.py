@@ -333,6 +333,14 @@ def opened(session: Session, kind: str) -> Iterator[tuple[int, dict]]:
             yield number, json.loads(data)
 
 
+def told(session: Session, person_id: str | None = None) -> Iterator[tuple[int, int, str, str | None]]:
+    """(number, UTC seconds, kind, data or None where it was erased) of every line, or of those about a person."""
+    rows = select(Line.number, Line.leaf, Opening.data).outerjoin(Opening, Opening.number == Line.number).order_by(Line.number)
+    for number, leaf, data in session.execute(rows if person_id is None else rows.where(Opening.person_id == person_id)):
+        public = json.loads(leaf)
+        yield number, public["at"], public["kind"], data
+
+
 def count(session: Session, kind: str) -> int:
     """Lines of a kind, whether their openings are there or not."""
     return sum(json.loads(leaf)["kind"] == kind for leaf in session.scalars(select(Line.leaf)))

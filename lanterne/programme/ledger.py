@@ -146,8 +146,8 @@ def post(session: Session, key: str, legs: Sequence[Leg], memo: str, reverses: s
     return transaction
 
 
-def reverse(session: Session, transaction_id: str, key: str, reason: str) -> Transaction:
-    """Undo a transaction by its opposite. Raises LedgerError where there is none, where it was reversed, or where it is a reversal."""
+def reverse(session: Session, transaction_id: str, key: str, reason: str, by: str) -> Transaction:
+    """Undo a transaction by its opposite. by: who does. Raises LedgerError where there is none, or where it was, or is, a reversal."""
     audit.take_turn(session)
     found = session.scalar(select(Transaction).where(Transaction.id == transaction_id))
     if found is None:
@@ -156,11 +156,14 @@ def reverse(session: Session, transaction_id: str, key: str, reason: str) -> Tra
         raise LedgerError(f"{transaction_id} is itself a reversal; post what is right instead.")
     if not reason.strip():
         raise LedgerError("A reversal needs a reason; say why.")
-    by = session.scalar(select(Transaction).where(Transaction.reverses == transaction_id))
-    if by is not None and by.key != key:
-        raise LedgerError(f"{transaction_id} was reversed by {by.id} already.")
+    before = session.scalar(select(Transaction).where(Transaction.reverses == transaction_id))
+    if before is not None and before.key != key:
+        raise LedgerError(f"{transaction_id} was reversed by {before.id} already.")
     opposite = [Leg(leg.account, -leg.amount, leg.currency) for leg in legs_of(session, transaction_id)]
-    return post(session, key, opposite, reason, reverses=transaction_id)
+    undone = post(session, key, opposite, reason, reverses=transaction_id)
+    if before is None:
+        audit.append(session, "ledger.reversed", {"id": undone.id, "reverses": transaction_id, "by": person(by)})
+    return undone
 
 
 def legs_of(session: Session, transaction_id: str) -> list[Leg]:

@@ -45,6 +45,9 @@ class Settings(BaseSettings):
     grace_seconds: int = Field(30, ge=1, description="What is being downloaded or uploaded when the server ends may take so long.")
     log_format: Literal["text", "json"] = Field("text", description="json: every line an object, for programs that collect logs.")
     log_prompts: bool = Field(False, description="Write prompts into the log. They are what people thought and meant: leave it off.")
+    payer_name: str | None = Field(None, description="Who pays artists, as it stands on their bank's statements.")
+    payer_iban: str | None = Field(None, description="The account that artists are paid from.")
+    payer_bic: str | None = Field(None, description="Its bank's BIC, where the IBAN does not tell it.")
     webhooks_to_private: bool = Field(False, description="Let webhooks and image addresses reach private networks.")
 
     @classmethod

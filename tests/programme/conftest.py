@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
+from lanterne.programme import audit, ledger, pay, payouts, statements
 from lanterne.service.database import Database
 
 
@@ -58,3 +59,24 @@ def postgres(postgres_server):
 @pytest.fixture(params=["sqlite", "postgres"])
 def either(request):
     return request.getfixturevalue({"sqlite": "database", "postgres": "postgres"}[request.param])
+
+
+class Clock:
+    """UTC seconds that stand still until they are moved."""
+
+    def __init__(self):
+        self.at = 1_790_000_000  # a Monday in September 2026
+
+    def __call__(self) -> int:
+        return self.at
+
+    def pass_days(self, days: float) -> None:
+        self.at += int(days * 86400)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    for module in (audit, ledger, pay, payouts, statements):
+        monkeypatch.setattr(module, "now", clock)
+    return clock

@@ -117,14 +117,14 @@ def test_the_database_itself_keeps_every_row_as_it_was(either):
 def test_a_reversal_undoes_and_is_not_undone(database):
     posted = _post(database)
     with database.session() as session:
-        undone = ledger.reverse(session, posted.id, "r", "entered twice")
-        assert ledger.reverse(session, posted.id, "r", "entered twice").id == undone.id
+        undone = ledger.reverse(session, posted.id, "r", "entered twice", "olga")
+        assert ledger.reverse(session, posted.id, "r", "entered twice", "olga").id == undone.id
         assert ledger.balance(session, "expense:hours") == {}
     for transaction_id, told in ((posted.id, "was reversed"), (undone.id, "itself a reversal"), ("tx_0", "no transaction")):
         with pytest.raises(LedgerError, match=told), database.session() as session:
-            ledger.reverse(session, transaction_id, "s", "why")
+            ledger.reverse(session, transaction_id, "s", "why", "olga")
     with pytest.raises(LedgerError, match="reason"), database.session() as session:
-        ledger.reverse(session, posted.id, "t", " ")
+        ledger.reverse(session, posted.id, "t", " ", "olga")
 
 
 def test_rate_cards_have_versions(database):

@@ -1,0 +1,243 @@
+"""From what is owed to the bank: payees, payouts, and the bank file, which is written out once.
+
+A payout moves all that is owed from the artists' accounts to "in transit" at the moment it is made, so that nothing can be paid twice; the
+bank's answer moves it on (settled) or back (bounced).
+"""
+
+import secrets
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, delete, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from lanterne.programme import audit, exports, ledger
+from lanterne.programme.exports import Payer, Payment
+from lanterne.programme.ledger import BANK, IN_TRANSIT, Account, Leg, Transaction
+from lanterne.programme.pay import Actor, Dispute, Entry, PayError, cases, day_of, text, today
+from lanterne.tables import Base, now
+
+
+class Payee(Base):
+    """Where a person's money goes. Erased on its own."""
+
+    __tablename__ = "payees"
+    person_id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    iban: Mapped[str]
+    changed_at: Mapped[int]
+
+
+class Payout(Base):
+    """file: the bank file as it was made, kept as bookkeeping must be. exported_at: when it was first written out."""
+
+    __tablename__ = "payouts"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(unique=True)
+    currency: Mapped[str]
+    day: Mapped[str]  # on which the bank is to pay
+    made_by: Mapped[str]
+    made_at: Mapped[int]
+    file: Mapped[str]
+    exported_by: Mapped[str | None]
+    exported_at: Mapped[int | None]
+    copies: Mapped[int]
+
+
+class PayoutLine(Base):
+    """One person's part of a payout."""
+
+    __tablename__ = "payout_lines"
+    payout_id: Mapped[str] = mapped_column(ForeignKey("payouts.id"), primary_key=True)
+    person_id: Mapped[str] = mapped_column(primary_key=True)
+    amount: Mapped[int] = mapped_column(BigInteger)
+    currency: Mapped[str]
+    transaction_id: Mapped[str] = mapped_column(ForeignKey("transactions.id"), unique=True)
+    __table_args__ = (CheckConstraint("amount > 0", name="payout_amount"),)
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Somebody who is owed money and was not paid, and why."""
+
+    person_id: str
+    amount: int
+    why: str
+
+
+def set_payee(session: Session, by: Actor, person_id: str, name: str, iban: str) -> Payee:
+    """Where to pay a person; they say so themselves, or an operator does. Raises PayError for an IBAN that cannot be."""
+    by.require_sight_of(ledger.person(person_id))
+    audit.take_turn(session)
+    name, iban = text(name, "name", 70, needed=True), exports.checked_iban(iban)
+    exports.sepa_text(name, "name")
+    payee = session.merge(Payee(person_id=person_id, name=name, iban=iban, changed_at=now()))
+    session.flush()
+    audit.append(session, "pay.payee", {"person": person_id, "name": name, "iban": iban, "by": by.person_id}, person_id)
+    return payee
+
+
+def make(
+    session: Session, by: Actor, payer: Payer, currency: str = "EUR", day: str | None = None, key: str | None = None
+) -> tuple[Payout, list[LeftOut]]:
+    """Pay everybody all that they are owed in a currency. day: on which the bank pays, tomorrow by default. The same key gives the same
+    payout. Raises PayError where nobody can be paid."""
+    audit.take_turn(session)
+    by.require_operator()
+    key = secrets.token_hex(8) if key is None else text(key, "key", 200, needed=True)
+    if found := session.scalar(select(Payout).where(Payout.key == key)):
+        return found, []
+    if currency != "EUR":
+        raise PayError(f"A SEPA file pays in EUR and not in {currency}; pay it by other means.")
+    execution = _execution(day)
+    payout_id, payments, lines, left_out = f"payout_{secrets.token_hex(8)}", [], [], []
+    for account, owed_in, balance in ledger.balances(session):
+        person_id = session.get(Account, account).person_id
+        if person_id is None or owed_in != currency or balance >= 0:
+            continue
+        payee = session.get(Payee, person_id)
+        if payee is None:
+            left_out.append(LeftOut(person_id, -balance, "there is no IBAN for them; `lanterne pay payee` sets it"))
+            continue
+        legs = [Leg(account, -balance, currency), Leg(ledger.open_account(session, IN_TRANSIT), balance, currency)]
+        posted = ledger.post(session, f"{payout_id}:{person_id}", legs, f"Payout {payout_id}")
+        payments.append(Payment(payee.name, payee.iban, -balance, f"Lanterne {payout_id}", posted.id))
+        lines.append(
+            PayoutLine(payout_id=payout_id, person_id=person_id, amount=-balance, currency=currency, transaction_id=posted.id)
+        )
+    if not lines:
+        why = f": {'; '.join(f'{left.person_id}: {left.why}' for left in left_out)}" if left_out else ""
+        raise PayError(f"Nobody can be paid in {currency}{why or '; nothing is owed'}.")
+    payout = Payout(
+        id=payout_id, key=key, currency=currency, day=execution.isoformat(), made_by=by.person_id, made_at=now(),
+        file=exports.bank_file(payer, payments, execution), exported_by=None, exported_at=None, copies=0,
+    )
+    session.add(payout)
+    session.flush()
+    session.add_all(lines)
+    session.flush()
+    for line in lines:
+        told = {"payout": payout_id, "person": line.person_id, "amount": line.amount, "currency": currency, "by": by.person_id}
+        audit.append(session, "pay.paid_out", told, line.person_id)
+    return payout, left_out
+
+
+def _execution(day: str | None) -> date:
+    if day is None:
+        return today() + timedelta(1)
+    try:
+        found = date.fromisoformat(day)
+    except (ValueError, TypeError):
+        raise PayError(f"The day {str(day)[:80]!r} cannot be read; give one such as {today()}.") from None
+    if not today() <= found <= today() + timedelta(90):
+        raise PayError(f"The bank cannot pay on {day}; give a day from today to 90 days from now.")
+    return found
+
+
+def export(session: Session, by: Actor, payout_id: str, copy: bool = False) -> tuple[str, str]:
+    """(name, content) of the bank file. It is given out once; after that only as a copy that says so, with the same message id, by which
+    banks refuse what they have had. Raises PayError for a second one that was not asked for as a copy."""
+    audit.take_turn(session)
+    by.require_operator()
+    payout = _payout(session, payout_id)
+    if payout.exported_at is None:
+        if copy:
+            raise PayError(f"The file of {payout_id} was not exported yet; export it first, then copies can be made.")
+        session.execute(update(Payout).where(Payout.id == payout_id).values(exported_at=now(), exported_by=by.person_id))
+        audit.append(session, "pay.exported", {"payout": payout_id, "by": by.person_id})
+        return f"{payout_id}.xml", payout.file
+    when = f"on {day_of(payout.exported_at)} by {payout.exported_by}"
+    if not copy:
+        raise PayError(f"The file of {payout_id} was exported {when}; if the bank has not had it, ask for a copy with --copy.")
+    number = payout.copies + 1
+    session.execute(update(Payout).where(Payout.id == payout_id).values(copies=number))
+    audit.append(session, "pay.copied", {"payout": payout_id, "copy": number, "by": by.person_id})
+    head, _, rest = payout.file.partition("\n")
+    return f"{payout_id}-copy-{number}.xml", f"{head}\n<!-- Copy {number}. The original was exported {when}. -->\n{rest}"
+
+
+def settle(session: Session, by: Actor, payout_id: str) -> int:
+    """The bank has paid: all that did not bounce leaves "in transit". Returns how many were settled now. Raises PayError."""
+    audit.take_turn(session)
+    by.require_operator()
+    if _payout(session, payout_id).exported_at is None:
+        raise PayError(f"The file of {payout_id} was not exported yet, so the bank cannot have paid it; export it first.")
+    count = 0
+    for line in session.scalars(select(PayoutLine).where(PayoutLine.payout_id == payout_id)):
+        if state(session, line) == "on its way":
+            legs = [Leg(IN_TRANSIT, line.amount, line.currency), Leg(ledger.open_account(session, BANK), -line.amount, line.currency)]
+            ledger.post(session, _settled_key(line), legs, f"Settled {payout_id}")
+            count += 1
+    return count
+
+
+def bounce(session: Session, by: Actor, payout_id: str, person_id: str, reason: str) -> None:
+    """The bank has sent one person's money back: it is owed again. Raises PayError where there is none, or it came back before."""
+    audit.take_turn(session)
+    by.require_operator()
+    line = session.get(PayoutLine, (payout_id, person_id))
+    if line is None:
+        raise PayError(f"{person_id[:80]!r} was not paid by {payout_id[:80]!r}; `lanterne pay payouts` shows who was.")
+    reason = text(reason, "reason", 500, needed=True)
+    if _reversal(session, line.transaction_id) is not None:
+        raise PayError(f"What {payout_id} paid to {person_id} came back before.")
+    if settled := _settlement(session, line):
+        ledger.reverse(session, settled.id, f"{_settled_key(line)}:back", reason, by.person_id)
+    ledger.reverse(session, line.transaction_id, f"{line.transaction_id}:back", reason, by.person_id)
+    audit.append(session, "pay.bounced", {
+        "payout": payout_id, "person": person_id, "amount": line.amount, "currency": line.currency, "reason": reason, "by": by.person_id,
+    }, person_id)
+
+
+def forget(session: Session, by: Actor, person_id: str) -> int:
+    """Erase a person's IBAN, name and words, and what the audit log's lines about them say. The ledger stays, under their id, and so do
+    bank files, as bookkeeping must. Returns how many lines were emptied. Raises PayError while money is owed or on its way."""
+    by.require_sight_of(person_id)
+    audit.take_turn(session)
+    on_its_way = [
+        line for line in session.scalars(select(PayoutLine).where(PayoutLine.person_id == person_id))
+        if state(session, line) == "on its way"
+    ]
+    if ledger.balance(session, f"liability:payable:{person_id}") or on_its_way:
+        raise PayError(f"{person_id} is still owed money, or some is on its way; pay and settle first, and forget then.")
+    if any(case.waiting for case in cases(session, by, person_id)):
+        raise PayError(f"{person_id} waits for a decision; decide first, and forget then.")
+    session.execute(delete(Payee).where(Payee.person_id == person_id))
+    entries = select(Entry.id).where(Entry.person_id == person_id)
+    session.execute(update(Dispute).where(Dispute.entry_id.in_(entries)).values(statement=""))
+    session.execute(update(Entry).where(Entry.person_id == person_id).values(note=""))
+    return audit.erase(session, person_id)
+
+
+def listed(session: Session, by: Actor) -> list[tuple[Payout, list[PayoutLine]]]:
+    """Every payout with whom it paid. Raises NotYours."""
+    by.require_operator()
+    return [
+        (payout, list(session.scalars(select(PayoutLine).where(PayoutLine.payout_id == payout.id).order_by(PayoutLine.person_id))))
+        for payout in session.scalars(select(Payout).order_by(Payout.made_at, Payout.id))
+    ]
+
+
+def state(session: Session, line: PayoutLine) -> str:
+    if _reversal(session, line.transaction_id) is not None:
+        return "came back"
+    return "on its way" if _settlement(session, line) is None else "paid"
+
+
+def _payout(session: Session, payout_id: str) -> Payout:
+    found = session.scalar(select(Payout).where(Payout.id == payout_id).execution_options(populate_existing=True))
+    if found is None:
+        raise PayError(f"There is no payout {payout_id[:80]!r}; `lanterne pay payouts` shows them.")
+    return found
+
+
+def _settled_key(line: PayoutLine) -> str:
+    return f"{line.transaction_id}:settled"  # it names nobody: the audit log keeps it when somebody is forgotten
+
+
+def _settlement(session: Session, line: PayoutLine) -> Transaction | None:
+    return session.scalar(select(Transaction).where(Transaction.key == _settled_key(line)))
+
+
+def _reversal(session: Session, transaction_id: str) -> Transaction | None:
+    return session.scalar(select(Transaction).where(Transaction.reverses == transaction_id))

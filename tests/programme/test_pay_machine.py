@@ -1,0 +1,224 @@
+"""Whatever people do in whatever order, honest or not, the ledger balances and stays, nobody decides on themselves or is paid twice, and
+nobody sees another's statement. `LANTERNE_STEPS=10000` takes so many steps (`make drills`)."""
+
+import os
+import shutil
+from collections import Counter
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from sqlalchemy import event, text
+from sqlalchemy.exc import DBAPIError
+
+from lanterne.errors import LanterneError
+from lanterne.programme import audit, exports, ledger, pay, payouts, statements
+from lanterne.programme.pay import Actor, NotYours
+from lanterne.service.database import Database
+
+STEPS, EACH = int(os.environ.get("LANTERNE_STEPS", "800")), 50
+PEOPLE = ("ana", "ben", "olga", "otto")  # the last two are operators, who also work
+PAYER = exports.Payer("Studio", "DE02120300000000202051")
+_TAKEN = Counter()  # which steps were really taken, and not refused
+_people = st.sampled_from(PEOPLE)
+_mostly_operators = st.sampled_from(("olga", "otto", "olga", "otto", *PEOPLE))
+_amounts = st.one_of(st.none(), st.integers(1, 5000), st.sampled_from([0, -1, 12.5, float("nan"), 10**30, True]))
+
+_POSTINGS = "SELECT number, transaction_id, account_id, currency, amount FROM postings ORDER BY number"
+_UNBALANCED = """
+SELECT t.id FROM transactions t LEFT JOIN postings p ON p.transaction_id = t.id GROUP BY t.id, p.currency
+HAVING COUNT(p.number) < 2 OR SUM(p.amount) <> 0
+"""
+_EARNED = """
+SELECT person_id, SUM(amount) FROM (
+    SELECT person_id, MAX(accepted) AS amount FROM pay_decisions GROUP BY entry_id, person_id
+    UNION ALL SELECT person_id, amount FROM credits
+) AS earned GROUP BY person_id
+"""
+_PAID = """
+SELECT person_id, SUM(amount) FROM payout_lines
+WHERE transaction_id NOT IN (SELECT reverses FROM transactions WHERE reverses IS NOT NULL) GROUP BY person_id
+"""
+
+
+def actor(person: str) -> Actor:
+    return Actor(person, operator=person in ("olga", "otto"))
+
+
+class Programme(RuleBasedStateMachine):
+    migrated = None  # set by the test
+
+    @initialize()
+    def open(self):
+        self.folder = TemporaryDirectory()
+        shutil.copy(self.migrated, f"{self.folder.name}/service.db")
+        self.database = Database(f"sqlite:///{self.folder.name}/service.db")
+        event.listen(self.database.engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
+        self.seen, self.day, self.counter = [], pay.today().isoformat(), 0
+        with self.database.session() as session:
+            ledger.publish_rate_card(session, "artists", "EUR", {"hours": 3500, "bug": 5000}, "olga")
+            for person in PEOPLE[:3]:
+                payouts.set_payee(session, actor(person), person, person, "DE89370400440532013000")
+
+    def _try(self, name, what):
+        """Whether it was let through; what is refused is refused with a sentence, and leaves nothing."""
+        try:
+            with self.database.session() as session:
+                what(session)
+        except LanterneError as refused:
+            assert str(refused).endswith(".") and len(str(refused)) < 1000
+            return False
+        _TAKEN[name] += 1
+        return True
+
+    def _entry(self, number, which=lambda case: True):
+        with self.database.session() as session:
+            cases = pay.cases(session, actor("olga"))
+        cases = [case for case in cases if which(case)] or cases
+        return cases[number % len(cases)] if cases else None
+
+    @rule(person=_people, hours=st.sampled_from([1, "2:20", 0.5, 24, 25, -1, float("nan"), float("inf")]))
+    def claim_hours(self, person, hours):
+        self._try("hours", lambda session: pay.claim(session, actor(person), "hours", self.day, hours=hours))
+
+    @rule(person=_people, subject=st.integers(0, 5), again=st.booleans())
+    def claim_bug(self, person, subject, again):
+        key = f"{person}{subject}" if again else None
+        self._try("bug", lambda session: pay.claim(session, actor(person), "bug", self.day, subject=str(subject), key=key))
+
+    @rule(number=st.integers(0, 99), by=_mostly_operators, accepted=_amounts, reason=st.sampled_from(["", " ", "known before"]))
+    def decide(self, number, by, accepted, reason):
+        if (case := self._entry(number, lambda case: case.waiting)) is None:
+            return
+        if self._try("decide", lambda session: pay.decide(session, actor(by), case.entry.id, accepted, reason)):
+            assert by != case.entry.person_id and by in ("olga", "otto") and case.waiting
+            assert by not in [decision.decider for decision in case.decisions]
+            assert accepted is None or accepted == case.entry.claimed or reason.strip()
+
+    @rule(number=st.integers(0, 99), by=_people)
+    def dispute(self, number, by):
+        case = self._entry(number, lambda case: case.entry.person_id == by and case.decisions and case.accepted < case.entry.claimed)
+        if case and self._try("dispute", lambda session: pay.dispute(session, actor(by), case.entry.id, "no")):
+            assert by == case.entry.person_id and case.accepted < case.entry.claimed
+
+    @rule(by=_mostly_operators, person=_people, deadline=st.integers(0, 5), amount=_amounts, late=st.integers(-1, 1))
+    def credit(self, by, person, deadline, amount, late):
+        def what(session):
+            pay.credit(session, actor(by), person, f"review:{deadline}", amount, "EUR", "late", 100, 100 + late)
+
+        if self._try("credit", what):
+            assert by != person and late > 0
+
+    @rule(by=_mostly_operators, again=st.booleans())
+    def pay_out(self, by, again):
+        before = self._owed()
+        self.counter += not again
+        made = []
+        if self._try("pay out", lambda session: made.append(payouts.make(session, actor(by), PAYER, key=str(self.counter)))):
+            [(payout, left_out)] = made
+            with self.database.session() as session:
+                lines = next(lines for found, lines in payouts.listed(session, actor("olga")) if found.id == payout.id)
+            if before != self._owed():  # it was made now, and not found again by its key
+                assert {line.person_id: line.amount for line in lines} | {left.person_id: left.amount for left in left_out} == before
+
+    @rule(number=st.integers(0, 9), by=_mostly_operators, copy=st.booleans())
+    def export(self, number, by, copy):
+        if payout := self._payout(number):
+            exported = payout.exported_at is not None
+            if self._try("export", lambda session: payouts.export(session, actor(by), payout.id, copy)):
+                assert exported == copy
+
+    @rule(number=st.integers(0, 9), by=_mostly_operators)
+    def settle(self, number, by):
+        if payout := self._payout(number):
+            self._try("settle", lambda session: payouts.settle(session, actor(by), payout.id))
+
+    @rule(number=st.integers(0, 9), by=_mostly_operators, person=_people)
+    def bounce(self, number, by, person):
+        if payout := self._payout(number):
+            self._try("bounce", lambda session: payouts.bounce(session, actor(by), payout.id, person, "closed"))
+
+    @rule(statement=st.sampled_from([
+        "UPDATE postings SET amount = amount * 2", "DELETE FROM postings", "UPDATE transactions SET memo = ''", "DELETE FROM transactions",
+        "UPDATE pay_decisions SET accepted = claimed", "DELETE FROM credits", "UPDATE work_entries SET claimed = claimed + 1",
+        "UPDATE payouts SET file = ''", "DELETE FROM audit_log", "UPDATE payout_lines SET amount = 1",
+        "INSERT INTO transactions (id, key, memo, created_at) VALUES ('x', 'x', 'x', 0)",
+        "INSERT INTO postings (transaction_id, account_id, currency, amount) "
+        "SELECT transaction_id, account_id, currency, amount FROM postings",
+    ]))
+    def go_behind(self, statement):
+        """Straight to the database: refused, or there is nothing yet that it could change."""
+        try:
+            with self.database.engine.begin() as connection:
+                assert not connection.execute(text(statement)).rowcount
+        except DBAPIError:
+            _TAKEN["behind"] += 1
+
+    @rule(person=_people, by=_people)
+    def look(self, person, by):
+        with self.database.session() as session:
+            if not actor(by).operator and by != person:
+                for ask in (statements.of, pay.cases, pay.owed, pay.arrears):
+                    with pytest.raises(NotYours):
+                        ask(session, actor(by), person)
+            else:
+                for told in statements.of(session, actor(by), person):
+                    statements.checked(session, told)
+
+    @precondition(lambda self: self.counter)
+    @rule(person=_people)
+    def forget(self, person):
+        self._try("forget", lambda session: payouts.forget(session, actor(person), person))
+
+    def _owed(self):
+        with self.database.session() as session:
+            owed = {person: pay.owed(session, actor("olga"), person).get("EUR", 0) for person in PEOPLE}
+        return {person: amount for person, amount in owed.items() if amount}
+
+    def _payout(self, number):
+        with self.database.session() as session:
+            made = payouts.listed(session, actor("olga"))
+        return made[number % len(made)][0] if made else None
+
+    @invariant()
+    def holds(self):
+        if not hasattr(self, "database"):
+            return
+        _TAKEN["all"] += 1
+        with self.database.engine.connect() as connection:
+            rows = connection.execute(text(_POSTINGS)).all()
+            bad = connection.execute(text(_UNBALANCED)).all()
+            own = connection.execute(text("SELECT COUNT(*) FROM pay_decisions WHERE decider = person_id")).scalar()
+            earned, paid = (dict(connection.execute(text(query)).all()) for query in (_EARNED, _PAID))
+        assert sum(row.amount for row in rows) == 0 and not bad
+        assert rows[: len(self.seen)] == self.seen
+        assert own == 0
+        assert all(amount <= earned.get(person, 0) for person, amount in paid.items())
+        owed = self._owed()
+        assert all(earned.get(person, 0) == paid.get(person, 0) + owed.get(person, 0) for person in PEOPLE)
+        self.seen = rows
+
+    def teardown(self):
+        if hasattr(self, "database"):
+            with self.database.session() as session:
+                audit.verify(session, audit.Signer().verifier)
+                ledger.check(session)
+            self.database.engine.dispose()
+            self.folder.cleanup()
+
+
+def test_no_order_of_steps_breaks_the_books(migrated):
+    Programme.migrated = migrated
+    _TAKEN.clear()
+    run_state_machine_as_test(Programme, settings=settings(
+        max_examples=STEPS // EACH * 5 // 4, stateful_step_count=EACH, deadline=None, derandomize=STEPS < 10_000,
+        suppress_health_check=list(HealthCheck), database=None, phases=[Phase.generate],  # shrinking so many steps takes many minutes
+    ))
+    needed = {"hours", "bug", "decide", "credit", "pay out", "behind"}
+    if STEPS >= 10_000:
+        print(dict(_TAKEN))
+        assert _TAKEN["all"] >= STEPS
+        needed |= {"dispute", "export", "settle", "bounce", "forget"}
+    assert needed <= set(_TAKEN), f"never taken: {needed - set(_TAKEN)}"

@@ -1,0 +1,172 @@
+"""Payouts: a valid bank file, written once, for exactly what is owed, and never twice."""
+
+import os
+from datetime import date
+
+import pytest
+import sepaxml
+from lxml import etree
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from lanterne.programme import audit, exports, ledger, pay, payouts
+from lanterne.programme.exports import ExportError, Payer, Payment
+from lanterne.programme.pay import Actor, NotYours, PayError
+
+ANA, BEN, OLGA = Actor("ana"), Actor("ben"), Actor("olga", operator=True)
+IBAN, PAYER = "DE89 3704 0044 0532 0130 00", Payer("Studio Lanterne", "DE02120300000000202051")
+_NS = {"p": "urn:iso:std:iso:20022:tech:xsd:pain.001.001.09"}
+
+
+def _valid(file):
+    """By sepaxml's copy of the bank's schema."""
+    folder = os.path.join(os.path.dirname(sepaxml.__file__), "schemas")
+    tree = etree.fromstring(file.encode())
+    etree.XMLSchema(etree.parse(os.path.join(folder, "pain.001.001.09.xsd"))).assertValid(tree)
+    return tree
+
+
+def _owe(session, person, amount, subject, currency="EUR"):
+    pay.credit(session, OLGA, person, subject, amount, currency, "late", 1, 2)
+
+
+@pytest.fixture
+def session(database, clock):
+    with database.session() as session:
+        payouts.set_payee(session, ANA, "ana", "Ana Müller-Łęcka & Söhne", IBAN)
+        _owe(session, "ana", 29167, "a")
+        _owe(session, "ben", 500, "b")
+        yield session
+
+
+def test_the_bank_file_is_valid_and_says_who_gets_what(session):
+    payout, left_out = payouts.make(session, OLGA, PAYER)
+    tree = _valid(payout.file)
+
+    def found(path):
+        return [node.text for node in tree.findall(f".//{path}", _NS)]
+
+    assert found("p:InstdAmt") == ["291.67"] and set(found("p:CtrlSum")) == {"291.67"} and set(found("p:NbOfTxs")) == {"1"}
+    assert found("p:Cdtr/p:Nm") == ["Ana Muller-Lecka Sohne"] and found("p:CdtrAcct//p:IBAN") == [IBAN.replace(" ", "")]
+    assert found("p:Dt") == ["2026-09-22"] and found("p:BICFI") == ["BYLADEM1001"]
+    assert [(left.person_id, left.amount) for left in left_out] == [("ben", 500)] and "IBAN" in left_out[0].why
+
+
+def test_nothing_is_paid_twice(session):
+    payout, _ = payouts.make(session, OLGA, PAYER, key="november")
+    assert pay.owed(session, OLGA, "ana") == {}
+    assert payouts.make(session, OLGA, PAYER, key="november")[0].id == payout.id
+    with pytest.raises(PayError, match="Nobody can be paid in EUR: ben: there is no IBAN"):
+        payouts.make(session, OLGA, PAYER)
+    _owe(session, "ana", 100, "c")
+    second, _ = payouts.make(session, OLGA, PAYER)
+    assert ">1.00<" in second.file and "291.67" not in second.file
+
+
+def test_a_bank_file_is_exported_once_and_a_copy_says_that_it_is_one(session):
+    payout, _ = payouts.make(session, OLGA, PAYER)
+    with pytest.raises(PayError, match="not exported yet"):
+        payouts.export(session, OLGA, payout.id, copy=True)
+    assert payouts.export(session, OLGA, payout.id) == (f"{payout.id}.xml", payout.file)
+    with pytest.raises(PayError, match=r"exported on 2026-09-21 by olga; .* --copy"):
+        payouts.export(session, OLGA, payout.id)
+    for number in (1, 2):
+        name, copy = payouts.export(session, OLGA, payout.id, copy=True)
+        assert name == f"{payout.id}-copy-{number}.xml" and f"<!-- Copy {number}. The original was exported on 2026-09-21" in copy
+        assert [line for line in copy.splitlines() if not line.startswith("<!--")] == payout.file.splitlines()
+        _valid(copy)
+    assert audit.count(session, "pay.exported") == 1 and audit.count(session, "pay.copied") == 2
+
+
+def test_what_the_bank_answers_moves_the_money_on_or_back(session):
+    payouts.set_payee(session, BEN, "ben", "Ben", IBAN)
+    payout, _ = payouts.make(session, OLGA, PAYER)
+    with pytest.raises(PayError, match="not exported yet"):
+        payouts.settle(session, OLGA, payout.id)
+    payouts.export(session, OLGA, payout.id)
+    payouts.bounce(session, OLGA, payout.id, "ben", "account closed")
+    with pytest.raises(PayError, match="came back before"):
+        payouts.bounce(session, OLGA, payout.id, "ben", "again")
+    assert (payouts.settle(session, OLGA, payout.id), payouts.settle(session, OLGA, payout.id)) == (1, 0)
+    assert ledger.balance(session, ledger.BANK) == {"EUR": -29167} and ledger.balance(session, ledger.IN_TRANSIT) == {}
+    assert pay.owed(session, OLGA, "ben") == {"EUR": 500} and pay.owed(session, OLGA, "ana") == {}
+    payouts.bounce(session, OLGA, payout.id, "ana", "recalled")
+    assert ledger.balance(session, ledger.BANK) == {} and pay.owed(session, OLGA, "ana") == {"EUR": 29167}
+    assert [payouts.state(session, line) for line in payouts.listed(session, OLGA)[0][1]] == ["came back", "came back"]
+    with pytest.raises(PayError, match="was not paid"):
+        payouts.bounce(session, OLGA, payout.id, "carl", "x")
+
+
+def test_only_operators_pay_and_everybody_says_where_their_own_money_goes(session):
+    payout, _ = payouts.make(session, OLGA, PAYER)
+    for ask in (lambda: payouts.make(session, ANA, PAYER), lambda: payouts.export(session, ANA, payout.id),
+                lambda: payouts.settle(session, ANA, payout.id), lambda: payouts.bounce(session, ANA, payout.id, "ana", "x"),
+                lambda: payouts.set_payee(session, BEN, "ana", "Ben", IBAN), lambda: payouts.listed(session, ANA),
+                lambda: payouts.forget(session, BEN, "ana")):
+        with pytest.raises(NotYours):
+            ask()
+
+
+@pytest.mark.parametrize(
+    "iban", ["", "DE89370400440532013001", "DE8937040044053201300", "XX00", "US00", "BR1800360305000010009795493C1", None]
+)
+def test_ibans_are_checked(session, iban):
+    with pytest.raises(ExportError, match="IBAN"):
+        payouts.set_payee(session, ANA, "ana", "Ana", iban)
+
+
+def test_what_no_bank_takes_is_a_sentence(session):
+    day = date(2026, 11, 26)
+    good = Payment("Ana", "DE89370400440532013000", 1, "x", "y")
+    for payer, payment, told in [
+        (Payer("", IBAN), good, "bank's letters"), (Payer("Studio", "FR7630006000011234567890189", "no"), good, "not valid"),
+        (Payer("Studio", "GB33BUKB20201555555555"), Payment("Ana", IBAN, 10**12, "x", "y"), "one transfer"),
+        (PAYER, Payment("\N{SNOWMAN}", IBAN, 1, "x", "y"), "Latin letters"),
+    ]:
+        with pytest.raises(ExportError, match=told):
+            exports.bank_file(payer, [payment], day)
+    for wrong in ("2026-09-20", "2027-01-01", "soon"):
+        with pytest.raises(PayError, match="day"):
+            payouts.make(session, OLGA, PAYER, day=wrong)
+    with pytest.raises(PayError, match="USD"):
+        payouts.make(session, OLGA, PAYER, currency="USD")
+    with pytest.raises(PayError, match="no payout"):
+        payouts.export(session, OLGA, "payout_0")
+
+
+def test_the_database_itself_keeps_payouts(either, clock):
+    with either.session() as session:
+        payouts.set_payee(session, ANA, "ana", "Ana", IBAN)
+        _owe(session, "ana", 29167, "a")
+        payout, _ = payouts.make(session, OLGA, PAYER)
+        payouts.export(session, OLGA, payout.id)
+    for statement in (
+        "UPDATE payouts SET file = 'x'", "UPDATE payouts SET exported_at = NULL", "UPDATE payouts SET exported_by = 'x'",
+        "DELETE FROM payouts",
+        "UPDATE payout_lines SET amount = 1", "DELETE FROM payout_lines",
+    ):
+        with pytest.raises(DBAPIError), either.engine.begin() as connection:
+            connection.execute(text(statement))
+
+
+def test_a_person_can_be_forgotten_and_the_books_still_hold(database, session):
+    ledger.publish_rate_card(session, "artists", "EUR", {"bug": 5000}, "olga")
+    entry = pay.claim(session, ANA, "bug", "2026-09-21", subject="17", note="my own words")
+    with pytest.raises(PayError, match="still owed"):
+        payouts.forget(session, ANA, "ana")
+    pay.decide(session, OLGA, entry.id, 100, "Known.")
+    pay.dispute(session, ANA, entry.id, "my own words")
+    payout, _ = payouts.make(session, OLGA, PAYER)
+    payouts.export(session, OLGA, payout.id)
+    with pytest.raises(PayError, match="on its way"):
+        payouts.forget(session, ANA, "ana")
+    payouts.settle(session, OLGA, payout.id)
+    with pytest.raises(PayError, match="waits for a decision"):
+        payouts.forget(session, ANA, "ana")
+    pay.decide(session, Actor("otto", operator=True), entry.id, 100, "Known indeed.")
+    erased = payouts.forget(session, ANA, "ana")
+    assert erased == 10
+    assert audit.verify(session, audit.Signer().verifier)[1] == erased and ledger.check(session) == 5
+    rest = " ".join(str(row) for table in ("work_entries", "pay_disputes", "payees", "audit_openings", "audit_log")
+                    for row in session.execute(text(f"SELECT * FROM {table}")))
+    assert "my own words" not in rest and "DE89" not in rest and "Müller" not in rest
