@@ -76,6 +76,7 @@ def generate(
         str | None, typer.Option(help='Finish an interrupted run: its name, or "last".', show_default=False)
     ] = None,
     weights: Annotated[Path | None, typer.Option(help="Another weights file than the embedded one.", show_default=False)] = None,
+    mark: Annotated[bool, typer.Option("--mark", help='Show "made with AI" in a corner.')] = False,
     preview: Annotated[Path | None, typer.Option(help="Keep a rough picture of the work in this PNG.", show_default=False)] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print the summary as JSON; progress goes to standard error.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary, errors only.")] = False,
@@ -100,7 +101,7 @@ def generate(
     }
     width, height = _size_of(size, aspect)
     given = {"image": image, "continue": continue_, "edit": edit}
-    order = Order.of(chosen | {"width": width, "height": height}, given, output, weights, again, resume)
+    order = Order.of(chosen | {"width": width, "height": height}, given, output, weights, mark, again, resume)
     fulfil(order, preview=preview, as_json=json_, quiet=quiet)
 
 

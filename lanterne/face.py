@@ -30,22 +30,24 @@ class Order:
     given: dict[str, Path]
     output: Path
     weights: Path | None
+    mark: bool = False  # visible
     resumed: bool = False
 
     @classmethod
     def of(
-        cls, chosen: dict, given: dict, output: Path | None, weights: Path | None, again: Path | None, resume: str | None
+        cls, chosen: dict, given: dict, output: Path | None, weights: Path | None, mark: bool, again: Path | None, resume: str | None
     ) -> "Order":
         """From options; None stands for what was not said. Raises LanterneError where they contradict each other."""
         chosen = {name: value for name, value in chosen.items() if value is not None}
         given = {name: path for name, path in given.items() if path is not None}
         if resume is not None:
-            if chosen or given or output or weights or again:
+            if chosen or given or output or weights or mark or again:
                 raise LanterneError("--resume takes everything from the interrupted run; leave the other options out.")
             return _interrupted(resume)
         if again is not None:
             before = _settings_of(again)
             chosen = before["request"] | chosen
+            mark = mark or before.get("visible_mark", False)
             if not given:
                 given = _files_again(before["given"], again)
         if len(given) > 1:
@@ -65,7 +67,7 @@ class Order:
             raise LanterneError(f"{output} cannot be written, since a {kind}; name the output *{wanted}.")
         if os.path.isdir(output):  # unlike Path's, it answers for names too long, too, which are refused when writing
             raise LanterneError(f"{output} is a folder; give the name of a file, such as {output / f'video{wanted}'}.")
-        return cls(chosen, given, output, weights)
+        return cls(chosen, given, output, weights, mark)
 
     def to_json(self) -> str:
         return json.dumps(
@@ -74,6 +76,7 @@ class Order:
                 "given": {name: str(path.absolute()) for name, path in self.given.items()},
                 "output": str(self.output.absolute()),
                 "weights": str(self.weights.absolute()) if self.weights else None,
+                "mark": self.mark,
             }
         )
 
@@ -82,6 +85,8 @@ def fulfil(order: Order, preview: Path | None = None, as_json: bool = False, qui
     """Generate, write the file, print what was made. Ctrl-C stops at the next step and says how to go on."""
     started = time.monotonic()
     from lanterne import generate as road  # torch: half of the start-up
+    from lanterne.programme import watermark
+    from lanterne.programme.identity import identity
 
     request = road.Request(**order.request)  # refuses before anything is loaded
     console = Console(stderr=True, quiet=quiet)
@@ -91,6 +96,8 @@ def fulfil(order: Order, preview: Path | None = None, as_json: bool = False, qui
     conditions, request, before = _conditions(engine, request, order.given)
     run = road.Run(paths.runs(), engine, request, conditions)
     stop = _StopOnSignal()
+    who = identity()
+    number = watermark.number_of(who.watermark_secret, run.name)
     settings = {
         "lanterne": __version__,
         "request": asdict(request),
@@ -99,7 +106,7 @@ def fulfil(order: Order, preview: Path | None = None, as_json: bool = False, qui
         "native_size": list(request.native_size),
         "resampling": "none" if (request.width, request.height) == request.native_size else "lanczos",
         "generated_by_ai": True,
-    }
+    } | ({"visible_mark": True} if order.mark else {})
     with writing(run.folder / "order.json"):
         run.folder.mkdir(parents=True, exist_ok=True)
         (run.folder / "order.json").write_text(order.to_json())
@@ -109,7 +116,9 @@ def fulfil(order: Order, preview: Path | None = None, as_json: bool = False, qui
     try:
         with stop:
             frames = _frames(engine, request, conditions, run, console, preview, stop)
-            num_frames = _write(order, request, settings, frames)
+            marks = watermark.pattern(who.watermark_secret, number, *request.native_size)
+            num_frames = _write(order, request, settings, _marked(frames, marks, order.mark, request))
+            _sign(order, engine.weights, number, who)
     except LanterneError as error:
         kept, cancelled = run.finished, isinstance(error, Cancelled)
         if not kept:
@@ -180,6 +189,15 @@ def _frames(engine, request, conditions, run, console, preview, stop):
         )
 
 
+def _marked(frames, pattern_HW, visibly: bool, request):
+    """Frames with the watermark in them and, if asked for, the mark that can be seen."""
+    from lanterne.programme import mark, watermark
+
+    for some in frames:
+        some = watermark.embed(some, pattern_HW)
+        yield mark.draw(some, request.width, request.height) if visibly else some
+
+
 def _write(order: Order, request, settings: dict, frames) -> int:
     """Write the file; returns the number of frames in it."""
     from lanterne.video import VideoWriter, write_png
@@ -193,6 +211,21 @@ def _write(order: Order, request, settings: dict, frames) -> int:
         for some in frames:
             writer.write(some)
     return writer.num_frames
+
+
+def _sign(order: Order, weights: str, number: int, who) -> None:
+    """Sign the file in its place. What cannot be signed does not stay: it would not say what it is."""
+    from lanterne.programme.signing import CREATED, EDITED, EXTENDED, Statement, sign
+
+    given = order.given
+    kind = EXTENDED if "continue" in given else EDITED if "edit" in given else CREATED
+    statement = Statement(kind, order.weights.stem if order.weights else "lanterne", weights, number)
+    inputs = [given["image"]] if "image" in given else []
+    try:
+        sign(order.output, statement, who, given.get("continue") or given.get("edit"), inputs, os.environ.get("LANTERNE_TIMESTAMP_URL"))
+    except LanterneError:
+        order.output.unlink(missing_ok=True)
+        raise
 
 
 def _conditions(engine, request, given: dict[str, Path]):
@@ -314,7 +347,8 @@ def _interrupted(name: str) -> Order:
                             "There is no interrupted run to resume; start one with a prompt.")
     order = json.loads(orders[-1].read_text())
     given = {kind: Path(path) for kind, path in order["given"].items()}
-    return Order(order["request"], given, Path(order["output"]), Path(order["weights"]) if order["weights"] else None, True)
+    weights = Path(order["weights"]) if order["weights"] else None
+    return Order(order["request"], given, Path(order["output"]), weights, order.get("mark", False), resumed=True)
 
 
 def file_hash(path: Path) -> str:

@@ -21,18 +21,18 @@ def verify(
     ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
 ):
-    """Tell who made a file, with what and when, and whether it was changed since."""
+    """Tell who made a file, with what and when, and whether it was changed since; look for this installation's watermark, too."""
     from lanterne.programme.identity import existing
     from lanterne.programme.verify import examine
 
     own = existing()
-    report = examine(file, (own.root if own else "") + (_pem(trust) if trust else ""))
-    typer.echo(json.dumps(asdict(report), ensure_ascii=False, indent=1) if json_ else "\n".join(told(file, report)))
+    report = examine(file, (own.root if own else "") + (_pem(trust) if trust else ""), own.watermark_secret if own else None)
+    typer.echo(json.dumps(asdict(report), ensure_ascii=False, indent=1) if json_ else "\n".join(told(file, report, own is not None)))
     raise typer.Exit(EXIT_CODES[report.state])
 
 
-def told(file: Path, report) -> list[str]:
-    """The report as lines for a person."""
+def told(file: Path, report, looked: bool) -> list[str]:
+    """The report as lines for a person. looked: whether there was a watermark to look for."""
     lines = [f"{file}: {_STATES[report.state]}"]
     lines += [f"  What does not hold: {problem}." for problem in report.problems]
     if report.lineage:
@@ -42,6 +42,24 @@ def told(file: Path, report) -> list[str]:
     lines += [f"  Made from a given file: {_origin(given)}." for given in report.inputs]
     if report.settings and report.state in ("trusted", "unknown signer") and (prompt := report.settings.get("request", {}).get("prompt")):
         lines.append(f'  Prompt: "{prompt}", seed {report.settings["request"]["seed"]}.')
+    return [*lines, f"  Watermark: {_watermark(report, looked)}."]
+
+
+def _watermark(report, looked: bool) -> str:
+    found = report.watermark
+    if not looked:
+        return "not looked for, since this installation has made nothing yet, and others' can be read by them alone"
+    if report.unreadable:
+        return f"could not be looked for; {report.unreadable.rstrip('.')}"
+    if found is None:
+        return "none of this installation's found"
+    rate = f"{found.false_positive_rate:.0e}"
+    lines = f"found, number {found.number:010x}, so this installation made it (by chance in {rate} of videos at most)"
+    if min(found.share) < 0.99:
+        lines += f"; {found.share[0]:.0%} of the width and {found.share[1]:.0%} of the height are left"
+    said = report.lineage[0].watermark if report.lineage else None
+    if said is not None and report.state != "changed":
+        lines += "; it is the one that the signed statement names" if said == found.number else "; the signed statement names another"
     return lines
 
 

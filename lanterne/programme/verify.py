@@ -7,7 +7,8 @@ import av
 from PIL import Image, UnidentifiedImageError
 
 from lanterne.errors import LanterneError
-from lanterne.programme import signing
+from lanterne.programme import signing, watermark
+from lanterne.programme.watermark import Detection
 from lanterne.video import MediaError, read_settings
 
 TRUSTED, UNKNOWN_SIGNER, CHANGED, UNSIGNED = "trusted", "unknown signer", "changed", "unsigned"
@@ -45,23 +46,39 @@ class Made:
 
 @dataclass(frozen=True)
 class Report:
-    """state: one of TRUSTED, UNKNOWN_SIGNER, CHANGED and UNSIGNED. lineage: the file's own manifest first, then its parents', nearest
-    first; inputs: what else it was made from. settings: those that Lanterne writes into its files."""
+    """What was found. Fields that were not are empty or None.
+
+    state: one of TRUSTED, UNKNOWN_SIGNER, CHANGED and UNSIGNED. lineage: the file's own manifest first, then its parents', nearest first.
+    inputs: what else it was made from. settings: those that Lanterne writes into its files. watermark: this installation's, if it was
+    looked for and found; unreadable: why it could not be looked for.
+    """
 
     state: str
     lineage: list[Made] = field(default_factory=list)
     inputs: list[Made] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     settings: dict | None = None
+    watermark: Detection | None = None
+    unreadable: str | None = None
 
 
-def examine(path: Path, anchors: str) -> Report:
-    """anchors: PEM of the roots that are trusted, or "". Raises LanterneError for what is no whole video or picture."""
+def examine(path: Path, anchors: str, secret: bytes | None = None) -> Report:
+    """anchors: PEM of the roots that are trusted, or "". secret: of the watermark to look for, if any.
+
+    Raises LanterneError for what is no whole video or picture.
+    """
     require_whole(path)
     found = signing.read(path, anchors)
+    seen, unreadable = None, None
+    try:
+        seen = watermark.find(path, secret) if secret else None
+    except MediaError as error:
+        if found is None:
+            raise
+        unreadable = str(error)
     settings = _settings(path)
     if found is None:
-        return Report(UNSIGNED, settings=settings)
+        return Report(UNSIGNED, settings=settings, watermark=seen)
     manifests = found["manifests"]
     lineage, inputs, ingredients = [], [], [{"active_manifest": found.get("active_manifest"), "relationship": "parentOf"}]
     while ingredients and len(lineage) <= len(manifests):
@@ -71,7 +88,7 @@ def examine(path: Path, anchors: str) -> Report:
         (lineage if is_parent else inputs).append(_made(manifest, ingredient))
         if is_parent:
             ingredients += manifest.get("ingredients", [])
-    return Report(_STATES[found["validation_state"]], lineage, inputs, _problems(found), settings)
+    return Report(_STATES[found["validation_state"]], lineage, inputs, _problems(found), settings, seen, unreadable)
 
 
 def require_whole(path: Path) -> None:
