@@ -55,7 +55,7 @@ test: $(VENV)/.installed-all $(VENV)/.installed-sdks
 	$(BIN)/python -m pytest
 
 drills: $(VENV)/.installed-all
-	LANTERNE_STEPS=10000 $(BIN)/python -m pytest -s tests/programme/test_pay_machine.py
+	LANTERNE_STEPS=10000 $(BIN)/python -m pytest -s tests/programme/test_pay_machine.py tests/programme/test_review.py -k order
 
 train: $(VENV)/.installed-all
 	$(BIN)/lanterne train all --size $(SIZE) --minutes $(MINUTES)

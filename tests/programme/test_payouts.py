@@ -1,6 +1,7 @@
 """Payouts: a valid bank file, written once, for exactly what is owed, and never twice."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import pytest
@@ -132,6 +133,25 @@ def test_what_no_bank_takes_is_a_sentence(session):
         payouts.make(session, OLGA, PAYER, currency="USD")
     with pytest.raises(PayError, match="no payout"):
         payouts.export(session, OLGA, "payout_0")
+
+
+def test_of_several_payouts_at_once_one_pays(either, clock):
+    with either.session() as session:
+        payouts.set_payee(session, ANA, "ana", "Ana", IBAN)
+        _owe(session, "ana", 29167, "a")
+
+    def one(number):
+        try:
+            with either.session() as session:
+                return payouts.make(session, OLGA, PAYER, key=str(number))[0].id
+        except PayError as refused:
+            assert "nothing is owed" in str(refused)
+
+    with ThreadPoolExecutor(4) as pool:
+        made = [payout for payout in pool.map(one, range(4)) if payout]
+    assert len(made) == 1
+    with either.session() as session:
+        assert ledger.balance(session, ledger.IN_TRANSIT) == {"EUR": -29167}
 
 
 def test_the_database_itself_keeps_payouts(either, clock):
