@@ -81,6 +81,8 @@ def _made(made) -> list[str]:
     if made.model:
         lines.append(f"Model: {made.model}, weights {made.weights[:16]}….")
     lines.append(f"Signed by: {made.signer or 'nobody named'}" + (f"; its maker goes by {made.author}." if made.author else "."))
+    if made.time_stamp:
+        lines.append(f"Time-stamped: {made.time_stamp}.")
     if made.training_allowed is not None:
         lines.append(f"Training other models on it: {'allowed' if made.training_allowed else 'not allowed'} by its maker.")
     if made.approval:

@@ -35,6 +35,7 @@ class Made:
     model: str | None
     weights: str | None
     when: str | None
+    time_stamp: str | None  # when an authority of time says that it was signed
     author: str | None
     training_allowed: bool | None
     watermark: int | None
@@ -129,7 +130,7 @@ def _made(manifest: dict, ingredient: dict) -> Made:
         signer=manifest.get("signature_info", {}).get("common_name"),
         generator=f"{generator['name']} {generator.get('version', '')}".strip() if generator else None,
         kind=generation.get("kind"), model=generation.get("model"), weights=generation.get("weights_sha256"),
-        when=first.get("when"), author=generation.get("author"),
+        when=first.get("when"), time_stamp=manifest.get("signature_info", {}).get("time"), author=generation.get("author"),
         training_allowed=None if use is None else use == "allowed",
         watermark=int(binding["blocks"][0]["value"], 16) if binding.get("alg") == signing.WATERMARK else None,
         source_type=first.get("digitalSourceType"), approval=data.get(signing.APPROVAL),
