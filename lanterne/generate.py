@@ -197,15 +197,20 @@ def spans_of(history: int, total: int) -> list[tuple[int, int]]:
     return list(zip([0, *stops[:-1]], stops, strict=True))
 
 
+def run_name(engine: Engine, request: Request, conditions: Conditions) -> str:
+    """A name for everything that a request's frames depend on: chunks of the same name go together."""
+    given = hashlib.sha256()
+    for value in (conditions.image_HWC, conditions.history_TCHW, conditions.source_TCHW):
+        given.update(b"-" if value is None else np.ascontiguousarray(value).tobytes())
+    text = json.dumps([asdict(request), SAMPLING, engine.weights, str(engine.dtype), given.hexdigest(), __version__], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
 class Run:
-    """A request on its way: the folder with its finished chunks, named by everything its frames depend on."""
+    """A request on its way: the folder with its finished chunks."""
 
     def __init__(self, folder: Path, engine: Engine, request: Request, conditions: Conditions):
-        given = hashlib.sha256()
-        for value in (conditions.image_HWC, conditions.history_TCHW, conditions.source_TCHW):
-            given.update(b"-" if value is None else np.ascontiguousarray(value).tobytes())
-        text = json.dumps([asdict(request), SAMPLING, engine.weights, str(engine.dtype), given.hexdigest(), __version__], sort_keys=True)
-        self.name = hashlib.sha256(text.encode()).hexdigest()[:12]
+        self.name = run_name(engine, request, conditions)
         self.folder = folder / self.name
 
     def chunk(self, index: int) -> Tensor | None:
@@ -246,8 +251,8 @@ def generate(
 ) -> Iterator[np.ndarray]:
     """Yield finished frames (t, H, W, 3) uint8 at the native size, a few at a time; the history's and request.num_frames more.
 
-    run: where finished chunks are kept; those it already has are not made again. read: what the network is told for a prompt, the
-    words of its training and how the camera moves.
+    run: where finished chunks are kept, with Run's `chunk` and `keep`; those it already has are not made again. read: what the network is
+    told for a prompt, the words of its training and how the camera moves.
     on_step(progress) after each step, on_chunk(done, of) after each chunk, on_preview(frames) after each step with a rough picture
     of the chunk's last latent frame. Raises Cancelled at the next step once should_stop() is true; finished chunks stay with the run.
     """

@@ -1,13 +1,14 @@
 """`lanterne backup` and `restore`: the whole state of a server in one tar file, taken while it runs.
 
 The jobs are copied before the videos, and both before the files: so a video may be in the copy without its job, which a worker mends,
-and never a video without its file. Chunks of videos that are being made are left out; they are made again.
+and never a finished video without its file, unless it was deleted meanwhile. Files in a bucket stay there.
 """
 
 import os
 import sqlite3
 import tarfile
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from lanterne.errors import LanterneError, writing
@@ -29,12 +30,15 @@ def backup(settings: Settings, target: Path) -> None:
             with tarfile.open(fileobj=file, mode="w") as archive:
                 for name in _DATABASES:
                     _copy(home() / name, Path(folder) / name)
+                    if name == "service.db":
+                        _relieve_workers(Path(folder) / name)
                     archive.add(Path(folder) / name, name)
                 archive.add(home() / "server-secret", "server-secret")
                 if (home() / "audit-key").exists():  # without it, no line of the audit log could be checked or added
                     archive.add(home() / "audit-key", "audit-key")
                 for path in sorted((home() / "files").glob("??/*")):
-                    archive.add(path, f"files/{path.parent.name}/{path.name}")
+                    with suppress(FileNotFoundError):  # a chunk of a video that is over now, or a file that was deleted
+                        archive.add(path, f"files/{path.parent.name}/{path.name}")
             file.flush()
             os.fsync(file.fileno())
             partial.replace(target)
@@ -65,6 +69,13 @@ def _copy(source: Path, target: Path) -> None:
         old.backup(new)
     old.close()
     new.close()
+
+
+def _relieve_workers(path: Path) -> None:
+    """Those of the server that was copied do not work for the copy: whoever works there takes their videos over."""
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE workers SET alive_until = 0, token = NULL")
+    database.close()
 
 
 def _private(path: str, flags: int) -> int:

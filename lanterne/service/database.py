@@ -69,6 +69,7 @@ class Video(Base):
     plan: Mapped[dict]
     remixed_from: Mapped[str | None]
     stopping: Mapped[bool]  # to be finished with the chunks that are done
+    claim: Mapped[str | None]  # the token of the worker process that makes it; no other writes about it
     error_code: Mapped[str | None]
     error_message: Mapped[str | None]
     created_at: Mapped[int]
@@ -93,7 +94,8 @@ class File(Base):
 
     __tablename__ = "files"
     holder: Mapped[str] = mapped_column(primary_key=True)
-    role: Mapped[str] = mapped_column(primary_key=True)  # video, thumbnail, spritesheet, latents, segment-0000…; image, source, history
+    # video, thumbnail, spritesheet, latents, segment-…, chunk-…, image, source, history
+    role: Mapped[str] = mapped_column(primary_key=True)
     sha256: Mapped[str] = mapped_column(index=True)
     bytes: Mapped[int]
     media_type: Mapped[str]
@@ -151,11 +153,12 @@ class Delivery(Base):
 
 
 class Worker(Base):
-    """A worker's slot and until when it counts as alive."""
+    """A worker's slot and until when it counts as alive. token: of the process that holds the slot; None once it was taken away."""
 
     __tablename__ = "workers"
     slot: Mapped[str] = mapped_column(primary_key=True)
     alive_until: Mapped[int]
+    token: Mapped[str | None]
 
 
 class Tally(Base):
@@ -175,7 +178,7 @@ class Database:
         if make_url(url).get_backend_name() == "sqlite":
             Path(make_url(url).database).parent.mkdir(parents=True, exist_ok=True)
             options = {"pool_size": 20, "connect_args": {"timeout": 30, "isolation_level": "IMMEDIATE"}}
-        self.engine: Engine = create_engine(url, **options)
+        self.engine: Engine = create_engine(attentive(url), **options)
         if self.engine.dialect.name == "sqlite":
             event.listen(self.engine, "connect", _prepare_sqlite)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
@@ -256,3 +259,17 @@ def _prepare_sqlite(connection, _) -> None:
     # FULL: what was promised to a client is on the disk, even if the power goes the next moment.
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def attentive(url: str) -> str:
+    """An address whose connections end, on both sides, when the other cannot be reached any more: by default this end would wait for a
+    quarter of an hour, and the server would hold the locks of who is gone for two. What the address says itself stays."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "postgresql":
+        return url
+    patience = {
+        "connect_timeout": "10", "keepalives_idle": "5", "keepalives_interval": "5", "keepalives_count": "3", "tcp_user_timeout": "15000",
+        "options": "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c tcp_user_timeout=15000"
+                   " -c idle_in_transaction_session_timeout=60000",
+    }
+    return parsed.set(query=patience | dict(parsed.query)).render_as_string(hide_password=False)

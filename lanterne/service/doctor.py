@@ -13,6 +13,7 @@ from lanterne.models import checkpoint
 from lanterne.paths import home
 from lanterne.service import keys
 from lanterne.service.database import Database, Worker, now
+from lanterne.service.deployment import store_of
 from lanterne.service.files import Store
 from lanterne.service.server import prepare
 from lanterne.service.settings import Settings
@@ -24,6 +25,7 @@ _SKEW = 60  # seconds that clocks may differ
 def examine(settings: Settings) -> Iterator[tuple[str, str | None]]:
     """(what was looked at and found, what to do about it or None where all is well), one after the other."""
     yield from _checked("home folder", lambda: _home(settings))
+    yield from _checked("files", lambda: _files(settings))
     yield from _checked("encoder", _encoder)
     yield from _checked("model", lambda: _model(settings))
     found = []
@@ -55,6 +57,11 @@ def _home(settings: Settings) -> str:
             f"{free / 1e9:.1f} GB are left at {folder}, under the reserve of {settings.reserve_bytes / 1e9:.1f} GB; free some space."
         )
     return f"{folder}, {free / 1e9:.1f} GB left"
+
+
+def _files(settings: Settings) -> str:
+    store_of(settings).check()
+    return settings.bucket or "in the home folder"
 
 
 def _encoder() -> str:

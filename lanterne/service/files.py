@@ -1,6 +1,7 @@
 """The store: bytes on disk under the SHA-256 of what they are, written whole or not at all.
 
-A bucket can stand behind the same few functions: `put` uploads, `local` downloads, `remove` deletes.
+A bucket (bucket.py) stands behind the same few functions: `put` uploads, `local` downloads, `remove` deletes. Who holds which bytes, and
+when they may go, is holding.py's.
 """
 
 import hashlib
@@ -8,18 +9,28 @@ import os
 import secrets
 import shutil
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
-from lanterne.errors import writing
+from lanterne.errors import LanterneError, writing
 
 _PIECE = 2**20
-_STALE = 3600  # seconds; nothing is on its way for longer
+STALE = 3600  # seconds; nothing is on its way for longer
+
+
+class StoreError(LanterneError):
+    """A store that does not answer now. Nothing is lost; it is tried again."""
 
 
 class Store:
     def __init__(self, folder: Path):
         self.folder = Path(folder)
+
+    def check(self) -> None:
+        """Raises WriteError where nothing can be written."""
+        with writing(self.folder / "incoming"):
+            (self.folder / "incoming").mkdir(parents=True, exist_ok=True)
 
     def receive(self, source: BinaryIO) -> Path:
         """Copy a stream to a file of its own beside the store, for `put` once it has been looked at. Raises WriteError."""
@@ -36,9 +47,11 @@ class Store:
                 raise
         return path
 
-    def put(self, path: Path) -> str:
-        """Move a whole file, from this disk, into the store; returns its SHA-256. Raises WriteError."""
-        name = _sha256(path)
+    def send_ahead(self, path: Path) -> None:
+        """What takes long about `put`, before a transaction that must not: here, nothing."""
+
+    def put(self, path: Path, name: str) -> None:
+        """Move a whole file, from this disk, into the store under its SHA-256. Raises WriteError."""
         target = self._path(name)
         with writing(target):
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -46,27 +59,26 @@ class Store:
                 os.fsync(file.fileno())
             path.replace(target)
             _sync_folder(target.parent)
-        return name
 
     def local(self, name: str) -> Path:
-        """A path to read the bytes from."""
+        """A path to read the bytes from, soon. Raises FileNotFoundError."""
+        if not self._path(name).exists():
+            raise FileNotFoundError(f"The store does not have {name}.")
         return self._path(name)
 
-    def has(self, name: str) -> bool:
-        return self._path(name).exists()
-
-    def remove(self, name: str) -> None:
-        self._path(name).unlink(missing_ok=True)
+    def remove(self, names: Iterable[str]) -> None:
+        for name in names:
+            self._path(name).unlink(missing_ok=True)
 
     def names(self) -> list[str]:
         """What is in the store and was not put there just now."""
-        old = time.time() - _STALE
+        old = time.time() - STALE
         return [path.name for path in self.folder.glob("??/*") if path.stat().st_mtime < old]
 
     def sweep(self) -> None:
         """Remove what a crash left half received."""
         for path in (self.folder / "incoming").glob("*"):
-            if path.stat().st_mtime < time.time() - _STALE:
+            if path.stat().st_mtime < time.time() - STALE:
                 path.unlink(missing_ok=True)
 
     def free(self) -> int:
@@ -78,7 +90,7 @@ class Store:
         return self.folder / name[:2] / name
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

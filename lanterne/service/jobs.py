@@ -7,25 +7,30 @@ The decorators only enter these functions under their names; nothing runs before
 
 import logging
 import os
+import secrets
 import shutil
 import threading
 import time
 from contextlib import suppress
+from pathlib import Path
 
 from dbos import DBOS
 from sqlalchemy import select, update
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from lanterne.errors import LanterneError
 from lanterne.generate import Engine, Progress
-from lanterne.service import webhooks
-from lanterne.service.database import File, Video, now
-from lanterne.service.deployment import Deployment
+from lanterne.service import metrics, webhooks
+from lanterne.service.database import File, Video, Worker, now
+from lanterne.service.deployment import Deployment, home_name
 from lanterne.service.errors import without_home
 from lanterne.service.events import note
+from lanterne.service.files import StoreError
+from lanterne.service.holding import forget_chunks, hold
 from lanterne.service.making import Making
 from lanterne.service.queue import delivery_options
-from lanterne.service.videos import ACTIVE, end, hold
+from lanterne.service.videos import ACTIVE, SEGMENT, end
 
 GOES_ON, STOPS = "goes on", "stops"
 GIVEN = ("image", "source", "history")
@@ -39,7 +44,10 @@ class Bench:
         self.deployment, self.engine = deployment, engine
         self.leaving = threading.Event()  # the process ends: no further chunk is begun
         self.busy = threading.Lock()  # held while a chunk is being made
+        # This process's own: on its slot while it holds the lease, on a video while it makes it.
+        self.token = f"{home_name()}-{secrets.token_hex(16)}"
         self.renewed = time.monotonic()  # when the lease was renewed last
+        self.began, self.stepped = time.monotonic(), False  # when the chunk that is being made was begun; whether a step of it is done
         self._open: dict[str, Making] = {}
         self._began: dict[str, tuple[float, float]] = {}  # when this process first made a step of a video, and how much was done then
 
@@ -47,6 +55,8 @@ class Bench:
         """The video on its way, taken up where it was left; None when it is not to be made any more."""
         if video_id in self._open:
             return self._open[video_id]
+        if not self._claim(video_id):
+            return None
         with self.deployment.database.session() as session:
             video = session.scalar(select(Video).where(Video.id == video_id, Video.status == "in_progress"))
             given = {file.role: file for file in session.scalars(select(File).where(File.holder == video_id, File.role.in_(GIVEN)))}
@@ -55,6 +65,7 @@ class Bench:
         making = Making(
             self.deployment, self.engine, video, given,
             on_step=lambda at: self._progress(video_id, at), stopped=lambda: not self._wanted(video_id),
+            hold=lambda role, path: self._keep(video_id, role, path),
         )
         self._open[video_id] = making
         return making
@@ -68,26 +79,69 @@ class Bench:
         with suppress(SQLAlchemyError), self.deployment.database.session() as session:
             if not session.scalar(select(Video.id).where(Video.id == video_id, Video.status.in_(ACTIVE))):
                 shutil.rmtree(self.deployment.work(video_id), ignore_errors=True)
+                forget_chunks(session, self.deployment, video_id)
 
     def check_lease(self) -> None:
-        """End this process if it slept, or could not reach the database, for so long that another may have taken its videos over: two
-        must not write one video's chunks. Its successor asks DBOS what is still its own."""
+        """End this process if it slept, or could not reach the database, for so long that another may have taken its videos over."""
         if time.monotonic() - self.renewed > self.deployment.settings.lease_seconds:
-            _log.error("the lease lapsed; this worker ends")
-            os._exit(3)
+            self.end("its lease lapsed")
+
+    def end(self, reason: str) -> None:
+        """Two must not make one video. The successor of this process asks DBOS what is still its own."""
+        _log.error("this worker ends: %s", reason)
+        os._exit(3)
+
+    def take(self, session: Session, video_id: str) -> bool:
+        """Lock the row of a video that this process makes, for the transaction in which something is written about it. False where the
+        video is over or gone; where another has it now, this process ends and nothing is written."""
+        mine = update(Video).where(Video.id == video_id, Video.status == "in_progress", Video.claim == self.token)
+        if session.execute(mine.values(claim=self.token)).rowcount:
+            return True
+        if session.scalar(select(Video.id).where(Video.id == video_id, Video.status == "in_progress")):
+            self.end(f"another has {video_id}")
+        return False
+
+    def _claim(self, video_id: str) -> bool:
+        """Make the video this process's, whoever had it. Only who holds the lease may: it is taken away before a video is given on, and
+        its row stays locked until the claim is there, so that a claim is never older than what it replaces."""
+        with self.deployment.database.session() as session:
+            slot = self.deployment.settings.worker
+            if not session.execute(update(Worker).where(Worker.slot == slot, Worker.token == self.token).values(token=self.token)).rowcount:
+                self.end("its lease was taken away")
+            claims = update(Video).where(Video.id == video_id, Video.status == "in_progress").values(claim=self.token)
+            return bool(session.execute(claims).rowcount)
+
+    def _keep(self, video_id: str, role: str, path: Path) -> None:
+        """A finished chunk: from here on nobody makes it again."""
+        self.deployment.store.send_ahead(path)
+        with self.deployment.database.session() as session:
+            taken = self.take(session, video_id)
+            if taken:
+                hold(session, self.deployment, video_id, {role: (path, "application/x-npy")})
+                if self.stepped:  # and not given, as the chunks of a video that goes on are
+                    metrics.count_chunk(session, time.monotonic() - self.began)
+        if taken:
+            _log.info("%s of %s is kept", role, video_id)
 
     def _wanted(self, video_id: str) -> bool:
-        """One small read a step: the row is gone (deleted), has ended (cancelled), is to be cut, or the video goes on."""
+        """One small read a step: the row is gone (deleted), has ended (cancelled), is another's, is to be cut, or the video goes on."""
         self.check_lease()
         with self.deployment.database.session() as session:
-            return session.scalar(select(Video.stopping).where(Video.id == video_id, Video.status == "in_progress")) is False
+            query = select(Video.claim, Video.stopping).where(Video.id == video_id, Video.status == "in_progress")
+            claim, stopping = session.execute(query).one_or_none() or (self.token, True)
+        if claim != self.token:
+            self.end(f"another has {video_id}")
+        return not stopping
 
     def _progress(self, video_id: str, at: Progress) -> None:
         """Steps done of all, at most 99: 100 is for when the file is there."""
+        self.stepped = True
         done = (at.chunk * at.num_steps + at.step + 1) / (at.num_chunks * at.num_steps)
         percent = min(99, int(100 * done))
         with self.deployment.database.session() as session:
-            rises = update(Video).where(Video.id == video_id, Video.status == "in_progress", Video.progress < percent)
+            rises = update(Video).where(
+                Video.id == video_id, Video.status == "in_progress", Video.claim == self.token, Video.progress < percent
+            )
             if session.execute(rises.values(progress=percent)).rowcount:
                 note(session, video_id, "progress", {
                     "progress": percent, "chunk": at.chunk + 1, "chunks": at.num_chunks, "step": at.step + 1, "steps": at.num_steps,
@@ -143,15 +197,17 @@ def make_chunk(video_id: str, index: int) -> str:
 
 def _advance(video_id: str, index: int) -> str:
     making = bench.making(video_id)
+    bench.began, bench.stepped = time.monotonic(), False
     if making is None or not making.advance(index + 1):
         return STOPS
+    segments = {role: (path, SEGMENT) for role, (path, _) in making.segments.items() if path.exists()}
+    for path, _ in segments.values():
+        bench.deployment.store.send_ahead(path)
     with bench.deployment.database.session() as session:
-        # The update takes the row: it is not deleted while what belongs to it is written.
-        if session.execute(update(Video).where(Video.id == video_id, Video.status == "in_progress").values(status="in_progress")).rowcount:
+        if bench.take(session, video_id):
             kept = set(session.scalars(select(File.role).where(File.holder == video_id)))
-            for role, (path, seconds) in making.segments.items():
-                if role not in kept:
-                    hold(session, bench.deployment, video_id, {role: (path, "video/mp2t")}, seconds)
+            new = {role: file for role, file in segments.items() if role not in kept}
+            hold(session, bench.deployment, video_id, new, {role: seconds for role, (_, seconds) in making.segments.items()})
             note(session, video_id, "chunk", {
                 "chunk": index + 1, "chunks": len(making.spans), "seconds": making.new_seconds, "preview": making.preview(),
             })
@@ -175,18 +231,25 @@ def _finish(video_id: str) -> None:
         making.read_kept()
         if not making.new_seconds:
             with database.session() as session:
-                end(session, video_id, "cancelled", "It was cancelled by its owner before anything was finished.")
+                if bench.take(session, video_id):
+                    end(session, video_id, "cancelled", "It was cancelled by its owner before anything was finished.")
             return
     files = making.finish()
+    for path, _ in files.values():
+        bench.deployment.store.send_ahead(path)
     with database.session() as session:
-        at = now()
-        completes = update(Video).where(Video.id == video_id, Video.status == "in_progress").values(
-            status="completed", progress=100, completed_at=at, seconds=making.seconds,
-            expires_at=at + settings.keep_days * 86400 if settings.keep_days else None,
-        )
-        if not session.execute(completes).rowcount:
+        if not bench.take(session, video_id):
             return
+        at = now()
+        session.execute(
+            update(Video).where(Video.id == video_id).values(
+                status="completed", progress=100, completed_at=at, seconds=making.seconds,
+                expires_at=at + settings.keep_days * 86400 if settings.keep_days else None,
+            )
+        )
         hold(session, bench.deployment, video_id, files)
+        forget_chunks(session, bench.deployment, video_id)
+        metrics.count_completed(session, making.new_seconds, at - making.video.started_at)
         note(session, video_id, "completed", {"progress": 100})
         webhooks.announce(session, video_id, "video.completed")
 
@@ -197,22 +260,23 @@ def _is_cut(video_id: str) -> bool:
 
 
 def _trying(video_id: str, work):
-    """Do the work; what goes wrong ends the video with a sentence for its owner, and None is returned. A database that does not
-    answer is waited for: the video has done nothing wrong, and its chunks are kept."""
+    """Do the work; what goes wrong ends the video with a sentence for its owner, and None is returned. A database or a store that
+    does not answer is waited for: the video has done nothing wrong, and its chunks are kept."""
     pause = 1
     while True:
         try:
             try:
                 return work()
-            except SQLAlchemyError:
+            except (SQLAlchemyError, StoreError):
                 raise
             except Exception as error:
                 code, message = _told(video_id, error)
             with bench.deployment.database.session() as session:
-                end(session, video_id, code, message)
+                if bench.take(session, video_id):
+                    end(session, video_id, code, message)
             return None
-        except SQLAlchemyError as error:
-            _log.error("the database failed, and the video %s waits for it: %s", video_id, error)
+        except (SQLAlchemyError, StoreError) as error:
+            _log.error("the database or the store failed, and the video %s waits for it: %s", video_id, error)
             bench.lay_aside(video_id)
             time.sleep(pause)
             pause = min(60, 2 * pause)

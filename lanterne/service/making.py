@@ -1,7 +1,7 @@
 """One video on its way through the road, a chunk at a time, and its files when it is whole.
 
 Nothing here has to survive: what is needed to go on after a crash is the video's row, its inputs in the store and the latents of its
-finished chunks in its work folder. From these the same Making comes about again, and the same bytes.
+finished chunks there. From these the same Making comes about again, on any machine, and the same bytes.
 """
 
 import base64
@@ -16,34 +16,69 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from sqlalchemy import select
 
 from lanterne import __version__
-from lanterne.errors import Cancelled
+from lanterne.errors import Cancelled, writing
 from lanterne.flow import frames_for, latent_frames_for
-from lanterne.generate import FPS, Conditions, Engine, Progress, Request, Run, generate, spans_of
+from lanterne.generate import FPS, Conditions, Engine, Progress, Request, generate, run_name, spans_of
 from lanterne.models.autoencoder import SPATIAL_FACTOR
 from lanterne.service.database import File, Video
 from lanterne.service.deployment import Deployment
+from lanterne.service.holding import CHUNK
 from lanterne.video import VideoWriter, read_picture, read_video, write_segment, write_spritesheet, write_thumbnail
 from lanterne.world.prompts import read
 
 _PREVIEW_WIDTH = 256
 
 
+class Chunks:
+    """A video's finished chunks in the store, as generate takes them from a Run. hold(role, path) takes one in, and is done when whoever
+    takes the video up will find it."""
+
+    def __init__(self, deployment: Deployment, video_id: str, name: str, folder: Path, hold: Callable[[str, Path], None]):
+        self._deployment, self._video_id, self._name, self._folder, self._hold = deployment, video_id, name, folder, hold
+
+    def chunk(self, index: int) -> torch.Tensor | None:
+        """Its latents (C, t, H, W) float32, or None where it is not kept or cannot be read: it is made again then. Raises StoreError."""
+        with self._deployment.database.session() as session:
+            file = session.get(File, (self._video_id, self._role(index)))
+        try:
+            return torch.from_numpy(np.load(self._deployment.store.local(file.sha256))) if file else None
+        except (OSError, ValueError, EOFError):
+            return None
+
+    def keep(self, index: int, latents_CtHW: torch.Tensor) -> None:
+        path = self._folder / f"chunk-{index:04d}.npy"
+        with writing(path):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            np.save(path, latents_CtHW.numpy())
+        self._hold(self._role(index), path)
+
+    @property
+    def finished(self) -> int:
+        """How many chunks are done, counted from the first."""
+        with self._deployment.database.session() as session:
+            roles = set(session.scalars(select(File.role).where(File.holder == self._video_id, File.role.startswith(CHUNK))))
+        return next(index for index in range(len(roles) + 1) if self._role(index) not in roles)
+
+    def _role(self, index: int) -> str:
+        return f"{CHUNK}{self._name}-{index:04d}"  # what other weights or another precision made is another video's
+
+
 class Making:
-    """on_step(progress) after each step; stopped() is asked before each step and after it."""
+    """on_step(progress) after each step; stopped() is asked before each step and after it; hold(role, path) keeps a finished chunk."""
 
     def __init__(
         self, deployment: Deployment, engine: Engine, video: Video, given: dict[str, File],
-        on_step: Callable[[Progress], None], stopped: Callable[[], bool],
+        on_step: Callable[[Progress], None], stopped: Callable[[], bool], hold: Callable[[str, Path], None],
     ):
         self.video, self._engine, self._stopped = video, engine, stopped
-        folder = deployment.work(video.id)
-        self._folder = folder / f"process-{os.getpid()}"  # what is half written is this process's own
+        self._folder = deployment.work(video.id) / f"process-{os.getpid()}"  # what is half written is this process's own
         self.request = Request(**video.plan)
         paths = {role: deployment.store.local(file.sha256) for role, file in given.items()}
         self.conditions, self._before = _conditions(engine, self.request, paths, given, video.seconds)
-        self.run = Run(folder, engine, self.request, self.conditions)
+        self.run = Chunks(deployment, video.id, run_name(engine, self.request, self.conditions), self._folder, hold)
         history = self.conditions.history_TCHW
         self.num_frames = self._before + self.request.num_frames
         self.spans = spans_of(0 if history is None else len(history), latent_frames_for(self.num_frames))

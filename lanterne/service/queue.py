@@ -7,6 +7,8 @@ from pathlib import Path
 from dbos import DBOS, DBOSClient, EnqueueOptions
 from sqlalchemy.engine import make_url
 
+from lanterne.service.database import attentive
+
 # The name under which jobs belong together, and the version of their steps: a job that began under one version goes on only under
 # the same, so it changes when steps are added, removed or put in another order, and with nothing else.
 APPLICATION, VERSION = "lanterne", "1"
@@ -27,7 +29,7 @@ def migrate(url: str) -> None:
 
 class Queue:
     def __init__(self, url: str):
-        self._client = DBOSClient(system_database_url=url, application_name=APPLICATION, retry_connection_errors=False)
+        self._client = DBOSClient(system_database_url=attentive(url), application_name=APPLICATION, retry_connection_errors=False)
 
     def put(self, video_id: str, owner: str, number: int) -> None:
         """Owners take turns: each has a partition of its own, and a free worker draws among those that wait. number: an owner's

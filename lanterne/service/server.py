@@ -14,6 +14,7 @@ from lanterne.errors import LanterneError
 from lanterne.paths import home
 from lanterne.service import keys, queue
 from lanterne.service.database import Database
+from lanterne.service.deployment import store_of
 from lanterne.service.settings import Settings
 
 _STEPS_BACK = 5  # of niceness between the web process and the worker beside it
@@ -29,6 +30,7 @@ def serve(settings: Settings, with_worker: bool = True) -> None:
     from lanterne.service.protocol import Protocol, Web
 
     database = prepare(settings)
+    store_of(settings).check()
     listener = _listen(settings)
     config = uvicorn.Config(
         app.build(settings), http=Protocol, ws="none", loop="uvloop", log_config=None, access_log=False, server_header=False,

@@ -24,6 +24,12 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, description="The port; 0 takes a free one.")
     database_url: SecretStr | None = Field(None, description="postgresql+psycopg://…; by default SQLite files in the home folder.")
     jobs_database_url: SecretStr | None = Field(None, description="Where jobs are kept, if not beside the rest.")
+    bucket: str | None = Field(
+        None, pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9!_.*'()/-]{0,200})?$",
+        description="s3://name/prefix, where files are kept instead of the home folder; the prefix must be this deployment's alone.",
+    )
+    bucket_endpoint: str | None = Field(None, pattern=r"^https?://", description="Another S3 server than Amazon's.")
+    bucket_cache_bytes: int = Field(2 * 2**30, ge=0, description="Of the bucket's files, so many are also kept on this machine.")
     worker: str = Field("worker-0", pattern=r"^[A-Za-z0-9._-]{1,64}$", description="This worker's slot: a name that stays its own.")
     lease_seconds: int = Field(30, ge=3, description="A worker silent for so long is taken for dead, and its jobs go to another.")
 

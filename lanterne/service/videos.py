@@ -1,6 +1,7 @@
 """What the routes do: videos are asked for, listed, fetched, stopped and deleted, always as their owner."""
 
 import json
+import logging
 import math
 import secrets
 from dataclasses import asdict
@@ -8,17 +9,18 @@ from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 
-from sqlalchemy import bindparam, delete, event, func, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from starlette.datastructures import UploadFile
 
 from lanterne.generate import Request, RequestError
 from lanterne.service import inputs, keys, metrics, outside, wire
-from lanterne.service.database import Character, Event, File, Key, Repeat, Video, now
+from lanterne.service.database import Character, File, Key, Repeat, Video, now
 from lanterne.service.deployment import Deployment
 from lanterne.service.errors import APIError, invalid, not_found
 from lanterne.service.events import note
+from lanterne.service.holding import Given, forget, hold
 from lanterne.service.keys import Caller
 from lanterne.service.waits import WORK, Wait
 from lanterne.service.webhooks import announce
@@ -32,7 +34,7 @@ ONE = select(
     Video.id, Video.owner, Video.number, Video.model, Video.status, Video.progress, Video.created_at, Video.completed_at, Video.expires_at,
     Video.prompt, Video.width, Video.height, Video.seconds, Video.remixed_from, Video.error_code, Video.error_message, WORK.label("work"),
 ).where(Video.id == bindparam("id"), Video.owner == bindparam("owner"))
-Given = dict[str, tuple[Path, str]]  # role: (file, media type)
+_log = logging.getLogger("lanterne.web")
 
 
 def create(deployment: Deployment, caller: Caller, fields: dict, repeat_key: str | None) -> Video:
@@ -137,9 +139,12 @@ def content(deployment: Deployment, caller: Caller, video_id: str, variant: str)
             how_far = f"{video.status} at {video.progress}%"
             raise invalid(f"The video {video.id} is {how_far}; fetch it when it is completed.", code="video_not_ready")
         file = session.get(File, (video_id, variant))
-    if file is None or not deployment.store.has(file.sha256):
-        raise APIError(404, "file_gone", f"The {variant} of {video.id} is not kept any more.")
-    return file, deployment.store.local(file.sha256)
+    try:
+        if file:
+            return file, deployment.store.local(file.sha256)
+    except FileNotFoundError:
+        _log.error("the store does not have the %s of %s", variant, video_id)
+    raise APIError(404, "file_gone", f"The {variant} of {video.id} is not kept any more.")
 
 
 def playlist(deployment: Deployment, caller: Caller, video_id: str) -> str:
@@ -161,7 +166,10 @@ def segment(deployment: Deployment, caller: Caller, video_id: str, number: int) 
         file = session.get(File, (video_id, f"segment-{number:04d}"))
     if file is None:
         raise not_found("segment", str(number))
-    return deployment.store.local(file.sha256)
+    try:
+        return deployment.store.local(file.sha256)
+    except FileNotFoundError:  # deleted meanwhile
+        raise not_found("segment", str(number)) from None
 
 
 def cancel(deployment: Deployment, caller: Caller, video_id: str, keep: bool) -> tuple[Video, bool]:
@@ -204,21 +212,12 @@ def end(session: Session, video_id: str, code: str, message: str, among: tuple[s
     return bool(done)
 
 
-def forget(session: Session, deployment: Deployment, holder: str) -> None:
-    """Drop what a video or character held; bytes that nobody else holds leave the disk."""
-    names = list(session.scalars(select(File.sha256).where(File.holder == holder)))
-    session.execute(delete(File).where(File.holder == holder))
-    session.execute(delete(Event).where(Event.video_id == holder))
-    alone = [name for name in names if not session.scalar(select(func.count()).select_from(File).where(File.sha256 == name))]
-    # Once the database has really forgotten them, and not before.
-    event.listen(session, "after_commit", lambda _: [deployment.store.remove(name) for name in alone], once=True)
-
-
 def create_character(deployment: Deployment, caller: Caller, fields: dict) -> Character:
     asked = wire.read(wire.CreateCharacter, fields)
     with _Received(deployment) as received:
         path, *_ = received.video(asked.video)
         character = Character(id=f"char_{secrets.token_hex(16)}", owner=caller.owner, name=asked.name, created_at=now())
+        deployment.store.send_ahead(path)
         with deployment.database.session() as session:
             session.add(character)
             session.flush()
@@ -232,14 +231,6 @@ def get_character(deployment: Deployment, caller: Caller, character_id: str) -> 
         if character is None or character.owner != caller.owner:
             raise not_found("character", character_id)
         return character
-
-
-def hold(session: Session, deployment: Deployment, holder: str, given: Given, seconds: float | None = None) -> None:
-    """Take files into the store and remember who holds them. Call it inside the transaction that creates the holder."""
-    for role, (path, media_type) in given.items():
-        size = path.stat().st_size
-        name = deployment.store.put(path)
-        session.add(File(holder=holder, role=role, sha256=name, bytes=size, media_type=media_type, seconds=seconds))
 
 
 def to_wire(video: Video, wait: Wait | None = None) -> wire.Video:
@@ -370,6 +361,8 @@ def _enter(
         return before
     if deployment.store.free() < deployment.settings.reserve_bytes:
         raise APIError(503, "disk_full", "The server's disk is nearly full; no new video is taken until there is space.")
+    for path, _ in given.values():
+        deployment.store.send_ahead(path)
     try:
         with deployment.database.session() as session:
             session.add(video)
@@ -400,7 +393,7 @@ def _within_limits(session: Session, deployment: Deployment, caller: Caller) -> 
 
 def _borrow(session: Session, source: Video, video: Video) -> None:
     """A finished video's latents, as the new one's source or history: held, so that deleting the old one does not take them away."""
-    latents = session.get(File, (source.id, "latents"))
+    latents = session.get(File, (source.id, "latents"), with_for_update=True)  # whoever deletes it waits, and finds it shared
     if latents is None:
         raise invalid(f"The video {source.id} is not kept any more; upload its file.", "video", "file_gone")
     role = "source" if video.kind == "edit" else "history"

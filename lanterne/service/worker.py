@@ -22,13 +22,15 @@ from lanterne.errors import LanterneError
 from lanterne.generate import Engine
 from lanterne.paths import home
 from lanterne.service import jobs, queue, webhooks
-from lanterne.service.database import Event, File, Repeat, Video, Worker, now
-from lanterne.service.deployment import Deployment
+from lanterne.service.database import Event, File, Repeat, Video, Worker, attentive, now
+from lanterne.service.deployment import Deployment, home_name
+from lanterne.service.holding import CHUNK, erase, forget, forget_chunks
 from lanterne.service.settings import Settings
-from lanterne.service.videos import ACTIVE, end, forget
+from lanterne.service.videos import ACTIVE, end
 
 POLL = 0.3  # seconds between DBOS's looks into the queue
 _LOOK_AFTER = 10  # seconds between looks for what was left lying
+_TIDY_AFTER = 1800  # seconds between looks through the whole store
 _GRACE = 30  # seconds that a chunk may still take when the process is asked to end
 _REPEAT_DAYS = 7  # an Idempotency-Key is remembered for so long
 _log = logging.getLogger("lanterne.worker")
@@ -41,13 +43,14 @@ def work(settings: Settings, with_parent: bool = False) -> None:
     slot = _take_slot(settings.worker)
     deployment = Deployment.of(settings)
     deployment.database.check()
+    deployment.store.check()
     engine = Engine.load(settings.weights)
     bench = jobs.bench = jobs.Bench(deployment, engine)
     DBOS(config=DBOSConfig(
-        name=queue.APPLICATION, system_database_url=settings.jobs_database, application_version=queue.VERSION,
+        name=queue.APPLICATION, system_database_url=attentive(settings.jobs_database), application_version=queue.VERSION,
         executor_id=settings.worker, console_log_level="WARNING", log_level="WARNING", enable_otlp=False,
     ))
-    _renew(bench)
+    _enlist(bench)
     logging.getLogger("dbos").addFilter(_is_news)
     DBOS.launch()
     owners = settings.running_per_owner
@@ -77,16 +80,19 @@ class Caretaker:
 
     def __init__(self, bench: jobs.Bench, outlet: queue.Queue):
         self._bench, self._deployment, self._queue = bench, bench.deployment, outlet
-        self._next = 0.0
+        self._next = self._next_tidy = 0.0
         self._silent: dict[str, int] = {}  # slots whose lease had lapsed at the last look
 
     def look(self) -> None:
-        self._bench.check_lease()
         duties = [lambda: _renew(self._bench), self._send]
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + min(_LOOK_AFTER, self._deployment.settings.lease_seconds)
             duties += [self._requeue, self._take_over, self._expire, self._tidy]
+        if time.monotonic() >= self._next_tidy:
+            self._next_tidy = time.monotonic() + _TIDY_AFTER
+            duties.append(self._tidy_store)
         for duty in duties:
+            self._bench.check_lease()
             try:
                 duty()
             except Exception:  # a full disk or a locked database must not end the worker; the duty comes round again
@@ -115,10 +121,15 @@ class Caretaker:
         # Seen silent twice, without a word in between: a clock that jumped makes nobody dead.
         dead, self._silent = [slot for slot in silent if self._silent.get(slot) == silent[slot]], silent
         for slot in dead:
+            with self._deployment.database.session() as session:
+                lapsed = (Worker.slot == slot, Worker.alive_until == silent[slot])
+                # Its lease is taken away first: should it wake up, it can claim nothing of what others now have.
+                if not session.execute(update(Worker).where(*lapsed).values(token=None)).rowcount:
+                    continue
             _log.warning("worker %s is gone; its videos are taken over", slot)
             DBOS._recover_pending_workflows([slot])  # DBOS has no public name for it outside of its paid service
             with self._deployment.database.session() as session:
-                session.execute(delete(Worker).where(Worker.slot == slot, Worker.alive_until < now()))
+                session.execute(delete(Worker).where(*lapsed, Worker.token.is_(None)))
 
     def _expire(self) -> None:
         with self._deployment.database.session() as session:
@@ -129,26 +140,50 @@ class Caretaker:
             session.execute(delete(Repeat).where(Repeat.created_at < now() - _REPEAT_DAYS * 86400))
 
     def _tidy(self) -> None:
-        """What crashes left on the disk: work folders of videos that are over, files that nobody holds."""
-        store = self._deployment.store
-        store.sweep()
+        """What crashes left on the disk: work folders of videos that are over."""
         with self._deployment.database.session() as session:
             active = set(session.scalars(select(Video.id).where(Video.status.in_(ACTIVE))))
-            held = set(session.scalars(select(File.sha256)))
         for folder in (home() / "work").glob("video_*"):
             if folder.name not in active and folder.stat().st_mtime < time.time() - _LOOK_AFTER:
                 shutil.rmtree(folder, ignore_errors=True)
-        for name in set(store.names()) - held:
-            store.remove(name)
+
+    def _tidy_store(self) -> None:
+        """What crashes left in the store: chunks of videos that are over, bytes that nobody holds, what is half received."""
+        deployment = self._deployment
+        found = deployment.store.names()
+        with deployment.database.session() as session:
+            over = ~select(Video.id).where(Video.id == File.holder, Video.status.in_(ACTIVE)).exists()
+            for video_id in session.scalars(select(File.holder).where(File.role.startswith(CHUNK), over).distinct()).all():
+                forget_chunks(session, deployment, video_id)
+            held = set(session.scalars(select(File.sha256)))
+        erase(deployment, set(found) - held)
+        deployment.store.sweep()
+
+
+def _enlist(bench: jobs.Bench) -> None:
+    """Take the lease on this worker's slot, from its predecessor if there was one. One that had the same home is dead, since the slot is
+    locked there. Raises LanterneError where another machine's lives."""
+    began, slot = time.monotonic(), bench.deployment.settings.worker
+    with bench.deployment.database.session() as session:
+        lease = session.get(Worker, slot, with_for_update=True)
+        if lease and lease.token and lease.alive_until >= now() and not lease.token.startswith(home_name()):
+            raise LanterneError(f"A worker on another computer has the slot {slot!r}; give this one another, such as --slot worker-1.")
+        session.merge(Worker(slot=slot, alive_until=_until(bench), token=bench.token))
+    bench.renewed = began
 
 
 def _renew(bench: jobs.Bench) -> None:
-    began, settings = time.monotonic(), bench.deployment.settings
-    until = now() + settings.lease_seconds + 1  # others wait a little longer than this one trusts itself
+    began, slot = time.monotonic(), bench.deployment.settings.worker
     with bench.deployment.database.session() as session:
-        if not session.execute(update(Worker).where(Worker.slot == settings.worker).values(alive_until=until)).rowcount:
-            session.add(Worker(slot=settings.worker, alive_until=until))
+        mine = update(Worker).where(Worker.slot == slot, Worker.token == bench.token)
+        renewed = session.execute(mine.values(alive_until=_until(bench))).rowcount
+    if not renewed:
+        bench.end("its lease was taken away")
     bench.renewed = began
+
+
+def _until(bench: jobs.Bench) -> int:
+    return now() + bench.deployment.settings.lease_seconds + 1  # others wait a little longer than this one trusts itself
 
 
 def _take_slot(name: str):

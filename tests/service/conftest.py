@@ -42,3 +42,30 @@ def finished(server, key):
         return client.videos.create_and_poll(
             prompt="a lake at dawn", seconds="2", size=SMALL, extra_body=QUICK | {"seed": 1}, poll_interval_ms=100
         )
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    from grounds import Postgres
+
+    server = Postgres()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def s3():
+    from grounds import S3
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in S3.CREDENTIALS.items():
+            patch.setenv(name, value)
+        server = S3()
+        yield server
+        server.stop()
+
+
+@pytest.fixture
+def bucket(s3):
+    """Settings of a deployment whose files lie in a bucket."""
+    return s3.settings()

@@ -32,7 +32,7 @@ class Server:
 
     def lanterne(self, *arguments: str) -> str:
         command = [sys.executable, "-m", "lanterne.cli", *arguments]
-        done = subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
@@ -45,13 +45,19 @@ class Server:
         self.port = int(re.search(r":(\d+)/v1", line)[1])
         return self
 
-    def worker(self, slot: str) -> subprocess.Popen:
+    def worker(self, slot: str, home: Path | None = None, *within: str) -> subprocess.Popen:
+        """home: of another machine. within: the command that brings it there."""
+        env = self.env | {"LANTERNE_HOME": str(home or self.home)}
         with self.log.open("a") as log:
-            return subprocess.Popen([sys.executable, "-m", "lanterne.cli", "worker", "--slot", slot], env=self.env, stderr=log)
+            return subprocess.Popen([*within, sys.executable, "-m", "lanterne.cli", "worker", "--slot", slot], env=env, stderr=log)
+
+    def kept(self, job: str) -> list[str]:
+        """A video's chunks, one entry each time that one was made and kept."""
+        return re.findall(rf"(chunk-\S+) of {job} is kept", self.log.read_text())
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
-        self.process.communicate(timeout=60)
+        self.process.communicate(timeout=300)
         return self.process.returncode
 
     def kill(self) -> None:
@@ -59,7 +65,8 @@ class Server:
         self.process.communicate()
 
     def worker_pid(self) -> int:
-        return int(until(lambda: (self.home / "worker-0.lock").read_text()))
+        lock = self.home / "worker-0.lock"
+        return int(until(lambda: lock.exists() and lock.read_text()))
 
     def kill_worker(self) -> None:
         os.kill(self.worker_pid(), signal.SIGKILL)
@@ -72,7 +79,7 @@ class Server:
         return httpx2.Client(base_url=f"http://127.0.0.1:{self.port}", headers=headers, timeout=60)
 
 
-def until(happens, seconds: float = 60):
+def until(happens, seconds: float = 300):
     """What `happens` returns once it is true."""
     deadline = time.monotonic() + seconds
     while not (found := happens()):
@@ -82,8 +89,8 @@ def until(happens, seconds: float = 60):
 
 
 @contextmanager
-def receiver() -> Iterator[tuple[str, list, list]]:
-    """A loopback server for webhooks: its address; what it received, as (headers, body); statuses to answer with first, then 200."""
+def receiver(host: str = "127.0.0.1") -> Iterator[tuple[str, list, list]]:
+    """A server for webhooks: its address; what it received, as (headers, body); statuses to answer with first, then 200."""
     received, statuses = [], []
 
     class Handler(BaseHTTPRequestHandler):
@@ -95,11 +102,11 @@ def receiver() -> Iterator[tuple[str, list, list]]:
         def log_message(self, *_):
             pass
 
-    server = HTTPServer(("127.0.0.1", 0), Handler)
+    server = HTTPServer((host, 0), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}/hook", received, statuses
+        yield f"http://{host}:{server.server_port}/hook", received, statuses
     finally:
         server.shutdown()
         thread.join()

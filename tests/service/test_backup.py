@@ -1,7 +1,7 @@
 """A backup taken from a running server is a server again, with its keys, videos and files."""
 
 import pytest
-from serving import Server
+from serving import SMALL, Server, until
 
 from lanterne.errors import LanterneError
 from lanterne.service.backup import backup, restore
@@ -21,6 +21,28 @@ def test_what_was_backed_up_comes_back(server, key, http, finished, tiny_weights
             assert again.get(path).content == http.get(path).content
     finally:
         assert other.stop() == 0
+
+
+def test_a_video_in_the_making_is_finished_by_the_copy(server, key, tiny_weights, tmp_path):
+    """From the chunks that were kept before; the server that was copied still lives, and has a worker of the same name."""
+    job = {"prompt": "a lake", "seconds": "6", "size": SMALL, "num_inference_steps": 12, "seed": 3}
+    with server.http(key) as http:
+        video = http.post("/v1/videos", json=job).json()["id"]
+        until(lambda: server.kept(video))
+        target = tmp_path / "lanterne.tar"
+        server.lanterne("backup", str(target))
+        other = Server(tmp_path / "other", tiny_weights)
+        other.lanterne("restore", str(target))
+        other.start()
+        try:
+            with other.http(key) as again:
+                for of in (http, again):
+                    until(lambda of=of: of.get(f"/v1/videos/{video}").json()["status"] == "completed")
+                assert again.get(f"/v1/videos/{video}/content").content == http.get(f"/v1/videos/{video}/content").content
+            made_again = set(other.kept(video))
+            assert made_again and made_again < set(server.kept(video))
+        finally:
+            assert other.stop() == 0
 
 
 def test_what_cannot_be_restored_is_told(home, tmp_path):

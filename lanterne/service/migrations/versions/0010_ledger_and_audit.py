@@ -6,7 +6,7 @@ from alembic import op
 from lanterne.service.migrations.guards import append_only, guard
 
 revision = "0010"
-down_revision = "0002"
+down_revision = "0003"
 
 _UNBALANCED = (
     "(SELECT COUNT(*) FROM postings WHERE transaction_id = NEW.id) < 2 OR EXISTS "
