@@ -126,6 +126,7 @@ def _needs(extra: str, error: ImportError) -> LanterneError:
 
 _SERVICE = "lanterne.service.commands"
 _PROGRAMME = "lanterne.service.pay_commands"
+_ACCESS = "lanterne.service.access_commands"
 _LAZY = {  # command: where it is, and the extra that it needs
     "serve": (_SERVICE, "serve_app", "serve"),
     "worker": (_SERVICE, "worker_app", "serve"),
@@ -136,6 +137,9 @@ _LAZY = {  # command: where it is, and the extra that it needs
     "trace": (_SERVICE, "trace_app", "serve"),
     "webhooks": (_SERVICE, "webhooks_app", "serve"),
     "verify": ("lanterne.programme.provenance", "verify_app", "serve"),
+    "people": (_ACCESS, "people_app", "programme"),
+    "cohort": (_ACCESS, "cohort_app", "programme"),
+    "invite": (_ACCESS, "invite_app", "programme"),
     "ledger": (_PROGRAMME, "ledger_app", "programme"),
     "pay": (_PROGRAMME, "pay_app", "programme"),
     "audit": (_PROGRAMME, "audit_app", "programme"),

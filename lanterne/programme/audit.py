@@ -222,13 +222,16 @@ def _commitment(salt: str, opened: str) -> str:
 # Proving.
 
 
-def receipt(session: Session, number: int) -> Receipt:
-    """For a line of the log as it is now. Raises AuditError where there is none."""
+def receipt(session: Session, number: int, person_id: str | None = None) -> Receipt:
+    """For a line of the log as it is now. person_id: for whom it is; what lines about others say is left out. None: for an operator.
+    Raises AuditError where there is no such line."""
     lines = list(session.execute(select(Line.leaf, Line.root, Line.signature).order_by(Line.number)))
     if not 0 <= number < len(lines):
         raise AuditError(f"There is no line {number}; the log has {len(lines)}, the first is 0.")
     proof = merkle.inclusion_proof([merkle.leaf_hash(line.leaf.encode()) for line in lines], number)
     opening = session.get(Opening, number)
+    if opening and person_id not in (None, opening.person_id):
+        opening = None
     return Receipt(
         number, lines[number].leaf, tuple(step.hex() for step in proof), _checkpoint_of(len(lines), lines[-1]),
         opening and opening.salt, opening and opening.data,

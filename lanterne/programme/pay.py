@@ -35,14 +35,20 @@ class NotYours(PayError):
 
 @dataclass(frozen=True)
 class Actor:
-    """Who is asking, as whoever let them in knows them. operator: may decide and pay, and see everybody's."""
+    """Who is asking, as whoever let them in knows them. operator: may decide and pay, and see everybody's. reviewer: may look at
+    videos that wait for their release."""
 
     person_id: str
     operator: bool = False
+    reviewer: bool = False
 
     def require_operator(self) -> None:
         if not self.operator:
             raise NotYours(f"{self.person_id} is not an operator; ask one.")
+
+    def require_reviewer(self) -> None:
+        if not self.reviewer:
+            raise NotYours(f"{self.person_id} is not a reviewer; ask an operator.")
 
     def require_sight_of(self, person_id: str) -> None:
         if not self.operator and self.person_id != person_id:

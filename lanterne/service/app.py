@@ -162,6 +162,7 @@ async def events(
     last: Annotated[str | None, Header(alias="Last-Event-ID", description="Go on after the event of this id.")] = None,
 ):
     """What happens to a video, as server-sent events: queued, in_progress, progress, chunk (with a preview), completed, failed."""
+    request.app.state.feed.make_room(caller)
     await asyncio.to_thread(videos.get, house, caller, video_id)
     after = int(last) if last and last.isascii() and last.isdecimal() and len(last) < 18 else 0
     stream = request.app.state.feed.listen(caller, video_id, after)
@@ -185,6 +186,7 @@ def create_character(house: House, caller: Writer, fields: Fields):
 
 
 def get_character(house: House, caller: Reader, character_id: VideoId):
+    """A character that was kept."""
     return _character(videos.get_character(house, caller, character_id))
 
 
@@ -256,7 +258,7 @@ def _character(character) -> wire.Character:
 
 def build(settings: Settings):
     """The ASGI application. The databases must be there; see server.prepare."""
-    app = FastAPI(title="Lanterne", version=__version__, description="The Videos API. See docs/api.md.", docs_url=None, redoc_url=None)
+    app = FastAPI(title="Lanterne", version=__version__, description=openapi.WELCOME, docs_url=None, redoc_url=None)
     deployment, state = Deployment.of(settings), app.state
     state.deployment, state.queue = deployment, Queue(settings.jobs_database)
     state.reader, state.keyring = database.Reader(deployment.database), keys.Keyring(deployment.database, keys.server_secret())
@@ -267,6 +269,7 @@ def build(settings: Settings):
         app.add_api_route(
             path, endpoint, methods=[method], name=name, operation_id=name, response_model=answer, openapi_extra=openapi.extra(name),
             response_class=JSONResponse if answer else Response, responses=openapi.responses(path),
+            summary=openapi.summary(endpoint), tags=[openapi.tag(path)],
         )
         if endpoint is content:
             app.add_api_route(path, endpoint, methods=["HEAD"], include_in_schema=False)

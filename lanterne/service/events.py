@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from lanterne.service.database import Database, Event, Key, Video, now
+from lanterne.service.errors import APIError
 from lanterne.service.keys import Caller
 from lanterne.service.waits import Outlook, Wait
 
@@ -27,6 +28,7 @@ LAST = ("completed", "failed", "deleted")
 RETRY = "retry: 2000\n\n"  # milliseconds until a player or browser connects again, to the server's successor
 _UNSURE = 10  # seconds in which an event may still appear under a lower number than one that was seen (on Postgres)
 _BEHIND = 2000  # events that a slow listener may be behind before it has to connect again
+_STREAMS = 200  # that an owner may have open
 _log = logging.getLogger("lanterne.web")
 
 
@@ -68,6 +70,12 @@ class Feed:
         self._ready = asyncio.Event()
         self._leaving = False
 
+    def make_room(self, caller: Caller) -> None:
+        """Raises APIError where an owner has as many streams open as he may."""
+        open_ = sum(listener.caller.owner == caller.owner for listener in chain(*self._listeners.values()))
+        if open_ >= _STREAMS:
+            raise APIError(429, "too_many_streams", f"You have {open_} event streams open and may have {_STREAMS}; close some.")
+
     async def listen(self, caller: Caller, video_id: str, after: int) -> AsyncIterator[str]:
         """Events of a video after the one numbered `after`, as text, until it ends, the caller's key does, or the server leaves."""
         listener = _Listener(caller, video_id)
@@ -106,7 +114,8 @@ class Feed:
         """(name, text), until BREATH passes without any."""
         while True:
             try:
-                number, name, text = await asyncio.wait_for(listener.arrived.get(), BREATH)
+                async with asyncio.timeout(BREATH):
+                    number, name, text = await listener.arrived.get()
             except TimeoutError:
                 return
             if not number or number not in known:

@@ -4,6 +4,8 @@ The document says what is really taken. What it cannot say (that a file holds a 
 refused with a code of its own; docs/api.md lists these.
 """
 
+import re
+from collections.abc import Callable
 from copy import deepcopy
 
 from fastapi import FastAPI
@@ -14,6 +16,9 @@ from lanterne.generate import FPS, MAX_PROMPT
 from lanterne.service import wire
 from lanterne.service.settings import Settings
 
+WELCOME = """A text becomes a video. Programs for OpenAI's Videos API work here when their base URL and key are changed.
+
+Press *Authorize* and give a key (`ltn_…`, made by `lanterne keys create`); every request below can then be tried out."""
 BODIES = {
     "create": wire.Create, "edit": wire.Edit, "extend": wire.Extend, "remix": wire.Remix, "create_character": wire.CreateCharacter,
     "cancel": wire.Cancel,
@@ -27,6 +32,18 @@ FILES = {
 EVEN = "(1[68]|[2-9][02468]|[1-9][0-9][02468]|[1-3][0-9][0-9][02468]|40[0-8][02468]|409[0246])"
 _NO_NULL = r"^[^\x00]*$"
 _SAYS_SOMETHING = r"^[^\x00]*[^\x00\s][^\x00]*$"
+
+
+def summary(endpoint: Callable) -> str:
+    """The first half of a route's first sentence."""
+    return re.split(r"[.;:,] ?", endpoint.__doc__, maxsplit=1)[0]
+
+
+def tag(path: str) -> str:
+    """Under which heading a route is shown."""
+    headings = {"/v1/videos/characters": "Characters", "/v1/videos/{id}/events": "Watching", "/v1/videos/{id}/stream": "Watching",
+                "/v1/videos": "Videos"}
+    return next((heading for start, heading in headings.items() if path.startswith(start)), "Server")
 
 
 def responses(path: str) -> dict:

@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
 from lanterne.errors import LanterneError
-from lanterne.service.errors import invalid
+from lanterne.service.errors import APIError, invalid
 from lanterne.service.settings import Settings
 
 TIMEOUT = 20  # seconds for a message to be taken, or for a picture to be there, however many addresses lead to it
 MAX_PICTURE = 32 * 2**20
 _REDIRECTS = 3
+_fetches = threading.BoundedSemaphore(8)  # of the threads that answer requests, so many may wait for other servers
 
 
 class OutsideError(LanterneError):
@@ -136,7 +137,16 @@ class _Deadline:
 
 
 def fetch(url: str, settings: Settings, param: str) -> bytes:
-    """A picture from an address. Raises APIError 400."""
+    """A picture from an address. Raises APIError: 400, or 429 where so many are being fetched that more would hold up other requests."""
+    if not _fetches.acquire(blocking=False):
+        raise APIError(429, "too_many_fetches", "Too many pictures are being fetched; try again, or send the picture itself.", retry=True)
+    try:
+        return _fetch(url, settings, param)
+    finally:
+        _fetches.release()
+
+
+def _fetch(url: str, settings: Settings, param: str) -> bytes:
     ends = time.monotonic() + TIMEOUT
     for _ in range(_REDIRECTS + 1):
         try:

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
 
 from lanterne.errors import LanterneError
 from lanterne.paths import home
@@ -17,7 +16,6 @@ from lanterne.service.database import Database
 from lanterne.service.deployment import store_of
 from lanterne.service.settings import Settings
 
-_STEPS_BACK = 5  # of niceness between the web process and the worker beside it
 _log = logging.getLogger("lanterne.server")
 
 
@@ -93,10 +91,7 @@ class WorkerKeeper:
         self._thread.start()
 
     def _start(self) -> subprocess.Popen:
-        process = subprocess.Popen(self._command, stdin=subprocess.PIPE, env=os.environ)
-        with suppress(OSError):  # answering comes before computing: it takes a moment, and somebody waits for it
-            os.setpriority(os.PRIO_PROCESS, process.pid, os.getpriority(os.PRIO_PROCESS, 0) + _STEPS_BACK)
-        return process
+        return subprocess.Popen(self._command, stdin=subprocess.PIPE, env=os.environ)
 
     def _keep(self) -> None:
         while not self._stopping.is_set():

@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from lanterne.errors import LanterneError
 from lanterne.paths import home
+from lanterne.programme.mail import Post
 
 
 class SettingsError(LanterneError):
@@ -43,7 +44,7 @@ class Settings(BaseSettings):
     max_upload_bytes: int = Field(256 * 2**20, ge=2**20, description="The largest body of a request.")
     queued_per_owner: int = Field(20, ge=1, description="Videos that an owner may have waiting and running at once.")
     running_per_owner: int = Field(1, ge=1, description="Of these, how many run at once where there are workers enough.")
-    keep_days: int | None = Field(None, ge=1, description="Files of finished videos are deleted after so many days; by default never.")
+    keep_days: int | None = Field(None, ge=1, description="Files of finished videos leave after so many days; by default never.")
     disk_budget_bytes: int | None = Field(
         None, ge=2**20, description="Files of finished videos may take so much; the oldest leave first. By default no limit but the disk's."
     )
@@ -51,6 +52,14 @@ class Settings(BaseSettings):
     grace_seconds: int = Field(30, ge=1, description="What is being downloaded or uploaded when the server ends may take so long.")
     log_format: Literal["text", "json"] = Field("text", description="json: every line an object, for programs that collect logs.")
     log_prompts: bool = Field(False, description="Write prompts into the log. They are what people thought and meant: leave it off.")
+    public_url: str | None = Field(
+        None, pattern=r"^https?://[^\s?#]+$", description="Where people reach this server; links in mails begin with it."
+    )
+    mail_from: str = Field("lanterne@localhost", pattern=r"^[^@\s<>]+@[^@\s<>]+$", description="The sender of mails.")
+    smtp_host: str | None = Field(None, description="The server that sends mails; by default they are files in the home folder's outbox.")
+    smtp_port: int = Field(587, ge=1, le=65535, description="587 with STARTTLS, or 465.")
+    smtp_user: str | None = Field(None, description="How to sign in there, if one must.")
+    smtp_password: SecretStr | None = Field(None, description="And with what.")
     payer_name: str | None = Field(None, description="Who pays artists, as it stands on their bank's statements.")
     payer_iban: str | None = Field(None, description="The account that artists are paid from.")
     payer_bic: str | None = Field(None, description="Its bank's BIC, where the IBAN does not tell it.")
@@ -77,6 +86,11 @@ class Settings(BaseSettings):
             raise SettingsError(f"The setting {name}={first['input']!r} cannot be used: {first['msg']}; see docs/operations.md.") from None
         except ValueError as error:  # TOML that cannot be read, JSON in a variable that cannot be parsed
             raise SettingsError(f"The settings cannot be read: {error}; see docs/operations.md.") from None
+
+    @property
+    def post(self) -> Post:
+        password = self.smtp_password.get_secret_value() if self.smtp_password else None
+        return Post(home() / "outbox", self.mail_from, self.smtp_host, self.smtp_port, self.smtp_user, password)
 
     @property
     def database(self) -> str:

@@ -153,6 +153,8 @@ def playlist(deployment: Deployment, caller: Caller, video_id: str) -> str:
         video = _own(session, caller, video_id)
         query = select(File.role, File.seconds).where(File.holder == video_id, File.media_type == SEGMENT).order_by(File.role)
         segments = session.execute(query).all()
+    if video.status == "completed" and not segments:
+        raise APIError(404, "file_gone", f"The pieces of {video.id} are not kept any more.")
     longest = max((seconds for _, seconds in segments), default=1)
     lines = ["#EXTM3U", "#EXT-X-VERSION:3", f"#EXT-X-TARGETDURATION:{math.ceil(longest)}", "#EXT-X-PLAYLIST-TYPE:EVENT"]
     for role, seconds in segments:

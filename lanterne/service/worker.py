@@ -21,10 +21,10 @@ from sqlalchemy import delete, select, update
 from lanterne.errors import LanterneError
 from lanterne.generate import Engine
 from lanterne.paths import home
-from lanterne.service import jobs, queue, webhooks
+from lanterne.service import jobs, keeping, queue, webhooks
 from lanterne.service.database import Event, File, Repeat, Video, Worker, attentive, now
 from lanterne.service.deployment import Deployment, home_name
-from lanterne.service.holding import CHUNK, erase, forget, forget_chunks
+from lanterne.service.holding import CHUNK, erase, forget_chunks
 from lanterne.service.settings import Settings
 from lanterne.service.videos import ACTIVE, end
 
@@ -132,10 +132,9 @@ class Caretaker:
                 session.execute(delete(Worker).where(*lapsed, Worker.token.is_(None)))
 
     def _expire(self) -> None:
+        keeping.expire(self._deployment)
+        keeping.keep_within_budget(self._deployment)
         with self._deployment.database.session() as session:
-            for video_id in session.scalars(select(Video.id).where(Video.expires_at < now()).limit(100)).all():
-                session.execute(delete(Video).where(Video.id == video_id))
-                forget(session, self._deployment, video_id)
             session.execute(delete(Event).where(Event.name == "deleted", Event.created_at < now() - 3600))
             session.execute(delete(Repeat).where(Repeat.created_at < now() - _REPEAT_DAYS * 86400))
 

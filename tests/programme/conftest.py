@@ -1,14 +1,17 @@
 """Databases for the tests of the programme: SQLite for each, and one Postgres server for those that ask for both."""
 
 import shutil
+import sys
 import tempfile
 from secrets import token_hex
 
 import pytest
+from argon2 import PasswordHasher
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
-from lanterne.programme import audit, ledger, pay, payouts, statements
+from lanterne import cli
+from lanterne.programme import audit, ledger, pay, payouts, people, release, review, statements
 from lanterne.service.database import Database
 
 
@@ -61,6 +64,30 @@ def either(request):
     return request.getfixturevalue({"sqlite": "database", "postgres": "postgres"}[request.param])
 
 
+@pytest.fixture(autouse=True)
+def quick_passwords(monkeypatch):
+    """argon2 itself, with the least work."""
+    monkeypatch.setattr(people, "_hasher", lambda: PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+
+
+@pytest.fixture
+def lanterne(monkeypatch, capfd):
+    """A command, run in this process: a new one for each would take most of the time for imports."""
+
+    def run(*arguments, code=0, **settings):
+        with monkeypatch.context() as changed:
+            changed.setattr(sys, "argv", ["lanterne", *arguments])
+            for name, value in settings.items():
+                changed.setenv(name, value)
+            with pytest.raises(SystemExit) as ended:
+                cli.main()
+        said = capfd.readouterr()
+        assert (ended.value.code or 0) == code, said.err
+        return (said.err if code else said.out).strip()
+
+    return run
+
+
 class Clock:
     """UTC seconds that stand still until they are moved."""
 
@@ -77,6 +104,6 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
-    for module in (audit, ledger, pay, payouts, statements):
+    for module in (audit, ledger, pay, payouts, release, review, statements):
         monkeypatch.setattr(module, "now", clock)
     return clock

@@ -48,6 +48,27 @@ def test_every_line_has_a_receipt_that_holds_alone(database):
     assert _verify(database, receipts) == (9, 0)
 
 
+def test_a_receipt_tells_nobody_what_is_said_about_others(database):
+    _fill(database)
+    with database.session() as session:
+        assert audit.receipt(session, 4, "p1").data and not audit.receipt(session, 4, "p2").data
+        audit.check_receipt(audit.receipt(session, 4, "p2"), audit.Signer().verifier)
+        assert [number for number, _, _, _ in audit.told(session, "p1")] == [1, 4, 7]
+
+
+def test_the_key_is_in_the_backup(tmp_path, monkeypatch):
+    from lanterne.service import backup, keys, server
+    from lanterne.service.settings import Settings
+
+    server.prepare(Settings())
+    keys.server_secret()
+    verifier = audit.Signer().verifier
+    backup.backup(Settings(), tmp_path / "lanterne.tar")
+    monkeypatch.setenv("LANTERNE_HOME", str(tmp_path / "other"))
+    backup.restore(tmp_path / "lanterne.tar")
+    assert audit.Signer().verifier == verifier
+
+
 def test_a_receipt_holds_for_nothing_else(database):
     receipt, verifier = _fill(database)[4], audit.Signer().verifier
     changed = [

@@ -3,27 +3,7 @@
 They run in this process: a new one for each would take most of the time for imports.
 """
 
-import sys
-
 import pytest
-
-from lanterne import cli
-
-
-@pytest.fixture
-def lanterne(monkeypatch, capfd):
-    def run(*arguments, code=0, **settings):
-        with monkeypatch.context() as changed:
-            changed.setattr(sys, "argv", ["lanterne", *arguments])
-            for name, value in settings.items():
-                changed.setenv(name, value)
-            with pytest.raises(SystemExit) as ended:
-                cli.main()
-        said = capfd.readouterr()
-        assert (ended.value.code or 0) == code, said.err
-        return (said.err if code else said.out).strip()
-
-    return run
 
 
 def test_from_the_rate_card_to_the_bank_and_the_receipt(lanterne, tmp_path):

@@ -84,7 +84,7 @@ class Server:
 
     def http(self, key: str | None) -> httpx2.Client:
         headers = {"authorization": f"Bearer {key}"} if key else {}
-        return httpx2.Client(base_url=f"http://127.0.0.1:{self.port}", headers=headers, timeout=60)
+        return httpx2.Client(base_url=f"http://127.0.0.1:{self.port}", headers=headers, timeout=300)
 
 
 def _join(home: Path) -> None:

@@ -48,7 +48,7 @@ def test_a_video_can_be_watched_while_it_is_made(http, tmp_path):
     path = f"/v1/videos/{video}"
     growing = until(lambda: "#EXTINF" in (text := http.get(f"{path}/stream.m3u8").text) and text)
     assert "ENDLIST" not in growing and http.get(f"{path}/stream/0000.ts").status_code == 200
-    until(lambda: http.get(path).json()["status"] == "completed")
+    until(lambda: http.get(path).json()["status"] == "completed", 300)
     whole = http.get(f"{path}/stream.m3u8").text
     names = [line for line in whole.splitlines() if line and not line.startswith("#")]
     assert whole.startswith("#EXTM3U\n") and whole.endswith("#EXT-X-ENDLIST\n") and len(names) == 12

@@ -21,12 +21,14 @@ import httpx2
 import pytest
 import uvicorn
 from serving import QUICK, SMALL, Server, until
-from sqlalchemy import event
+from sqlalchemy import event, select
 
-from lanterne.service import keys, log, outside, protocol, server, waits, wire
+from lanterne.service import keeping, keys, log, outside, protocol, server, videos, waits, wire
 from lanterne.service.app import build
 from lanterne.service.database import Database, File, Video, Worker, now
+from lanterne.service.deployment import Deployment
 from lanterne.service.errors import APIError
+from lanterne.service.holding import hold
 from lanterne.service.settings import Settings
 
 LIMIT = 2**20  # bytes that may be sent to the bare server
@@ -469,6 +471,63 @@ def test_a_full_disk_is_told_and_nothing_is_left_behind(tiny_weights, tmp_path):
     assert "Traceback" not in bare.log.read_text()
 
 
+# What is kept ---------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def deployment(home):
+    settings = Settings(disk_budget_bytes=2**20)
+    server.prepare(settings)
+    return Deployment.of(settings)
+
+
+def _kept(deployment, video_id, *contents, **fields):
+    """A finished video with these files in the store."""
+    row = _row(video_id, status="completed", progress=100, completed_at=fields.pop("completed_at", now()), **fields)
+    with deployment.database.session() as session:
+        session.add(row)
+        session.flush()
+        given = {f"file-{number}": (deployment.store.receive(io.BytesIO(data)), "x") for number, data in enumerate(contents)}
+        hold(session, deployment, video_id, given)
+
+
+def _who_has_files(deployment):
+    with deployment.database.session() as session:
+        return set(session.scalars(select(File.holder)))
+
+
+def test_the_oldest_files_leave_when_the_budget_is_used_up(deployment):
+    """Shared bytes count once; what an active video was made from stays; the rows say what happened."""
+    shared, half = b"s" * 2**18, 2**19
+    for number, video_id in enumerate("abcd"):
+        _kept(deployment, video_id, shared, video_id.encode() * half, completed_at=1000 + number)
+    with deployment.database.session() as session:
+        session.add(_row("later", remixed_from="a"))
+    keeping.keep_within_budget(deployment)
+    assert _who_has_files(deployment) == {"a"}  # 3/4 of a MiB; with any other it would be 5/4
+    with deployment.database.session() as session:
+        left = {video.id: video.expires_at for video in session.scalars(select(Video))}
+    assert set(left) == {"a", "b", "c", "d", "later"} and left["a"] is None and all(left[name] <= now() for name in "bcd")
+    stored = [path for path in deployment.store.folder.glob("??/*")]
+    assert sum(path.stat().st_size for path in stored) == 2**18 + half
+    keeping.keep_within_budget(deployment)
+    assert _who_has_files(deployment) == {"a"}
+
+
+def test_files_leave_when_their_time_has_come_and_the_video_stays_listed(deployment):
+    _kept(deployment, "old", b"1", expires_at=now() - 1)
+    _kept(deployment, "new", b"2", expires_at=now() + 1000)
+    _kept(deployment, "kept", b"3")
+    keeping.expire(deployment)
+    assert _who_has_files(deployment) == {"new", "kept"}
+    caller = keys.Caller("key_a", "me", ("videos:read",), "hash")
+    assert {video.id for video in videos.page(deployment, caller, 10, "asc", None)[0]} == {"old", "new", "kept"}
+    for look in (lambda: videos.content(deployment, caller, "old", "video"), lambda: videos.playlist(deployment, caller, "old")):
+        with pytest.raises(APIError) as refused:
+            look()
+        assert (refused.value.status, refused.value.code) == (404, "file_gone")
+
+
 # Clocks and waits -----------------------------------------------------------------------------------------------------------------
 
 
@@ -619,6 +678,32 @@ def test_the_connection_goes_to_the_address_that_was_looked_at(monkeypatch):
     with pytest.raises(APIError, match="does not answer"):
         outside.fetch("https://example.org/p.png", Settings(), "input_reference.image_url")
     assert connected == [("93.184.215.14", 443)]
+
+
+def test_addresses_that_hang_do_not_hold_up_other_requests(monkeypatch):
+    monkeypatch.setattr(outside, "_fetches", threading.BoundedSemaphore(2))
+    goes_on, server = threading.Event(), Answering(lambda _: [goes_on.wait(60) and b"HTTP/1.1 404 Not Found\r\n\r\n"])
+    with ThreadPoolExecutor(2) as pool:
+        hanging = [pool.submit(outside.fetch, server.url, Settings(webhooks_to_private=True), "image_url") for _ in range(2)]
+        until(lambda: outside._fetches._value == 0)
+        with pytest.raises(APIError, match="Too many pictures") as refused:
+            outside.fetch(server.url, Settings(webhooks_to_private=True), "image_url")
+        goes_on.set()
+    assert refused.value.status == 429 and all(fetch.exception().status == 400 for fetch in hanging)
+    assert outside._fetches._value == 2
+
+
+def test_an_owner_cannot_open_streams_without_end(bare, monkeypatch):
+    from lanterne.service import events
+
+    monkeypatch.setattr(events, "_STREAMS", 1)
+    caller = keys.Caller("key_a", "me", ("videos:read",), "hash")
+    feed = events.Feed(bare.database, waits.Outlook(bare.database))
+    feed.make_room(caller)
+    feed._listeners["video_a"].add(events._Listener(caller, "video_a"))
+    feed.make_room(keys.Caller("key_b", "other", ("videos:read",), "hash"))
+    with pytest.raises(APIError, match="may have 1"):
+        feed.make_room(caller)
 
 
 def test_everything_that_was_taken_in_is_still_there(bare):

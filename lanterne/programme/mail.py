@@ -1,0 +1,72 @@
+"""Mail: through an SMTP server where one is set, else into files of the outbox, for somebody to pass on."""
+
+import os
+import secrets
+import smtplib
+import ssl
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+from email.utils import formatdate, make_msgid
+from pathlib import Path
+
+from lanterne.errors import LanterneError, writing
+
+_PATIENCE = 20  # seconds
+
+
+class MailError(LanterneError):
+    """A mail that did not leave, in one sentence; it lies in the outbox."""
+
+
+@dataclass(frozen=True)
+class Mail:
+    to: str
+    subject: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Post:
+    """Where mail leaves. host: of an SMTP server that speaks STARTTLS, or TLS on port 465; None: files in `outbox` alone."""
+
+    outbox: Path
+    sender: str = "lanterne@localhost"
+    host: str | None = None
+    port: int = 587
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+    def send(self, mail: Mail) -> None:
+        """Raises MailError where the server did not take it, WriteError where not even the outbox did."""
+        message = EmailMessage()
+        message["From"], message["To"], message["Subject"] = self.sender, mail.to, mail.subject
+        message["Date"], message["Message-ID"] = formatdate(), make_msgid(domain=self.sender.rpartition("@")[2])
+        message.set_content(mail.text)
+        if self.host is None:
+            self._keep(message)
+            return
+        try:
+            with self._server() as server:
+                if self.user:
+                    server.login(self.user, self.password or "")
+                server.send_message(message)
+        except (OSError, smtplib.SMTPException) as error:
+            path = self._keep(message)
+            raise MailError(f"The mail to {mail.to} did not leave through {self.host} ({error}); it lies in {path}.") from None
+
+    def _server(self) -> smtplib.SMTP:
+        if self.port == 465:
+            return smtplib.SMTP_SSL(self.host, self.port, timeout=_PATIENCE, context=ssl.create_default_context())
+        server = smtplib.SMTP(self.host, self.port, timeout=_PATIENCE)
+        # A password never goes over a line that anybody can read; mail without one may, to a server on this machine.
+        if self.user or self.host not in ("localhost", "127.0.0.1", "::1"):
+            server.starttls(context=ssl.create_default_context())
+        return server
+
+    def _keep(self, message: EmailMessage) -> Path:
+        path = self.outbox / f"{secrets.token_hex(8)}.eml"
+        with writing(path):
+            self.outbox.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(message.as_bytes())
+        return path

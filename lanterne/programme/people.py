@@ -1,0 +1,264 @@
+"""People: accounts, what they may do, passwords, and sessions of the studio, which die with the account.
+
+An account is opened by an operator or by accepting an invitation, and closed, never deleted: decisions point to it. A session is no key to
+the API, and a key is no session. Sessions are shown once and kept as a hash; passwords are kept as argon2id.
+"""
+
+import re
+import secrets
+from hashlib import sha256
+
+from sqlalchemy import ForeignKey, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from lanterne.errors import LanterneError
+from lanterne.programme import audit, ledger
+from lanterne.tables import Base, now
+
+ROLES = ("operator", "reviewer", "artist")
+SESSION_DAYS = 14
+SHORTEST, LONGEST = 10, 200  # characters of a password
+_FREE = 5  # wrong passwords on end before there is a wait
+_LONGEST_WAIT = 300  # seconds
+_EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f<>,;:\"()\\]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+")
+
+
+class PeopleError(LanterneError):
+    """An account, a password or a role that cannot be, in one sentence."""
+
+
+class Person(Base):
+    """id: opaque; also the owner of their keys and videos, and whom the ledger owes. failures: wrong passwords on end."""
+
+    __tablename__ = "people"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    email: Mapped[str] = mapped_column(unique=True)  # in lower case
+    name: Mapped[str]
+    roles: Mapped[list]
+    password: Mapped[str | None]
+    failures: Mapped[int] = mapped_column(default=0)
+    failed_at: Mapped[int | None]
+    created_at: Mapped[int]
+    closed_at: Mapped[int | None]
+
+
+class WebSession(Base):
+    __tablename__ = "web_sessions"
+    hash: Mapped[str] = mapped_column(primary_key=True)
+    person_id: Mapped[str] = mapped_column(ForeignKey("people.id"), index=True)
+    created_at: Mapped[int]
+    expires_at: Mapped[int]
+    ended_at: Mapped[int | None]
+
+
+# Accounts.
+
+
+def address(email: str) -> str:
+    """An address as it is kept and compared. Raises PeopleError."""
+    email = email.strip().lower()
+    if len(email) > 254 or not _EMAIL.fullmatch(email):
+        raise PeopleError(f"The address {email[:80]!r} cannot be used; give one such as ana@example.org.")
+    return email
+
+
+def open_account(session: Session, name: str, email: str, roles: list[str], by: str, person_id: str | None = None) -> Person:
+    """A new account; the very first is an operator's and needs no other. person_id: by default drawn by chance; one that is chosen must
+    be an operator's choice, since it opens what is kept under it. Raises PeopleError."""
+    first = session.scalar(select(Person.id).limit(1)) is None
+    if not first:
+        require(session, by, "operator")
+    elif "operator" not in roles:
+        raise PeopleError("There is no account yet, and the first must be an operator's: add --role operator.")
+    return add(session, name, email, roles, by, person_id)
+
+
+def add(session: Session, name: str, email: str, roles: list[str], by: str, person_id: str | None = None) -> Person:
+    """An account that somebody was found to have a right to, such as by an invitation. Raises PeopleError."""
+    audit.take_turn(session)
+    name, email = name.strip(), address(email)
+    if not 0 < len(name) <= 80 or not name.isprintable():
+        raise PeopleError(f"The name {name[:80]!r} cannot be used; give 1 to 80 characters that can be printed.")
+    for role in roles:
+        _known(role)
+    person_id = ledger.person(person_id) if person_id else f"per_{secrets.token_hex(8)}"
+    if session.get(Person, person_id) is not None:
+        raise PeopleError(f"There is a person {person_id!r} already; choose another id.")
+    if by_email(session, email) is not None:
+        raise PeopleError(f"There is an account for {email} already; sign in with it.")
+    person = Person(
+        id=person_id, email=email, name=name, roles=sorted(set(roles)), password=None, failures=0, failed_at=None, created_at=now(),
+        closed_at=None,
+    )
+    session.add(person)
+    session.flush()
+    audit.append(session, "person.added", {"person": person.id, "roles": person.roles, "by": by}, person.id)
+    return person
+
+
+def get(session: Session, person_id: str) -> Person:
+    """An account that is open. Raises PeopleError."""
+    person = session.get(Person, person_id, populate_existing=True)
+    if person is None:
+        raise PeopleError(f"There is no person {person_id[:80]!r}; `lanterne people list` shows them.")
+    if person.closed_at is not None:
+        raise PeopleError(f"The account of {person.id} is closed; nothing can be done with it.")
+    return person
+
+
+def by_email(session: Session, email: str) -> Person | None:
+    return session.scalar(select(Person).where(Person.email == address(email)))
+
+
+def require(session: Session, person_id: str, role: str) -> Person:
+    """Raises PeopleError where the person is not there or does not have the role."""
+    person = get(session, person_id)
+    if role not in person.roles:
+        raise PeopleError(f"{person.id} does not have the role {role}; ask somebody who has.")
+    return person
+
+
+def listed(session: Session) -> list[Person]:
+    return list(session.scalars(select(Person).order_by(Person.created_at, Person.id)))
+
+
+def set_roles(session: Session, person_id: str, roles: list[str], by: str) -> Person:
+    """Raises PeopleError where no operator would be left."""
+    audit.take_turn(session)
+    require(session, by, "operator")
+    person, before = get(session, person_id), None
+    for role in roles:
+        _known(role)
+    if "operator" in person.roles and "operator" not in roles:
+        _must_not_be_last(session, person)
+    before, person.roles = person.roles, sorted(set(roles))
+    session.flush()
+    audit.append(session, "person.roles", {"person": person.id, "before": before, "roles": person.roles, "by": by}, person.id)
+    return person
+
+
+def close(session: Session, person_id: str, by: str, reason: str) -> Person:
+    """Close an account: its sessions end, its password opens nothing. Raises PeopleError where no operator would be left."""
+    audit.take_turn(session)
+    require(session, by, "operator")
+    person = get(session, person_id)
+    if not reason.strip():
+        raise PeopleError("An account is closed for a reason, which its owner reads; give one.")
+    if "operator" in person.roles:
+        _must_not_be_last(session, person)
+    person.closed_at, person.password = now(), None
+    end_sessions(session, person.id)
+    session.flush()
+    audit.append(session, "person.closed", {"person": person.id, "by": by, "reason": reason}, person.id)
+    return person
+
+
+def _known(role: str) -> None:
+    if role not in ROLES:
+        raise PeopleError(f"There is no role {role[:80]!r}; give some of {', '.join(ROLES)}.")
+
+
+def _must_not_be_last(session: Session, person: Person) -> None:
+    others = session.scalars(select(Person).where(Person.closed_at.is_(None), Person.id != person.id))
+    if not any("operator" in other.roles for other in others):
+        raise PeopleError(f"{person.id} is the last operator; make somebody else one first.")
+
+
+# Passwords.
+
+
+def set_password(session: Session, person_id: str, password: str) -> None:
+    """Every session of theirs ends. Raises PeopleError."""
+    if not SHORTEST <= len(password) <= LONGEST:
+        raise PeopleError(f"The password has {len(password)} characters; give {SHORTEST} to {LONGEST}.")
+    person = get(session, person_id)
+    person.password, person.failures, person.failed_at = _hasher().hash(password), 0, None
+    end_sessions(session, person.id)
+    session.flush()
+    audit.append(session, "person.password", {"person": person.id}, person.id)
+
+
+def proven(session: Session, email: str, password: str) -> Person | None:
+    """Who signs in, or None; who it was not is written down, so commit in either case. Takes as long for addresses without an account.
+
+    Raises PeopleError while somebody must wait after wrong passwords.
+    """
+    try:
+        person = by_email(session, email)
+    except PeopleError:
+        person = None
+    if person and (wait := _wait(person)) > 0:
+        raise PeopleError(f"There were {person.failures} wrong passwords on end; try again in {wait} seconds.")
+    right = _verify(person.password if person and person.closed_at is None else None, password)
+    if person is None:
+        return None
+    if not right:
+        person.failures, person.failed_at = person.failures + 1, now()
+        return None
+    person.failures, person.failed_at = 0, None
+    return person
+
+
+def _wait(person: Person) -> int:
+    """Seconds, doubling with each wrong password."""
+    if person.failures < _FREE:
+        return 0
+    return person.failed_at + min(_LONGEST_WAIT, 2 ** min(person.failures - _FREE, 20)) - now()
+
+
+def _hasher():
+    from argon2 import PasswordHasher
+
+    return PasswordHasher()
+
+
+def _verify(kept: str | None, password: str) -> bool:
+    from argon2.exceptions import VerificationError
+
+    hasher = _hasher()
+    if kept is None or len(password) > LONGEST:
+        hasher.hash(password[:LONGEST])  # as much work as the check of a real one
+        return False
+    try:
+        return hasher.verify(kept, password)
+    except VerificationError:
+        return False
+
+
+# Sessions.
+
+
+def sign_in(session: Session, email: str, password: str) -> str | None:
+    """A new session's text, for a cookie; None for a wrong address or password, and commit in either case. Raises PeopleError."""
+    person = proven(session, email, password)
+    if person is None:
+        return None
+    text, at = secrets.token_urlsafe(32), now()
+    session.add(
+        WebSession(hash=_hash(text), person_id=person.id, created_at=at, expires_at=at + SESSION_DAYS * 86400, ended_at=None)
+    )
+    return text
+
+
+def who(session: Session, text: str | None) -> Person | None:
+    """Whose session this is, while it and the account last."""
+    if not text:
+        return None
+    found = select(Person).join(WebSession, WebSession.person_id == Person.id).where(
+        WebSession.hash == _hash(text), WebSession.ended_at.is_(None), WebSession.expires_at > now(), Person.closed_at.is_(None)
+    )
+    return session.scalar(found.execution_options(populate_existing=True))
+
+
+def sign_out(session: Session, text: str) -> None:
+    session.execute(update(WebSession).where(WebSession.hash == _hash(text), WebSession.ended_at.is_(None)).values(ended_at=now()))
+
+
+def end_sessions(session: Session, person_id: str) -> None:
+    session.execute(
+        update(WebSession).where(WebSession.person_id == person_id, WebSession.ended_at.is_(None)).values(ended_at=now())
+    )
+
+
+def _hash(text: str) -> str:
+    return sha256(text.encode()).hexdigest()  # 256 bits of chance need no key and no salt

@@ -1,0 +1,392 @@
+"""The review gate: a video is shown to the public only after an approval, which holds for exactly these bytes.
+
+A request goes through looks. The first look that approves lets it through; a refusal takes a second reviewer who refuses, too, and gives
+the artist reasons and an appeal to somebody else. Of approvals, a share is looked at again by somebody who does not know of the first. All
+deadlines have a remedy. What a request's state is follows from its looks, which are never changed.
+"""
+
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import JSON, BigInteger, CheckConstraint, Float, ForeignKey, ForeignKeyConstraint, UniqueConstraint, delete, func, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from lanterne.errors import LanterneError
+from lanterne.programme import audit, ledger, money, pay
+from lanterne.programme.pay import DAY, Actor, NotYours, day_of, text
+from lanterne.tables import Base, now
+
+LEASE = 1800  # seconds that a reviewer may take for a look
+STAGES = ("first", "second", "blind", "appeal")
+REMEDIES = ("credit", "release")
+OPEN = ("waiting", "appealed")  # states in which somebody is to look
+_DEADLINE = Actor("system:deadline", operator=True)  # nobody's id: it has a colon
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class ReviewError(LanterneError):
+    """A request, a look or an appeal that cannot be, in one sentence."""
+
+
+class Policy(Base):
+    """What may be refused, and what happens when nobody answers in time. grounds: {"3.1": "in words"}."""
+
+    __tablename__ = "policies"
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    words: Mapped[str]
+    grounds: Mapped[dict] = mapped_column(JSON)
+    decide_days: Mapped[int]
+    appeal_days: Mapped[int]  # for how long a refusal can be appealed against
+    sample_percent: Mapped[int]  # of approvals, looked at again
+    remedy: Mapped[str]
+    credit: Mapped[int | None] = mapped_column(BigInteger)
+    currency: Mapped[str | None]
+    published_by: Mapped[str]
+    published_at: Mapped[int]
+    __table_args__ = (CheckConstraint("appeal_days >= 183", name="policy_appeal"),)
+
+
+class Request(Base):
+    """An artist's wish to show these bytes."""
+
+    __tablename__ = "release_requests"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    video_id: Mapped[str]
+    sha256: Mapped[str]
+    seconds: Mapped[float] = mapped_column(Float(53))
+    artist_id: Mapped[str] = mapped_column(index=True)
+    policy: Mapped[int] = mapped_column(ForeignKey("policies.version"))
+    sampled: Mapped[bool]
+    requested_at: Mapped[int]
+    due_at: Mapped[int]
+    __table_args__ = (
+        UniqueConstraint("artist_id", "sha256", name="release_request_once"),
+        UniqueConstraint("id", "artist_id", name="release_request_of"),
+        UniqueConstraint("id", "sha256", name="release_request_bytes"),
+    )
+
+
+class ReviewClaim(Base):
+    """Who is looking now, and until when nobody else may."""
+
+    __tablename__ = "review_claims"
+    request_id: Mapped[str] = mapped_column(ForeignKey("release_requests.id"), primary_key=True)
+    reviewer: Mapped[str]
+    until: Mapped[int]
+
+
+class Look(Base):
+    """What one reviewer said. ground: a number of the policy. times: [[from, to]] in seconds of the video."""
+
+    __tablename__ = "review_looks"
+    request_id: Mapped[str] = mapped_column(primary_key=True)
+    stage: Mapped[str] = mapped_column(primary_key=True)
+    artist_id: Mapped[str]
+    reviewer: Mapped[str]
+    verdict: Mapped[str]  # approve or refuse
+    ground: Mapped[str | None]
+    explanation: Mapped[str]
+    times: Mapped[list] = mapped_column(JSON)
+    looked_at: Mapped[int]
+    __table_args__ = (
+        ForeignKeyConstraint(["request_id", "artist_id"], ["release_requests.id", "release_requests.artist_id"]),
+        UniqueConstraint("request_id", "reviewer", name="review_look_by_another"),
+        CheckConstraint("reviewer <> artist_id", name="review_look_not_on_oneself"),
+        CheckConstraint("verdict IN ('approve', 'refuse')", name="review_look_verdict"),
+        CheckConstraint("verdict = 'approve' OR (ground IS NOT NULL AND length(trim(explanation)) > 0)", name="review_look_reasons"),
+        CheckConstraint("stage <> 'appeal' OR length(trim(explanation)) > 0", name="review_appeal_reasons"),
+    )
+
+
+class Appeal(Base):
+    __tablename__ = "review_appeals"
+    request_id: Mapped[str] = mapped_column(ForeignKey("release_requests.id"), primary_key=True)
+    words: Mapped[str]  # the artist's own
+    opened_at: Mapped[int]
+    due_at: Mapped[int]
+
+
+class Escalation(Base):
+    """A deadline that passed, and what the artist got for it. what: request or appeal."""
+
+    __tablename__ = "review_escalations"
+    request_id: Mapped[str] = mapped_column(ForeignKey("release_requests.id"), primary_key=True)
+    what: Mapped[str] = mapped_column(primary_key=True)
+    remedy: Mapped[str]
+    escalated_at: Mapped[int]
+
+
+@dataclass
+class File:
+    """A request with all that happened to it."""
+
+    request: Request
+    looks: dict[str, Look] = field(default_factory=dict)
+    appeal: Appeal | None = None
+    escalations: dict[str, Escalation] = field(default_factory=dict)
+
+    @property
+    def state(self) -> str:
+        """waiting, approved, refused or appealed."""
+        by_default = any(escalation.remedy == "release" for escalation in self.escalations.values())
+        if by_default or any(look.verdict == "approve" for stage, look in self.looks.items() if stage != "blind"):
+            return "approved"
+        if "second" not in self.looks:
+            return "waiting"
+        return "appealed" if self.appeal and "appeal" not in self.looks else "refused"
+
+    @property
+    def next_stage(self) -> str | None:
+        """The look that is wanted."""
+        if self.state == "waiting":
+            return "second" if "first" in self.looks else "first"
+        if self.state == "appealed":
+            return "appeal"
+        approved_first = "first" in self.looks and self.looks["first"].verdict == "approve"
+        return "blind" if approved_first and self.request.sampled and "blind" not in self.looks else None
+
+    @property
+    def due_at(self) -> int:
+        return self.appeal.due_at if self.appeal else self.request.due_at
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a reviewer learns before looking: nothing of who made it, nor of what others said."""
+
+    request_id: str
+    video_id: str
+    sha256: str
+    policy: int
+    due_at: int
+
+
+# The policy and requests.
+
+
+def publish_policy(
+    session: Session, by: Actor, words: str, grounds: dict[str, str], *, decide_days: int = 5, appeal_days: int = 183,
+    sample_percent: int = 10, remedy: str = "credit", credit: int | None = None, currency: str | None = None,
+) -> Policy:
+    """The next version; requests made before stay under the one of their time. Raises ReviewError."""
+    audit.take_turn(session)
+    by.require_operator()
+    for name, days, least, most in (("decide_days", decide_days, 1, 60), ("appeal_days", appeal_days, 183, 3660),
+                                    ("sample_percent", sample_percent, 0, 100)):
+        if type(days) is not int or not least <= days <= most:
+            raise ReviewError(f"{name}={days!r} cannot be used; give a whole number from {least} to {most}.")
+    if not grounds:
+        raise ReviewError("A policy without grounds cannot refuse anything; number them and say them in words.")
+    for number, ground in grounds.items():
+        text(number, "ground's number", 20, needed=True)
+        text(ground, "ground", 2000, needed=True)
+    if remedy not in REMEDIES:
+        raise ReviewError(f"The remedy {remedy!r} is unknown; give one of {', '.join(REMEDIES)}.")
+    if remedy == "credit":
+        if type(credit) is not int or not 0 < credit <= money.LARGEST:
+            raise ReviewError(f"credit={credit!r} cannot be owed for a missed deadline; give minor units from 1 to {money.LARGEST}.")
+        money.currency(currency)
+    version = (session.scalar(select(func.max(Policy.version))) or 0) + 1
+    policy = Policy(
+        version=version, words=text(words, "policy", 100_000, needed=True), grounds=dict(grounds), decide_days=decide_days,
+        appeal_days=appeal_days, sample_percent=sample_percent, remedy=remedy, credit=credit if remedy == "credit" else None,
+        currency=currency if remedy == "credit" else None, published_by=by.person_id, published_at=now(),
+    )
+    session.add(policy)
+    session.flush()
+    audit.append(session, "policy.published", {"version": version, "words": policy.words, "grounds": grounds, "by": by.person_id})
+    return policy
+
+
+def request(session: Session, by: Actor, video_id: str, sha256: str, seconds: float) -> Request:
+    """Ask to show a file. The same bytes asked for again give the same request. seconds: its length. Raises ReviewError."""
+    audit.take_turn(session)
+    ledger.person(by.person_id)
+    if not isinstance(sha256, str) or not _SHA256.fullmatch(sha256):
+        raise ReviewError(f"The SHA-256 {str(sha256)[:80]!r} cannot be one; give 64 hexadecimal digits in small letters.")
+    if not 0 < seconds <= 86400:
+        raise ReviewError(f"seconds={seconds!r} is not the length of a video; give more than 0 and at most a day.")
+    policy = session.scalar(select(Policy).order_by(Policy.version.desc()).limit(1))
+    if policy is None:
+        raise ReviewError("There is no policy to review by yet; an operator publishes one first.")
+    if found := session.scalar(select(Request).where(Request.artist_id == by.person_id, Request.sha256 == sha256)):
+        return found
+    asked = Request(
+        id=f"rev_{secrets.token_hex(8)}", video_id=text(video_id, "video", 200, needed=True), sha256=sha256, seconds=float(seconds),
+        artist_id=by.person_id, policy=policy.version, sampled=secrets.randbelow(100) < policy.sample_percent, requested_at=now(),
+        due_at=now() + policy.decide_days * DAY,
+    )
+    session.add(asked)
+    session.flush()
+    told = {"request": asked.id, "video": video_id, "sha256": sha256, "artist": by.person_id, "policy": policy.version}
+    audit.append(session, "review.requested", told, by.person_id)
+    return asked
+
+
+# Looks.
+
+
+def queue(session: Session, by: Actor) -> list[Task]:
+    """What this reviewer may look at, the most urgent first. Raises NotYours without being a reviewer."""
+    by.require_reviewer()
+    claimed = set(session.scalars(
+        select(ReviewClaim.request_id).where(ReviewClaim.until > now(), ReviewClaim.reviewer != by.person_id)
+    ))
+    open_ = [file for file in files(session) if file.request.id not in claimed and _may_look(file, by.person_id)]
+    # Late ones first by their due time; approvals that are looked at again are never late.
+    open_.sort(key=lambda file: (file.next_stage == "blind", file.due_at, file.request.id))
+    return [_task(file.request, file.due_at) for file in open_]
+
+
+def claim(session: Session, by: Actor, request_id: str) -> Task:
+    """Take a request for LEASE seconds; again before they are over to go on. Raises ReviewError where somebody else has it."""
+    audit.take_turn(session)
+    by.require_reviewer()
+    file = file_of(session, request_id)
+    if not _may_look(file, by.person_id):
+        raise NotYours(f"{request_id} is not for you: it is your own, you have looked at it, or no look is wanted; take another.")
+    held = session.get(ReviewClaim, request_id, populate_existing=True)
+    if held and held.until > now() and held.reviewer != by.person_id:
+        raise ReviewError(f"{request_id} is being looked at; take another, or wait until the lease ends.")
+    session.merge(ReviewClaim(request_id=request_id, reviewer=by.person_id, until=now() + LEASE))
+    session.flush()
+    return _task(file.request, file.due_at)
+
+
+def look(
+    session: Session, by: Actor, request_id: str, approve: bool, ground: str | None = None, explanation: str = "",
+    times: Sequence[tuple[float, float]] = (),
+) -> Look:
+    """Say what one thinks of a claimed request. A refusal takes a ground of the policy, an explanation, and where in the video it is.
+
+    Raises ReviewError without a claim that holds, or without reasons; NotYours on one's own or for a second time.
+    """
+    audit.take_turn(session)
+    by.require_reviewer()
+    file = file_of(session, request_id)
+    asked, stage = file.request, file.next_stage
+    if not _may_look(file, by.person_id):
+        raise NotYours(f"{request_id} is not for you: it is your own, you have looked at it, or no look is wanted; take another.")
+    held = session.get(ReviewClaim, request_id, populate_existing=True)
+    if held is None or held.reviewer != by.person_id or held.until <= now():
+        raise ReviewError(f"You have not claimed {request_id}, or the lease is over; claim it again.")
+    policy = session.get(Policy, asked.policy)
+    if not approve:
+        check_ground(policy, ground)
+    for span in times:
+        if len(span) != 2 or not 0 <= span[0] < span[1] <= asked.seconds:
+            raise ReviewError(f"The time code {list(span)} is not in the video; give from and to within {asked.seconds:g} seconds.")
+    if not approve and not times:
+        raise ReviewError("A refusal says where in the video its reason is; give time codes.")
+    made = Look(
+        request_id=request_id, stage=stage, artist_id=asked.artist_id, reviewer=by.person_id, verdict="approve" if approve else "refuse",
+        ground=None if approve else ground, explanation=text(explanation, "explanation", 4000, needed=not approve or stage == "appeal"),
+        times=[] if approve else [list(span) for span in times], looked_at=now(),
+    )
+    session.add(made)
+    session.execute(delete(ReviewClaim).where(ReviewClaim.request_id == request_id))
+    session.flush()
+    audit.append(session, "review.looked", {
+        "request": request_id, "stage": stage, "reviewer": by.person_id, "verdict": made.verdict, "ground": made.ground,
+        "explanation": made.explanation, "times": made.times, "policy": policy.version, "sha256": asked.sha256,
+    }, asked.artist_id)
+    return made
+
+
+def check_ground(policy: Policy, ground: str | None) -> None:
+    if ground not in policy.grounds:
+        known = ", ".join(policy.grounds)
+        raise ReviewError(f"The ground {ground!r} is not in version {policy.version} of the policy; give one of {known}.")
+
+
+def _may_look(file: File, reviewer: str) -> bool:
+    seen = {file.request.artist_id, *(done.reviewer for done in file.looks.values())}
+    return file.next_stage is not None and reviewer not in seen
+
+
+def _task(asked: Request, due_at: int) -> Task:
+    return Task(asked.id, asked.video_id, asked.sha256, asked.policy, due_at)
+
+
+# What artists can do.
+
+
+def state(session: Session, by: Actor, request_id: str) -> str:
+    """waiting, approved, refused or appealed. Raises NotYours."""
+    return own(session, by, request_id).state
+
+
+def appeal(session: Session, by: Actor, request_id: str, words: str) -> Appeal:
+    """Against a refusal, once, to a reviewer who has not looked yet. Raises ReviewError, NotYours."""
+    audit.take_turn(session)
+    file = file_of(session, request_id)
+    if by.person_id != file.request.artist_id:
+        raise NotYours(f"{request_id[:80]!r} is not yours; only who asked for the release can appeal.")
+    policy = session.get(Policy, file.request.policy)
+    if file.state != "refused" or file.appeal:
+        raise ReviewError(f"{request_id} cannot be appealed against: it is {file.state}{', after an appeal' if file.appeal else ''}.")
+    last = file.looks["second"].looked_at + policy.appeal_days * DAY
+    if now() > last:
+        raise ReviewError(f"{request_id} could be appealed against until {day_of(last)}.")
+    opened = Appeal(
+        request_id=request_id, words=text(words, "appeal", 4000, needed=True), opened_at=now(), due_at=now() + policy.decide_days * DAY
+    )
+    session.add(opened)
+    session.flush()
+    audit.append(session, "review.appealed", {"request": request_id, "words": opened.words}, by.person_id)
+    return opened
+
+
+# Deadlines.
+
+
+def escalate(session: Session) -> list[Escalation]:
+    """Give the remedy for every deadline that passed, once. To be called every few minutes."""
+    audit.take_turn(session)
+    made = []
+    for file in files(session):
+        asked, what = file.request, "appeal" if file.appeal else "request"
+        if file.state not in OPEN or now() <= file.due_at or what in file.escalations:
+            continue
+        policy = session.get(Policy, asked.policy)
+        late = Escalation(request_id=asked.id, what=what, remedy=policy.remedy, escalated_at=now())
+        session.add(late)
+        session.flush()
+        audit.append(session, "review.late", {"request": asked.id, "what": what, "remedy": policy.remedy}, asked.artist_id)
+        if policy.remedy == "credit":
+            because = f"The {what} of {day_of(asked.requested_at)} was to be answered by {day_of(file.due_at)}."
+            pay.credit(session, _DEADLINE, asked.artist_id, f"review:{asked.id}:{what}", policy.credit, policy.currency, because,
+                       file.due_at, now())
+        made.append(late)
+    return made
+
+
+def own(session: Session, by: Actor, request_id: str) -> File:
+    file = file_of(session, request_id)
+    if not by.operator and by.person_id != file.request.artist_id:
+        raise NotYours(f"There is no request {request_id[:80]!r} among yours; check the id.")
+    return file
+
+
+def file_of(session: Session, request_id: str) -> File:
+    found = files(session, request_id)
+    if not found:
+        raise NotYours(f"There is no request {str(request_id)[:80]!r} among yours; check the id.")
+    return found[0]
+
+
+def files(session: Session, request_id: str | None = None) -> list[File]:
+    def rows(kind, column):
+        wanted = select(kind) if request_id is None else select(kind).where(column == request_id)
+        return session.scalars(wanted)
+
+    found = {asked.id: File(asked) for asked in rows(Request, Request.id)}
+    for made in rows(Look, Look.request_id):
+        found[made.request_id].looks[made.stage] = made
+    for opened in rows(Appeal, Appeal.request_id):
+        found[opened.request_id].appeal = opened
+    for late in rows(Escalation, Escalation.request_id):
+        found[late.request_id].escalations[late.what] = late
+    return sorted(found.values(), key=lambda file: (file.request.requested_at, file.request.id))

@@ -1,0 +1,190 @@
+"""`lanterne people`, `cohort` and `invite`: for the operator at the server's machine; --by says who that is.
+
+Help must answer at once, so all that they need is imported when they run.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lanterne.errors import LanterneError
+from lanterne.service.pay_commands import By, _seconds, _session
+
+people_app = typer.Typer(help="Accounts: artists, reviewers, operators.", no_args_is_help=True)
+cohort_app = typer.Typer(help="Cohorts, and the terms that they are under.", no_args_is_help=True)
+invite_app = typer.Typer(help="Invitations to cohorts, each a link that works once.", no_args_is_help=True)
+
+PersonId = Annotated[str, typer.Argument(help="The person's id, as `lanterne people list` shows it.")]
+CohortName = Annotated[str, typer.Argument(help="The cohort's name.")]
+Reason = Annotated[str, typer.Option(help="Why; whom it is about reads it.")]
+Text = Annotated[Path, typer.Option("--terms", help="A file with the text of the terms.")]
+Card = Annotated[str, typer.Option(help="The rate card; its latest version is what these terms promise.")]
+Ends = Annotated[str, typer.Option(help="The first day on which it is over, such as 2027-03-01.")]
+Videos = Annotated[int, typer.Option(help="Videos that a member may ask for in a period, with all keys together.")]
+Seconds = Annotated[int, typer.Option(help="And seconds of video.")]
+Period = Annotated[int, typer.Option(help="The days of that period; it moves with the time.")]
+AtOnce = Annotated[int, typer.Option(help="Videos that a member may have queued and in progress at once.")]
+
+
+# lanterne people
+
+
+@people_app.command(name="add")
+def add_person(
+    name: Annotated[str, typer.Argument(help="Their name.")],
+    email: Annotated[str, typer.Argument(help="Their address.")],
+    by: By,
+    role: Annotated[list[str], typer.Option(help="operator, reviewer or artist; repeat for several.")],
+    id_: Annotated[str | None, typer.Option("--id", help="An id that is easy to type. [default: drawn by chance]")] = None,
+):
+    """Open an account; the first is an operator's. Artists come by invitation."""
+    from lanterne.programme import people
+
+    with _session() as session:
+        typer.echo(people.open_account(session, name, email, list(role), by, id_).id)
+
+
+@people_app.command()
+def password(person: PersonId):
+    """Set somebody's password, read from the keyboard or from standard input; their sessions end."""
+    from lanterne.programme import people
+
+    text = typer.prompt("The new password", hide_input=True) if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+    with _session() as session:
+        people.set_password(session, person, text)
+
+
+@people_app.command()
+def roles(
+    person: PersonId, by: By, role: Annotated[list[str], typer.Option(help="All that they have from now on; repeat for several.")]
+):
+    """Change what somebody may do."""
+    from lanterne.programme import people
+
+    with _session() as session:
+        people.set_roles(session, person, list(role), by)
+
+
+@people_app.command(name="list")
+def list_people():
+    """Accounts: id, name, address, roles, cohorts, state."""
+    from lanterne.programme import cohorts, people
+    from lanterne.programme.pay import day_of
+
+    with _session() as session:
+        for person in people.listed(session):
+            state = f"closed {day_of(person.closed_at)}" if person.closed_at else "open"
+            parts = [person.id, person.name, person.email, " ".join(person.roles), " ".join(cohorts.of(session, person.id)), state]
+            typer.echo("  ".join(part for part in parts if part))
+
+
+# lanterne cohort
+
+
+@cohort_app.command(name="open")
+def open_(
+    name: CohortName, by: By, terms: Text, ends: Ends, videos: Videos, seconds: Seconds, period: Period = 30, at_once: AtOnce = 3,
+    card: Card = "artists",
+):
+    """Open a cohort with its first terms."""
+    from lanterne.programme import cohorts
+
+    quotas = cohorts.Quotas(videos, seconds, period, at_once)
+    with _session() as session:
+        typer.echo(cohorts.open_cohort(session, name, _read(terms), card, quotas, _seconds(ends), by).text())
+
+
+@cohort_app.command()
+def terms(
+    name: CohortName, by: By, terms: Text, ends: Ends, videos: Videos, seconds: Seconds, period: Period = 30, at_once: AtOnce = 3,
+    card: Card = "artists",
+):
+    """Publish a cohort's next terms. Members stay under those that they accepted until they accept these."""
+    from lanterne.programme import cohorts
+
+    quotas = cohorts.Quotas(videos, seconds, period, at_once)
+    with _session() as session:
+        typer.echo(cohorts.publish_terms(session, name, _read(terms), card, quotas, _seconds(ends), by).text())
+
+
+@cohort_app.command()
+def show(name: CohortName):
+    """The terms in force, word for word, with the pay and the quotas."""
+    from lanterne.programme import cohorts
+
+    with _session() as session:
+        cohorts.get(session, name)
+        typer.echo(cohorts.offer(session, name).text())
+
+
+@cohort_app.command(name="list")
+def list_cohorts():
+    """Cohorts: name, terms in force, end, members, state."""
+    from lanterne.programme import cohorts
+    from lanterne.programme.pay import day_of
+
+    with _session() as session:
+        for cohort, offer, members in cohorts.listed(session):
+            state = f"closed {day_of(cohort.closed_at)}" if cohort.closed_at else f"until {day_of(offer.ends_at)}"
+            typer.echo(f"{cohort.id}  terms {offer.version}  {members} members  {state}")
+
+
+# lanterne invite
+
+
+@invite_app.command()
+def send(
+    cohort: CohortName, email: Annotated[str, typer.Argument(help="Whom.")], by: By,
+    days: Annotated[int, typer.Option(help="It can be accepted for so many days.")] = 14,
+):
+    """Invite somebody: a mail with the terms, the pay and a link that works once. The link is shown here, too."""
+    from lanterne.programme import cohorts
+
+    settings = _settings()
+    base = (settings.public_url or f"http://{settings.host}:{settings.port}").rstrip("/")
+    with _session() as session:
+        invitation, secret = cohorts.invite(session, cohort, email, by, days)
+        link = f"{base}/programme/invitations/{secret}"
+        mail = cohorts.mail(session, invitation, link)
+    typer.echo(f"{invitation.id}  {link}")  # first, so that it is not lost should the mail not leave
+    settings.post.send(mail)
+
+
+@invite_app.command(name="list")
+def list_invitations():
+    """Invitations: id, cohort, address, state."""
+    from lanterne.programme import cohorts
+    from lanterne.programme.pay import day_of
+    from lanterne.tables import now
+
+    with _session() as session:
+        for invitation in cohorts.invitations(session):
+            state = (
+                f"accepted {day_of(invitation.used_at)}" if invitation.used_at else "withdrawn" if invitation.withdrawn_at
+                else "expired" if invitation.expires_at <= now() else f"open until {day_of(invitation.expires_at)}"
+            )
+            typer.echo(f"{invitation.id}  {invitation.cohort_id}  {invitation.email}  {state}")
+
+
+@invite_app.command()
+def withdraw(invitation: Annotated[str, typer.Argument(help="The invitation's id.")], by: By):
+    """Withdraw an invitation that was not accepted yet."""
+    from lanterne.programme import cohorts
+
+    with _session() as session:
+        cohorts.withdraw(session, invitation, by)
+
+
+def _settings():
+    from lanterne.service.settings import Settings
+
+    return Settings.load()
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise LanterneError(f"The terms in {path} cannot be read ({error}); give a text file.") from None

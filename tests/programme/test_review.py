@@ -1,0 +1,400 @@
+"""The review gate: nothing is public without an approval of exactly these bytes, nobody judges themselves or twice, silence is paid for."""
+
+import os
+import shutil
+from collections import Counter
+from hashlib import sha256
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from sqlalchemy import event, text
+from sqlalchemy.exc import DBAPIError
+
+from lanterne.errors import LanterneError
+from lanterne.programme import audit, pay, release, review
+from lanterne.programme.pay import Actor, NotYours
+from lanterne.programme.review import ReviewError
+from lanterne.service.database import Database
+
+ANA, BEN, OLGA = Actor("ana"), Actor("ben"), Actor("olga", operator=True)
+RITA, RON, RUTH, ANA_REVIEWS = (Actor(name, reviewer=True) for name in ("rita", "ron", "ruth", "ana"))
+GROUNDS = {"1": "Shows a real person without their consent.", "2.1": "Sells something."}
+BYTES = sha256(b"a video").hexdigest()
+_DAY = 86400
+
+
+def _policy(session, **given):
+    return review.publish_policy(
+        session, OLGA, "What may be shown.", GROUNDS, **{"sample_percent": 0, "credit": 1000, "currency": "EUR"} | given
+    )
+
+
+def _look(session, by, request_id, approve, **given):
+    review.claim(session, by, request_id)
+    reasons = {} if approve else {"ground": "1", "explanation": "That is the mayor.", "times": [(1, 2.5)]}
+    return review.look(session, by, request_id, approve, **reasons | given)
+
+
+@pytest.fixture
+def session(database, clock):
+    with database.session() as session:
+        _policy(session)
+        yield session
+
+
+@pytest.fixture
+def asked(session):
+    return review.request(session, ANA, "video_1", BYTES, 8).id
+
+
+def _refuse(session, request_id):
+    _look(session, RITA, request_id, False)
+    _look(session, RON, request_id, False)
+
+
+def test_an_approval_opens_the_public_to_these_bytes_alone(session, asked):
+    other = sha256(b"the same, encoded again").hexdigest()
+    with pytest.raises(ReviewError, match="waiting and not approved"):
+        release.release(session, ANA, asked, BYTES)
+    _look(session, RITA, asked, True)
+    with pytest.raises(ReviewError, match="not the bytes"):
+        release.release(session, ANA, asked, other)
+    with pytest.raises(NotYours):
+        release.release(session, BEN, asked, BYTES)
+    assert not release.is_public(session, BYTES)
+    release.release(session, ANA, asked, BYTES)
+    assert release.is_public(session, BYTES) and not release.is_public(session, other)
+    with pytest.raises(ReviewError, match="waiting"):
+        release.release(session, ANA, review.request(session, ANA, "video_1", other, 8).id, other)
+    release.take_down(session, ANA, asked)
+    assert not release.is_public(session, BYTES)
+    with pytest.raises(ReviewError, match="taken down"):
+        release.release(session, ANA, asked, BYTES)
+
+
+def test_a_refusal_takes_two_who_do_not_know_of_each_other(session, asked):
+    _look(session, RITA, asked, False)
+    assert review.state(session, ANA, asked) == "waiting" and release.reasons(session, ANA, asked) == []
+    [task] = review.queue(session, RON)
+    assert set(vars(task)) == {"request_id", "video_id", "sha256", "policy", "due_at"}  # nothing of the artist or the first look
+    assert review.queue(session, RITA) == []
+    _look(session, RON, asked, True)
+    assert review.state(session, ANA, asked) == "approved"
+
+
+def test_reasons_have_the_fields_of_the_dsa_and_time_codes(session, asked):
+    _refuse(session, asked)
+    first, second = release.reasons(session, ANA, asked)
+    assert first["times"] == [[1, 2.5]] and first["incompatible_content_ground"].startswith("1: Shows a real person")
+    assert first["decision_ground"] == "DECISION_GROUND_INCOMPATIBLE_CONTENT" and first["content_type"] == ["CONTENT_TYPE_SYNTHETIC_MEDIA"]
+    assert first["application_date"] == "2026-09-21" and first["puid"] != second["puid"] and first["automated_detection"] == "No"
+    assert first["reviewer"] != second["reviewer"] and "rita" not in str(first)
+    with pytest.raises(NotYours):
+        release.reasons(session, BEN, asked)
+    with pytest.raises(NotYours):
+        review.state(session, BEN, asked)
+
+
+def test_an_appeal_goes_to_somebody_else_and_says_why(session, asked, clock):
+    with pytest.raises(ReviewError, match="it is waiting"):
+        review.appeal(session, ANA, asked, "no")
+    _refuse(session, asked)
+    with pytest.raises(NotYours):
+        review.appeal(session, BEN, asked, "no")
+    clock.pass_days(183)
+    review.appeal(session, ANA, asked, "It is a statue.")
+    assert review.state(session, ANA, asked) == "appealed"
+    for reviewer in (RITA, RON, ANA_REVIEWS):
+        assert review.queue(session, reviewer) == []
+        with pytest.raises(NotYours):
+            review.claim(session, reviewer, asked)
+    with pytest.raises(pay.PayError, match="explanation is empty"):
+        _look(session, RUTH, asked, True)
+    review.look(session, RUTH, asked, True, explanation="It is a statue indeed.")
+    assert review.state(session, ANA, asked) == "approved"
+    release.release(session, ANA, asked, BYTES)
+    figures = release.figures(session)
+    assert (figures["appeals"], figures["overturned"], figures["refusals_agreed"]) == (1, 1, 1)
+
+
+def test_appeals_end_after_half_a_year_and_after_one(session, clock):
+    late, upheld = (review.request(session, ANA, "v", sha256(name).hexdigest(), 8).id for name in (b"1", b"2"))
+    for request_id in (late, upheld):
+        _refuse(session, request_id)
+    review.appeal(session, ANA, upheld, "no")
+    _look(session, RUTH, upheld, False)
+    with pytest.raises(ReviewError, match="after an appeal"):
+        review.appeal(session, ANA, upheld, "still no")
+    assert len(release.reasons(session, ANA, upheld)) == 3
+    clock.pass_days(183.1)
+    with pytest.raises(ReviewError, match="until 2027-03"):
+        review.appeal(session, ANA, late, "no")
+
+
+def test_claims_are_leases(session, asked, clock):
+    for by in (ANA, OLGA):
+        with pytest.raises(NotYours, match="not a reviewer"):
+            review.claim(session, by, asked)
+    with pytest.raises(ReviewError, match="not claimed"):
+        review.look(session, RITA, asked, True)
+    review.claim(session, RITA, asked)
+    review.claim(session, RITA, asked)
+    assert review.queue(session, RON) == [] and len(review.queue(session, RITA)) == 1
+    with pytest.raises(ReviewError, match="is being looked at"):
+        review.claim(session, RON, asked)
+    clock.at += review.LEASE
+    with pytest.raises(ReviewError, match="lease is over"):
+        review.look(session, RITA, asked, True)
+    review.claim(session, RON, asked)
+    review.look(session, RON, asked, True)
+
+
+@pytest.mark.parametrize(
+    "given, told",
+    [
+        ({"ground": "9"}, "give one of 1, 2.1"), ({"ground": None}, "give one of"), ({"explanation": " "}, "explanation is empty"),
+        ({"times": []}, "time codes"), ({"times": [(3, 2)]}, "time code"), ({"times": [(0, 8.5)]}, "within 8 seconds"),
+        ({"times": [(float("nan"), 2)]}, "time code"), ({"times": [(1,)]}, "time code"), ({"times": [(-1, 1)]}, "time code"),
+    ],
+)
+def test_a_refusal_without_reasons_is_none(session, asked, given, told):
+    with pytest.raises(LanterneError, match=told):
+        _look(session, RITA, asked, False, **given)
+
+
+def test_silence_is_paid_for_once_and_the_request_goes_on(session, asked, clock):
+    assert review.escalate(session) == []
+    clock.pass_days(5.1)
+    assert [late.what for late in review.escalate(session)] == ["request"] and review.escalate(session) == []
+    assert pay.owed(session, ANA, "ana") == {"EUR": 1000} and review.state(session, ANA, asked) == "waiting"
+    _refuse(session, asked)
+    review.appeal(session, ANA, asked, "no")
+    clock.pass_days(5.1)
+    assert [late.what for late in review.escalate(session)] == ["appeal"]
+    assert pay.owed(session, ANA, "ana") == {"EUR": 2000} and release.figures(session)["deadlines_missed"] == 2
+
+
+def test_silence_releases_where_the_policy_says_so(session, clock):
+    _policy(session, remedy="release")
+    asked = review.request(session, ANA, "v", sha256(b"2").hexdigest(), 8).id
+    _look(session, RITA, asked, False)
+    clock.pass_days(5.1)
+    review.escalate(session)
+    release.release(session, ANA, asked, sha256(b"2").hexdigest())
+    assert review.queue(session, RON) == [] and pay.owed(session, ANA, "ana") == {}
+
+
+def test_a_share_of_approvals_is_looked_at_blindly_and_agreement_is_told(session):
+    _policy(session, sample_percent=100)
+    asked = review.request(session, ANA, "v", sha256(b"2").hexdigest(), 8).id
+    [task] = review.queue(session, RITA)
+    _look(session, RITA, asked, True)
+    assert review.state(session, ANA, asked) == "approved" and review.queue(session, RITA) == []
+    assert review.queue(session, RON) == [task]  # the same as it was for the first
+    _look(session, RON, asked, False)
+    assert review.state(session, ANA, asked) == "approved" and review.queue(session, RUTH) == []
+    figures = release.figures(session)
+    assert (figures["approvals_looked_at_again"], figures["approvals_agreed"]) == (1, 0)
+
+
+def test_takedowns_by_operators_have_a_ground(session, asked):
+    _look(session, RITA, asked, True)
+    with pytest.raises(ReviewError, match="not public"):
+        release.take_down(session, ANA, asked)
+    release.release(session, ANA, asked, BYTES)
+    with pytest.raises(NotYours):
+        release.take_down(session, BEN, asked)
+    with pytest.raises(ReviewError, match="ground"):
+        release.take_down(session, OLGA, asked, "9", "x")
+    with pytest.raises(pay.PayError, match="empty"):
+        release.take_down(session, OLGA, asked, "1", "")
+    release.take_down(session, OLGA, asked, "1", "The mayor wrote to us.")
+
+
+def test_what_cannot_be_asked_or_published_is_a_sentence(session):
+    for digest, seconds in ((BYTES.upper(), 8), ("abc", 8), (None, 8), (BYTES, 0), (BYTES, float("nan")), (BYTES, -1)):
+        with pytest.raises(ReviewError):
+            review.request(session, ANA, "v", digest, seconds)
+    for given in ({"appeal_days": 182}, {"remedy": "none"}, {"credit": None}, {"credit": -1}, {"decide_days": 0}, {"sample_percent": 101}):
+        with pytest.raises(ReviewError):
+            _policy(session, **given)
+    with pytest.raises(ReviewError, match="grounds"):
+        review.publish_policy(session, OLGA, "words", {})
+    with pytest.raises(NotYours):
+        review.publish_policy(session, ANA, "words", GROUNDS)
+
+
+def test_the_database_itself_guards_the_gate(either, clock):
+    with either.session() as session:
+        _policy(session)
+        asked = review.request(session, ANA, "v", BYTES, 8).id
+        _look(session, RITA, asked, False)
+    look = (
+        "INSERT INTO review_looks (request_id, stage, artist_id, reviewer, verdict, ground, explanation, times, looked_at) "
+        "VALUES ('{}', '{}', '{}', '{}', '{}', '1', '{}', '[]', 0)"
+    )
+    for statement in [
+        f"INSERT INTO releases (request_id, sha256, released_at) VALUES ('{asked}', '{BYTES}', 0)",  # not approved
+        look.format(asked, "second", "ana", "rita", "refuse", "x"),  # by the first
+        look.format(asked, "second", "ana", "ana", "approve", "x"),  # by the artist
+        look.format(asked, "second", "ben", "ana", "approve", "x"),  # as if it were another's
+        look.format(asked, "second", "ana", "ron", "refuse", " "),  # without reasons
+        look.format(asked, "appeal", "ana", "ron", "approve", "x"),  # without an appeal
+        look.format(asked, "blind", "ana", "ron", "approve", "x"),  # of a refusal
+        look.format(asked, "third", "ana", "ron", "approve", "x"),
+        f"INSERT INTO review_appeals (request_id, words, opened_at, due_at) VALUES ('{asked}', 'x', 0, 0)",  # not refused yet
+        "UPDATE review_looks SET verdict = 'approve'", "DELETE FROM review_looks", "UPDATE release_requests SET sha256 = 'x'",
+        "UPDATE policies SET words = 'x'", "DELETE FROM policies",
+    ]:
+        with pytest.raises(DBAPIError), either.engine.begin() as connection:
+            connection.execute(text(statement))
+    with either.session() as session:
+        _look(session, RON, asked, True)
+        release.release(session, ANA, asked, BYTES)
+    with pytest.raises(DBAPIError), either.engine.begin() as connection:
+        connection.execute(text("DELETE FROM releases"))
+
+
+# Whatever people do in whatever order.
+
+STEPS, EACH = int(os.environ.get("LANTERNE_STEPS", "300")), 50
+PEOPLE = ("ana", "rita", "ron", "ruth", "olga")
+_TAKEN = Counter()
+_people, _numbers = st.sampled_from(("artist", "artist", *PEOPLE)), st.integers(0, 9)  # "artist": whoever it belongs to
+_reviewers = st.sampled_from(("rita", "ron", "ruth", "rita", "ron", "ruth", *PEOPLE))
+_VERDICTS = "SELECT request_id, stage, reviewer, verdict FROM review_looks ORDER BY rowid"
+
+
+def actor(person: str) -> Actor:
+    return Actor(person, operator=person == "olga", reviewer=person in ("rita", "ron", "ruth"))
+
+
+class Gate(RuleBasedStateMachine):
+    migrated = clock = None  # set by the test
+
+    @initialize(remedy=st.sampled_from(review.REMEDIES), sample=st.sampled_from([0, 100]))
+    def open(self, remedy, sample):
+        self.folder = TemporaryDirectory()
+        shutil.copy(self.migrated, f"{self.folder.name}/service.db")
+        self.database = Database(f"sqlite:///{self.folder.name}/service.db")
+        event.listen(self.database.engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
+        self.ids, self.public, self.seen = [], set(), []
+        with self.database.session() as session:
+            _policy(session, remedy=remedy, sample_percent=sample)
+            for number in range(3):  # one to approve, one refused, one that nobody has looked at
+                self.ids.append(review.request(session, ANA, "v", sha256(f"old {number}".encode()).hexdigest(), 8).id)
+            _look(session, RITA, self.ids[0], True)
+            _refuse(session, self.ids[1])
+
+    def _try(self, name, what):
+        try:
+            with self.database.session() as session:
+                found = what(session)
+        except LanterneError as refused:
+            assert str(refused).endswith(".")
+            return None
+        _TAKEN[name] += 1
+        return found
+
+    def _file(self, number, by=None):
+        """(a request, who is meant by `by`)."""
+        if not self.ids:
+            return None, by
+        with self.database.session() as session:
+            file = review.file_of(session, self.ids[number % len(self.ids)])
+        return file, file.request.artist_id if by == "artist" else by
+
+    @rule(person=st.sampled_from(["ana", "rita"]), number=st.integers(0, 2))
+    def ask(self, person, number):
+        digest = sha256(f"{person}{number}".encode()).hexdigest()
+        if (made := self._try("ask", lambda session: review.request(session, actor(person), "v", digest, 8))) and made.id not in self.ids:
+            self.ids.append(made.id)
+
+    @rule(by=_reviewers, number=_numbers, approve=st.booleans(), explanation=st.sampled_from(["because", "because", ""]),
+          claims=st.sampled_from([True, True, False]))
+    def look(self, by, number, approve, explanation, claims):
+        file, by = self._file(number, by)
+        if file is None:
+            return
+        if claims:
+            self._try("claim", lambda session: review.claim(session, actor(by), file.request.id))
+        given = {"ground": "1", "times": [(1, 2)], "explanation": explanation}
+        if made := self._try("look", lambda session: review.look(session, actor(by), file.request.id, approve, **given)):
+            assert by != file.request.artist_id and all(by != other.reviewer for other in file.looks.values())
+            assert made.stage == file.next_stage and (approve or explanation)
+            _TAKEN[made.stage] += 1
+
+    @rule(by=_people, number=_numbers)
+    def appeal(self, by, number):
+        file, by = self._file(number, by)
+        if file and self._try("appeal", lambda session: review.appeal(session, actor(by), file.request.id, "no")):
+            assert by == file.request.artist_id and file.state == "refused"
+
+    @rule(by=_people, number=_numbers, other=st.sampled_from([False, False, True]))
+    def show(self, by, number, other):
+        file, by = self._file(number, by)
+        if file:
+            digest = BYTES if other else file.request.sha256
+            if self._try("release", lambda session: release.release(session, actor(by), file.request.id, digest)):
+                assert by == file.request.artist_id and file.state == "approved" and not other
+                self.public.add(digest)
+
+    @rule(by=_people, number=_numbers)
+    def take_down(self, by, number):
+        file, by = self._file(number, by)
+        if file and self._try(
+            "take down", lambda session: release.take_down(session, actor(by), file.request.id, "1", "because")
+        ):
+            assert by in (file.request.artist_id, "olga")
+            self.public.remove(file.request.sha256)
+
+    @rule(days=st.sampled_from([0.01, 1, 6]))
+    def wait(self, days):
+        self.clock.pass_days(days)
+        self._try("escalate", review.escalate)
+
+    @invariant()
+    def holds(self):
+        if not hasattr(self, "database"):
+            return
+        _TAKEN["all"] += 1
+        with self.database.session() as session:
+            files = review.files(session)
+            for file in files:
+                looks = file.looks
+                assert release.is_public(session, file.request.sha256) == (file.request.sha256 in self.public)
+                assert len({look.reviewer for look in looks.values()}) == len(looks)
+                if file.state in ("refused", "appealed"):
+                    assert looks["first"].verdict == looks["second"].verdict == "refuse"
+            late = sum(len(file.escalations) for file in files)
+            owed = sum(pay.owed(session, OLGA, person).get("EUR", 0) for person in PEOPLE)
+            remedies = {escalation.remedy for file in files for escalation in file.escalations.values()}
+            assert owed == (0 if remedies == {"release"} else 1000 * late)
+            seen = [tuple(row) for row in session.execute(text(_VERDICTS))]
+        assert seen[: len(self.seen)] == self.seen
+        self.seen = seen
+
+    def teardown(self):
+        if hasattr(self, "database"):
+            with self.database.session() as session:
+                audit.verify(session, audit.Signer().verifier)
+            self.database.engine.dispose()
+            self.folder.cleanup()
+
+
+def test_no_order_of_steps_opens_the_gate(migrated, clock):
+    Gate.migrated, Gate.clock = migrated, clock
+    _TAKEN.clear()
+    run_state_machine_as_test(Gate, settings=settings(
+        max_examples=STEPS // EACH * 5 // 4, stateful_step_count=EACH, deadline=None, derandomize=STEPS < 10_000, database=None,
+        phases=[Phase.generate], suppress_health_check=list(HealthCheck),
+    ))
+    print(dict(_TAKEN))
+    if STEPS < 10_000:
+        return
+    assert _TAKEN["all"] >= STEPS
+    needed = {"ask", "claim", "first", "second", "blind", "appeal", "release", "take down", "escalate"}
+    assert needed <= set(_TAKEN), f"never taken: {needed - set(_TAKEN)}"
