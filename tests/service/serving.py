@@ -109,7 +109,7 @@ def until(happens, seconds: float = 300):
     deadline = time.monotonic() + seconds
     while not (found := happens()):
         assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
+        time.sleep(0.1)
     return found
 
 
