@@ -53,8 +53,7 @@ def _watermark(report, looked: bool) -> str:
         return f"could not be looked for; {report.unreadable.rstrip('.')}"
     if found is None:
         return "none of this installation's found"
-    rate = f"{found.false_positive_rate:.0e}"
-    lines = f"found, number {found.number:010x}, so this installation made it (by chance in {rate} of videos at most)"
+    lines = f"found, number {found.number:010x}, so this installation made it ({found.odds})"
     if min(found.share) < 0.99:
         lines += f"; {found.share[0]:.0%} of the width and {found.share[1]:.0%} of the height are left"
     said = report.lineage[0].watermark if report.lineage else None

@@ -51,6 +51,11 @@ class Detection:
     false_positive_rate: float
     share: tuple[float, float]
 
+    @property
+    def odds(self) -> str:
+        """The rate in words."""
+        return f"by chance in one of {1 / max(self.false_positive_rate, 1e-9):,.0f} videos at most"
+
 
 class Placement(NamedTuple):
     """(of the width, of the height) that a file may show of the canonical picture, and the band's phases if it does, laid to the upper

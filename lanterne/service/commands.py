@@ -106,7 +106,7 @@ def trace(file: Annotated[Path, typer.Argument(help="A copy of a video, found so
     if found is None:
         typer.echo("It carries no watermark of this server that can be read.")
         raise typer.Exit(5)
-    typer.echo(f"watermark {found.number:010x}, by chance in {found.false_positive_rate:.0e} of videos at most")
+    typer.echo(f"watermark {found.number:010x}, {found.odds}")
     videos = list(traced(_database(), found.number))
     for video in videos:
         typer.echo(f"{video.id}  {video.owner}  {_day(video.created_at)}  {video.kind}")
