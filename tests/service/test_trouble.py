@@ -24,7 +24,7 @@ import uvicorn
 from serving import QUICK, SMALL, Server, until
 from sqlalchemy import event, select
 
-from lanterne.service import events, keeping, keys, log, metrics, outside, protocol, server, videos, waits, wire
+from lanterne.service import downloads, events, keeping, keys, log, metrics, outside, protocol, server, videos, waits, wire
 from lanterne.service.app import build
 from lanterne.service.database import Database, File, Reader, Video, Worker, now
 from lanterne.service.deployment import Deployment
@@ -246,6 +246,39 @@ def test_one_connection_serves_many_requests(dawdling):
         for _ in range(3):
             client.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
             assert _status(client) == 200
+
+
+class _Open:
+    async def still_opens(self, caller):
+        return True
+
+
+def _stream():
+    async def endless():
+        while True:
+            yield b"x" * 1000
+
+    return downloads.Stream(endless())
+
+
+@pytest.mark.parametrize("kind", ["stream", "download"])
+def test_what_nobody_takes_ends(monkeypatch, tmp_path, kind):
+    monkeypatch.setattr(downloads, "STALL_SECONDS", 0.1)
+    (tmp_path / "file").write_bytes(bytes(2**20))
+    sent = []
+
+    async def send(message):
+        sent.append(message["type"])
+        if len(sent) > 3:
+            await asyncio.Event().wait()
+
+    async def receive():
+        await asyncio.Event().wait()
+
+    response = _stream() if kind == "stream" else downloads.Download(tmp_path / "file", None, _Open())
+    scope = {"type": "http", "method": "GET", "path": "/x", "headers": [], "asgi": {"spec_version": "2.3"}}
+    asyncio.run(asyncio.wait_for(response(scope, receive, send), 60))
+    assert sent == ["http.response.start"] + ["http.response.body"] * 3
 
 
 # Keys that end --------------------------------------------------------------------------------------------------------------------
