@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 
 from lanterne.errors import LanterneError
 from lanterne.generate import Engine, Progress
-from lanterne.service import metrics, webhooks
+from lanterne.service import metrics, provenance, webhooks
 from lanterne.service.database import File, Video, Worker, now
 from lanterne.service.deployment import Deployment, home_name
 from lanterne.service.errors import without_home
@@ -59,10 +59,11 @@ class Bench:
         with self.deployment.database.session() as session:
             video = session.scalar(select(Video).where(Video.id == video_id, Video.status == "in_progress"))
             given = {file.role: file for file in session.scalars(select(File).where(File.holder == video_id, File.role.in_(GIVEN)))}
+            parent = provenance.parent(session, video, given) if video else None
         if video is None:
             return None
         making = Making(
-            self.deployment, self.engine, video, given,
+            self.deployment, self.engine, video, given, parent,
             on_step=lambda at: self._progress(video_id, at), stopped=lambda: not self._wanted(video_id),
             hold=lambda role, path: self._keep(video_id, role, path),
         )
