@@ -88,8 +88,10 @@ def test_a_killed_job_ends_in_the_same_bytes(ground, told, whole, tiny_weights, 
         while kills < KILLS:
             made.append(http.post("/v1/videos", json=JOB).json()["id"])
             while kills < KILLS and not _ended(http, made[-1]):
-                until(lambda: server.kept(made[-1]) or _ended(http, made[-1]), 1200)
-                time.sleep(chance.random() * (1 if kills < 3 else 5))  # some while chunks are made, some while a process starts
+                # Some while chunks are made, however long a process takes to start; some while it starts.
+                more = len(server.kept(made[-1])) + (not kills or chance.random() < 0.5)
+                until(lambda more=more: len(server.kept(made[-1])) >= more or _ended(http, made[-1]), 1200)
+                time.sleep(chance.random() * (1 if kills < 3 else 5))
                 old = server.worker_pid()
                 if kills % 3 == 2:
                     server.kill()
