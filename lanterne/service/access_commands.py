@@ -1,4 +1,4 @@
-"""`lanterne people`, `cohort` and `invite`: for the operator at the server's machine; --by says who that is.
+"""`lanterne people`, `cohort`, `invite` and `revoke`: for the operator at the server's machine; --by says who that is.
 
 Help must answer at once, so all that they need is imported when they run.
 """
@@ -14,6 +14,7 @@ from lanterne.service.pay_commands import By, _seconds, _session
 
 people_app = typer.Typer(help="Accounts: artists, reviewers, operators.", no_args_is_help=True)
 cohort_app = typer.Typer(help="Cohorts, and the terms that they are under.", no_args_is_help=True)
+revoke_app = typer.Typer(help="Cut one key, one person or one cohort, within a second, and nothing else.", no_args_is_help=True)
 invite_app = typer.Typer(help="Invitations to cohorts, each a link that works once.", no_args_is_help=True)
 
 PersonId = Annotated[str, typer.Argument(help="The person's id, as `lanterne people list` shows it.")]
@@ -175,6 +176,47 @@ def withdraw(invitation: Annotated[str, typer.Argument(help="The invitation's id
 
     with _session() as session:
         cohorts.withdraw(session, invitation, by)
+
+
+# lanterne revoke
+
+
+@revoke_app.command()
+def key(key_id: Annotated[str, typer.Argument(help="The key's id, as `lanterne keys list` shows it.")], by: By, reason: Reason):
+    """Revoke a key: its requests, streams, downloads and videos under way end."""
+    from lanterne.programme import people
+    from lanterne.service import revocation
+
+    with _session() as session:
+        people.require(session, by, "operator")
+        cut = revocation.revoke_key(session, key_id, by, reason)
+    _tell(cut)
+
+
+@revoke_app.command(name="person")
+def revoke_person(person: PersonId, by: By, reason: Reason):
+    """Close an account: keys, sessions and videos under way end. What they made and are owed stays theirs."""
+    from lanterne.service import revocation
+
+    with _session() as session:
+        cut = revocation.revoke_person(session, person, by, reason)
+    _tell(cut)
+
+
+@revoke_app.command(name="cohort")
+def revoke_cohort(name: CohortName, by: By, reason: Reason):
+    """Close a cohort: its keys and their videos under way end. Accounts stay, and so do other cohorts' keys."""
+    from lanterne.service import revocation
+
+    with _session() as session:
+        cut = revocation.revoke_cohort(session, name, by, reason)
+    _tell(cut)
+
+
+def _tell(cut) -> None:
+    typer.echo(f"{len(cut.keys)} keys were revoked, and {len(cut.videos)} videos stopped.")
+    for mail in cut.mails:
+        _settings().post.send(mail)
 
 
 def _settings():

@@ -43,7 +43,8 @@ async def _deployment(request: Request) -> Deployment:
 
 
 async def _caller(request: Request) -> keys.Caller:
-    return await request.app.state.keyring.caller(request.headers.get("authorization"))
+    address = request.client.host if request.client else None
+    return await request.app.state.keyring.caller(request.headers.get("authorization"), address)
 
 
 async def _reader(caller: Annotated[keys.Caller, Depends(_caller)]) -> keys.Caller:

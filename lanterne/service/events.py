@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from lanterne.service.database import Database, Event, Key, Video, now
 from lanterne.service.errors import APIError
-from lanterne.service.keys import Caller
+from lanterne.service.keys import Caller, open_keys
 from lanterne.service.waits import Outlook, Wait
 
 PAUSE = 0.25  # seconds between looks into the database
@@ -176,7 +176,7 @@ class Feed:
         return [(event.video_id, *_written(event)) for event in found]
 
     async def _shut_out(self) -> None:
-        """End the streams of keys that were revoked or have expired."""
+        """End the streams of keys that were revoked or frozen, or have expired."""
         keys = {listener.caller.key_id for listener in chain(*self._listeners.values())}
         if gone := await to_thread.run_sync(self._gone, keys):
             for listener in chain(*self._listeners.values()):
@@ -185,9 +185,7 @@ class Feed:
 
     def _gone(self, key_ids: set[str]) -> set[str]:
         with self._database.session() as session:
-            open_ = select(Key.id).where(
-                Key.id.in_(key_ids), Key.revoked_at.is_(None), Key.expires_at.is_(None) | (Key.expires_at > now())
-            )
+            open_ = select(Key.id).where(Key.id.in_(key_ids), *open_keys(now()))
             return key_ids - set(session.scalars(open_))
 
     async def _tell_places(self) -> None:
