@@ -9,12 +9,12 @@ OUT ?= lanterne-output/video.mp4
 SIZE ?= nano
 MINUTES ?= 60
 
-.PHONY: help video serve test drills train evaluate bench world clean
+.PHONY: help video serve test drills drill-kills drill-fuzz drill-networks drill-programme train evaluate bench world clean
 help:
 	@echo 'make video PROMPT="…"      write $(OUT) from a prompt (sets everything up the first time)'
 	@echo 'make serve                 serve the Videos API on this machine'
 	@echo 'make test                  run the tests'
-	@echo 'make drills                run the long tests, which take many minutes'
+	@echo 'make drills                kill processes, fuzz the API, cut machines off: the tests in their long form'
 	@echo 'make train SIZE=nano MINUTES=60   render data and train the embedded model again'
 	@echo 'make evaluate              measure the committed weights and rewrite docs/model-card.md'
 	@echo 'make bench                 run the benchmarks and rewrite docs/performance.md'
@@ -54,7 +54,20 @@ serve: $(VENV)/.installed-serve
 test: $(VENV)/.installed-all $(VENV)/.installed-sdks
 	$(BIN)/python -m pytest
 
-drills: $(VENV)/.installed-all
+# Long forms of what the tests do in short; docs/reliability.md has what they gave. `make -k drills` goes on after one that fails. That of
+# networks needs root and iproute2.
+drills: drill-kills drill-fuzz drill-networks drill-programme
+
+drill-kills: $(VENV)/.installed-all
+	LANTERNE_KILLS=50 $(BIN)/python -m pytest -s tests/service/test_jobs.py -k killed
+
+drill-fuzz: $(VENV)/.installed-all
+	LANTERNE_FUZZ=10000 $(BIN)/python -m pytest -s tests/service/test_fuzz.py
+
+drill-networks: $(VENV)/.installed-all
+	LANTERNE_NETWORKS=5 $(BIN)/python -m pytest -s tests/service/test_networks.py
+
+drill-programme: $(VENV)/.installed-all
 	LANTERNE_STEPS=10000 $(BIN)/python -m pytest -s tests/programme/test_pay_machine.py tests/programme/test_review.py -k order
 
 train: $(VENV)/.installed-all

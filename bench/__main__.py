@@ -19,7 +19,7 @@ def processor() -> str:
 def main() -> None:
     import torch
 
-    from bench import generate, transformer
+    from bench import generate, service, transformer
 
     version = torch.__version__.partition("+")[0]
     text = f"""# Performance
@@ -39,6 +39,10 @@ The embedded model's shape against `diffusers.WanTransformer3DModel` with the sa
 medians of {transformer.PAIRS} pairs.
 
 {transformer.table()}
+
+## The server
+
+{service.report()}
 """
     path = Path("docs/performance.md")
     path.parent.mkdir(exist_ok=True)

@@ -254,6 +254,20 @@ def _ms(seconds: float) -> str:
     return f"{1000 * seconds:.0f}" if seconds >= 0.01 else f"{1000 * seconds:.1f}"
 
 
+def report() -> str:
+    """What docs/performance.md has of the server."""
+    return f"""With the embedded model, on SQLite; web process, worker and clients share the machine (`python -m bench.service`).
+
+{stop_table()}
+
+The clients hold plain sockets in a process of their own. With and without them the same long video is made, in turns of {WINDOW} s; its
+speed is counted in passes through the transformer.
+
+{clients_table()}
+
+{queue_table()}"""
+
+
 TABLES = {"stop": stop_table, "clients": clients_table, "queue": queue_table}
 
 

@@ -182,6 +182,7 @@ def test_an_evaluation_writes_a_card_with_every_row_and_its_pictures(evaluation,
         for axis in AXES:
             figures = report["attributes"][name][axis]
             assert 0 <= figures["low"] <= figures["accuracy"] <= figures["high"] <= 1
+    assert sum(one["count"] for one in report["cameras"].values()) == report["attributes"]["model"]["camera"]["count"]
     clips = evaluation.clips()
     pictures = [[clip[8], clip[9]] for clip in clips["renders"][:2]]
     path = tmp_path / "docs" / "card.md"
@@ -216,7 +217,6 @@ def test_an_interrupted_evaluation_goes_on_where_it_stopped(evaluation):
 
 def test_the_floor_is_what_a_model_deaf_to_its_prompt_would_get(evaluation):
     values = {axis: [row[axis] or AXES[axis][0] for row in evaluation.rows] for axis in AXES}
-    evaluation.judge.verdicts = lambda clips: values
-    table = evaluation.attributes({"renders": None, "reconstructions": None, "model": None})
+    table = evaluation.attributes({"renders": values, "reconstructions": values, "model": values})
     assert all(table["model"][axis]["accuracy"] == 1 for axis in AXES)
     assert table["floor"]["family"]["accuracy"] < 0.5

@@ -267,6 +267,12 @@ def test_training_goes_on_from_finished_weights(runs, latents, tmp_path, tiny_we
     for name, value in finished.state_dicts["autoencoder"].items():
         assert torch.equal(kept.state_dicts["autoencoder"][name], value)
 
+    assert train("assemble", "--weights", str(tiny_weights)).exit_code == 0
+    assembled = checkpoint.load(tmp_path / "lanterne.safetensors")
+    for part in ("transformer", "autoencoder"):
+        for name, value in finished.state_dicts[part].items():
+            assert torch.allclose(assembled.state_dicts[part][name], value, atol=0.02 * value.abs().max().item() + 1e-6)
+
     (tmp_path / "data").symlink_to(runs / "data")
     cache_latents(runs / "data", tmp_path / "latents", kept.build("autoencoder"))
     monkeypatch.setattr(stage, "BATCH_FRAMES", 5)

@@ -46,6 +46,9 @@ def write_card(
     ceiling, model = report["attributes"]["reconstructions"], report["attributes"]["model"]
     share = ", ".join(f"{axis} {model[axis]['accuracy'] / max(ceiling[axis]['accuracy'], 1e-6):.2f}" for axis in AXES)
     text.append(f"Share of the ceiling: {share}.\n")
+    cameras = report["cameras"]
+    shares = [[_ROWS[name], *(f"{one[name]:.2f}" for one in cameras.values())] for name in ("reconstructions", "model")]
+    text.append(_table(["camera moves that the judge sees", *(f"{name} ({one['count']})" for name, one in cameras.items())], shares))
     text.append("## Does it move, and steadily?\n")
     measured = report["dynamics"]
     text.append(

@@ -120,18 +120,32 @@ class Evaluation:
             counter.unlink()
         return np.load(path, mmap_mode="r")
 
-    def attributes(self, clips: dict[str, np.ndarray]) -> dict:
+    def verdicts(self, clips: dict[str, np.ndarray]) -> dict[str, dict[str, list[str]]]:
+        """What the judge sees in each clip, by row and axis."""
+        return {name: self.judge.verdicts(value) for name, value in clips.items()}
+
+    def cameras(self, verdicts: dict[str, dict[str, list[str]]]) -> dict[str, dict]:
+        """For each camera move that a prompt states: how many do, and the share that the judge sees in them, by row."""
+        stated = [(index, row["camera"]) for index, row in enumerate(self.rows) if row["camera"]]
+        result = {}
+        for camera in AXES["camera"]:
+            places = [index for index, value in stated if value == camera]
+            if places:
+                shares = {name: float(np.mean([seen["camera"][i] == camera for i in places])) for name, seen in verdicts.items()}
+                result[camera] = {"count": len(places)} | shares
+        return result
+
+    def attributes(self, verdicts: dict[str, dict[str, list[str]]]) -> dict:
         """Accuracy by row and axis with a 90 % bootstrap interval, over the prompts that state the axis.
 
         "unseen": the model on combinations of family, time and weather that training never showed. "floor": the model's clips
         against the words of every other prompt, which is what a model deaf to its prompt would get.
         """
-        verdicts = {name: self.judge.verdicts(value) for name, value in clips.items()}
         unseen = {index for index, row in enumerate(self.rows) if _held_out(row)}
-        table: dict[str, dict] = {name: {} for name in (*clips, "unseen", "floor")}
+        table: dict[str, dict] = {name: {} for name in (*verdicts, "unseen", "floor")}
         for axis in AXES:
             stated = [(index, row[axis]) for index, row in enumerate(self.rows) if row[axis]]
-            for name in clips:
+            for name in verdicts:
                 table[name][axis] = _with_interval([verdicts[name][axis][index] == value for index, value in stated])
             seen = verdicts["model"][axis]
             table["unseen"][axis] = _with_interval([seen[index] == value for index, value in stated if index in unseen])
@@ -245,8 +259,10 @@ class Evaluation:
         """Every figure, and the pairs of `nearest_training_clip`. quick: without the rollouts of a minute."""
         clips = self.clips()
         nearest, pairs = self.nearest_training_clip(clips) or (None, [])
+        verdicts = self.verdicts(clips)
         report = {
-            "weights": self.engine.weights, "judge": self.judge.name, "prompts": len(self.rows), "attributes": self.attributes(clips),
+            "weights": self.engine.weights, "judge": self.judge.name, "prompts": len(self.rows),
+            "attributes": self.attributes(verdicts), "cameras": self.cameras(verdicts),
             "dynamics": self.dynamics(clips), "autoencoder": self.autoencoder(clips), "diversity": self.diversity(),
             "nearest": nearest, "renders_8": self.rollout_of_renders(8, 4), "rollout_8": self.rollout(8, 4),
         }

@@ -8,13 +8,13 @@ import secrets
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, delete, select, update
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lanterne.programme import audit, exports, ledger
 from lanterne.programme.exports import Payer, Payment
 from lanterne.programme.ledger import BANK, IN_TRANSIT, Account, Leg, Transaction
-from lanterne.programme.pay import Actor, Dispute, Entry, PayError, cases, day_of, text, today
+from lanterne.programme.pay import Actor, PayError, day_of, text, today
 from lanterne.tables import Base, now
 
 
@@ -187,26 +187,6 @@ def bounce(session: Session, by: Actor, payout_id: str, person_id: str, reason: 
     audit.append(session, "pay.bounced", {
         "payout": payout_id, "person": person_id, "amount": line.amount, "currency": line.currency, "reason": reason, "by": by.person_id,
     }, person_id)
-
-
-def forget(session: Session, by: Actor, person_id: str) -> int:
-    """Erase a person's IBAN, name and words, and what the audit log's lines about them say. The ledger stays, under their id, and so do
-    bank files, as bookkeeping must. Returns how many lines were emptied. Raises PayError while money is owed or on its way."""
-    by.require_sight_of(person_id)
-    audit.take_turn(session)
-    on_its_way = [
-        line for line in session.scalars(select(PayoutLine).where(PayoutLine.person_id == person_id))
-        if state(session, line) == "on its way"
-    ]
-    if ledger.balance(session, f"liability:payable:{person_id}") or on_its_way:
-        raise PayError(f"{person_id} is still owed money, or some is on its way; pay and settle first, and forget then.")
-    if any(case.waiting for case in cases(session, by, person_id)):
-        raise PayError(f"{person_id} waits for a decision; decide first, and forget then.")
-    session.execute(delete(Payee).where(Payee.person_id == person_id))
-    entries = select(Entry.id).where(Entry.person_id == person_id)
-    session.execute(update(Dispute).where(Dispute.entry_id.in_(entries)).values(statement=""))
-    session.execute(update(Entry).where(Entry.person_id == person_id).values(note=""))
-    return audit.erase(session, person_id)
 
 
 def listed(session: Session, by: Actor) -> list[tuple[Payout, list[PayoutLine]]]:

@@ -21,6 +21,7 @@ from lanterne.tables import Base, now
 LEASE = 1800  # seconds that a reviewer may take for a look
 STAGES = ("first", "second", "blind", "appeal")
 REMEDIES = ("credit", "release")
+OPEN = ("waiting", "appealed")  # states in which somebody is to look
 _DEADLINE = Actor("system:deadline", operator=True)  # nobody's id: it has a colon
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -347,7 +348,7 @@ def escalate(session: Session) -> list[Escalation]:
     made = []
     for file in files(session):
         asked, what = file.request, "appeal" if file.appeal else "request"
-        if file.state not in ("waiting", "appealed") or now() <= file.due_at or what in file.escalations:
+        if file.state not in OPEN or now() <= file.due_at or what in file.escalations:
             continue
         policy = session.get(Policy, asked.policy)
         late = Escalation(request_id=asked.id, what=what, remedy=policy.remedy, escalated_at=now())

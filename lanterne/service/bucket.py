@@ -22,6 +22,8 @@ from lanterne.errors import LanterneError
 from lanterne.service.files import STALE, Store, StoreError, sha256_of
 
 _IN_USE = 60  # seconds since its last use in which a file of the cache is not removed: somebody may be about to open it
+_UNUSED = 86400  # seconds after which it leaves in any case: what was deleted elsewhere should not stay here
+_TRIM_AFTER = 60  # seconds between looks through the cache, which may hold tens of thousands of chunks
 _MOST = 1000  # objects that one request may name
 _NAME = re.compile(r"[0-9a-f]{64}")
 _log = logging.getLogger("lanterne.store")
@@ -29,12 +31,13 @@ _log = logging.getLogger("lanterne.store")
 
 class Bucket:
     """address: s3://name or s3://name/prefix. endpoint: of a server other than Amazon's. Credentials and region are where boto3 looks
-    for them. folder: the cache, of at most cache_bytes beside what is in use just now."""
+    for them. folder: the cache, of at most cache_bytes beside what came or was used within a minute or two."""
 
     def __init__(self, address: str, endpoint: str | None, folder: Path, cache_bytes: int):
         self._bucket, _, prefix = address.removeprefix("s3://").partition("/")
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
         self._address, self._cache, self._cache_bytes = address, Store(folder), cache_bytes
+        self._next_trim = 0.0
         # Names of buckets as parts of the path where the server is one's own: it seldom has a host name for each.
         style = {"addressing_style": "path"} if endpoint else {}
         config = Config(
@@ -96,8 +99,9 @@ class Bucket:
         return found
 
     def sweep(self) -> None:
-        """Remove what a crash left half received."""
+        """Remove what a crash left half received, and what is in the cache for nobody."""
         self._cache.sweep()
+        self._trim()
 
     def free(self) -> int:
         """Bytes left on this machine's disk."""
@@ -129,6 +133,9 @@ class Bucket:
 
     def _trim(self) -> None:
         """Bring the cache back to its size, what was not used for longest going first."""
+        if time.monotonic() < self._next_trim:
+            return
+        self._next_trim = time.monotonic() + _TRIM_AFTER
         found = []
         for path in self._cache.folder.glob("??/*"):
             with suppress(FileNotFoundError):  # another process trims, too
@@ -136,7 +143,7 @@ class Bucket:
                 found.append((stat.st_mtime, stat.st_size, path))
         over = sum(size for _, size, _ in found) - self._cache_bytes
         for used, size, path in sorted(found):
-            if over <= 0 or used > time.time() - _IN_USE:
+            if used > time.time() - _IN_USE or (over <= 0 and used > time.time() - _UNUSED):
                 break
             path.unlink(missing_ok=True)
             over -= size

@@ -357,10 +357,10 @@ def statement(
 @pay_app.command()
 def forget(person: str, by: By):
     """Erase a person's IBAN, name and words; the ledger stays, under their id."""
-    from lanterne.programme import payouts
+    from lanterne.programme import erasure
 
     with _session() as session:
-        typer.echo(f"{payouts.forget(session, _operator(by), person)} lines of the audit log were emptied")
+        typer.echo(f"{erasure.forget(session, _operator(by), person)} lines of the audit log were emptied")
 
 
 # lanterne audit

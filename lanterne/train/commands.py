@@ -46,7 +46,7 @@ def autoencoder(
 ):
     """Train the autoencoder on rendered clips and write it to RUNS/autoencoder.safetensors.
 
-    After --decoder-only, `lanterne train transformer` puts the two together again; without more minutes it trains no further.
+    After --decoder-only, `lanterne train assemble` puts it and a finished transformer together.
     """
     from lanterne.models import checkpoint
     from lanterne.models.autoencoder import autoencoder_small, autoencoder_tiny
@@ -120,6 +120,23 @@ def transformer(
     history["transformer trained"] = "; then ".join([*earlier, _summary(runs / "dit" / "transformer.jsonl")])
     modules = {"transformer": model, "autoencoder": before.build("autoencoder")}
     checkpoint.save(runs / "lanterne.safetensors", modules, {"training": history}, dtype="int8")
+    typer.echo(f"wrote {runs / 'lanterne.safetensors'}; try it with --weights, and copy it where lanterne evaluate says it is better")
+
+
+@app.command()
+def assemble(
+    weights: Annotated[Path | None, typer.Option(help="Whose transformer; by default the embedded one's.", show_default=False)] = None,
+    runs: Runs = DEFAULT_RUNS,
+):
+    """Put RUNS/autoencoder.safetensors and a finished transformer into RUNS/lanterne.safetensors, with no more training."""
+    from lanterne.generate import EMBEDDED
+    from lanterne.models import checkpoint
+
+    _require(runs, "autoencoder.safetensors", "lanterne train autoencoder")
+    painter, finished = checkpoint.load(runs / "autoencoder.safetensors"), checkpoint.load(weights or EMBEDDED)
+    modules = {"transformer": finished.build("transformer"), "autoencoder": painter.build("autoencoder")}
+    training = dict(finished.metadata.get("training", {})) | dict(painter.metadata.get("training", {}))
+    checkpoint.save(runs / "lanterne.safetensors", modules, {"training": training}, dtype="int8")
     typer.echo(f"wrote {runs / 'lanterne.safetensors'}; try it with --weights, and copy it where lanterne evaluate says it is better")
 
 

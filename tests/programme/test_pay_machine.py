@@ -14,7 +14,7 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 
 from lanterne.errors import LanterneError
-from lanterne.programme import audit, exports, ledger, pay, payouts, statements
+from lanterne.programme import audit, erasure, exports, ledger, pay, payouts, statements
 from lanterne.programme.pay import Actor, NotYours
 from lanterne.service.database import Database
 
@@ -185,7 +185,7 @@ class Programme(RuleBasedStateMachine):
 
     @rule(person=_people)
     def forget(self, person):
-        self._try("forget", lambda session: payouts.forget(session, actor(person), person))
+        self._try("forget", lambda session: erasure.forget(session, actor(person), person))
 
     def _owed(self):
         with self.database.session() as session:

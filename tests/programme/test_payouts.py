@@ -10,7 +10,7 @@ from lxml import etree
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from lanterne.programme import audit, exports, ledger, pay, payouts
+from lanterne.programme import audit, erasure, exports, ledger, pay, payouts
 from lanterne.programme.exports import ExportError, Payer, Payment
 from lanterne.programme.pay import Actor, NotYours, PayError
 
@@ -103,7 +103,7 @@ def test_only_operators_pay_and_everybody_says_where_their_own_money_goes(sessio
     for ask in (lambda: payouts.make(session, ANA, PAYER), lambda: payouts.export(session, ANA, payout.id),
                 lambda: payouts.settle(session, ANA, payout.id), lambda: payouts.bounce(session, ANA, payout.id, "ana", "x"),
                 lambda: payouts.set_payee(session, BEN, "ana", "Ben", IBAN), lambda: payouts.listed(session, ANA),
-                lambda: payouts.forget(session, BEN, "ana")):
+                lambda: erasure.forget(session, BEN, "ana")):
         with pytest.raises(NotYours):
             ask()
 
@@ -167,26 +167,3 @@ def test_the_database_itself_keeps_payouts(either, clock):
     ):
         with pytest.raises(DBAPIError), either.engine.begin() as connection:
             connection.execute(text(statement))
-
-
-def test_a_person_can_be_forgotten_and_the_books_still_hold(database, session):
-    ledger.publish_rate_card(session, "artists", "EUR", {"bug": 5000}, "olga")
-    entry = pay.claim(session, ANA, "bug", "2026-09-21", subject="17", note="my own words")
-    with pytest.raises(PayError, match="still owed"):
-        payouts.forget(session, ANA, "ana")
-    pay.decide(session, OLGA, entry.id, 100, "Known.")
-    pay.dispute(session, ANA, entry.id, "my own words")
-    payout, _ = payouts.make(session, OLGA, PAYER)
-    payouts.export(session, OLGA, payout.id)
-    with pytest.raises(PayError, match="on its way"):
-        payouts.forget(session, ANA, "ana")
-    payouts.settle(session, OLGA, payout.id)
-    with pytest.raises(PayError, match="waits for a decision"):
-        payouts.forget(session, ANA, "ana")
-    pay.decide(session, Actor("otto", operator=True), entry.id, 100, "Known indeed.")
-    erased = payouts.forget(session, ANA, "ana")
-    assert erased == 10
-    assert audit.verify(session, audit.Signer().verifier)[1] == erased and ledger.check(session) == 5
-    rest = " ".join(str(row) for table in ("work_entries", "pay_disputes", "payees", "audit_openings", "audit_log")
-                    for row in session.execute(text(f"SELECT * FROM {table}")))
-    assert "my own words" not in rest and "DE89" not in rest and "Müller" not in rest

@@ -76,7 +76,7 @@ class Server:
 
     def http(self, key: str | None) -> httpx2.Client:
         headers = {"authorization": f"Bearer {key}"} if key else {}
-        return httpx2.Client(base_url=f"http://127.0.0.1:{self.port}", headers=headers, timeout=60)
+        return httpx2.Client(base_url=f"http://127.0.0.1:{self.port}", headers=headers, timeout=300)
 
 
 def until(happens, seconds: float = 300):
@@ -84,7 +84,7 @@ def until(happens, seconds: float = 300):
     deadline = time.monotonic() + seconds
     while not (found := happens()):
         assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
+        time.sleep(0.1)
     return found
 
 

@@ -76,16 +76,22 @@ def test_another_machine_finds_what_was_put(home, bucket, tmp_path):
         Bucket(bucket["bucket"], bucket["bucket_endpoint"], tmp_path / "third", 2**20).local(name)
 
 
-def test_the_cache_is_bounded_and_spares_what_is_in_use(bucket, tmp_path):
+def test_the_cache_is_bounded_and_spares_what_is_in_use(bucket, tmp_path, monkeypatch):
+    monkeypatch.setattr("lanterne.service.bucket._TRIM_AFTER", 0)
     store = Bucket(bucket["bucket"], bucket["bucket_endpoint"], tmp_path, 2500)
     names = [_put(store, bytes([number]) * 1000) for number in range(4)]
     assert len(list(tmp_path.glob("??/*"))) == 4  # all were used within the minute
+    now = time.time()
     for age, name in enumerate(names):
-        os.utime(tmp_path / name[:2] / name, (0, 1000 - age))
+        os.utime(tmp_path / name[:2] / name, (0, now - 1000 - age))
     store.local(names[3])
     names.append(_put(store, b"x" * 1000))
     assert {path.name for path in tmp_path.glob("??/*")} == {names[3], names[4]}
     assert store.local(names[0]).read_bytes() == bytes([0]) * 1000
+    os.utime(tmp_path / names[0][:2] / names[0], (0, now - 2 * 86400))
+    (tmp_path / names[3][:2] / names[3]).unlink()
+    store.sweep()
+    assert {path.name for path in tmp_path.glob("??/*")} == {names[4]}
 
 
 def test_what_is_damaged_in_the_bucket_is_not_handed_on(bucket, tmp_path):

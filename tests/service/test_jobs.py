@@ -130,7 +130,7 @@ def test_a_worker_that_is_gone_for_good_is_succeeded_by_another(ending, machines
     apart = {}
     if machines == 2:
         apart = {"database_url": request.getfixturevalue("postgres").database(), **request.getfixturevalue("bucket")}
-    server = Server(tmp_path / "own", tiny_weights, **apart, lease_seconds=3, webhooks_to_private="true").start("--no-worker")
+    server = Server(tmp_path / "own", tiny_weights, **apart, lease_seconds=5, webhooks_to_private="true").start("--no-worker")
     url, ids = told
     server.lanterne("webhooks", "add", url)
     first = second = None

@@ -87,7 +87,7 @@ def grounds(network):
         for name, value in S3.CREDENTIALS.items():
             patch.setenv(name, value)
         postgres, s3 = Postgres(network.host), S3(network.host)
-        yield lambda: {"database_url": postgres.database(), **s3.settings(), "lease_seconds": 3, "webhooks_to_private": "true"}
+        yield lambda: {"database_url": postgres.database(), **s3.settings(), "lease_seconds": 15, "webhooks_to_private": "true"}
         s3.stop()
         postgres.stop()
 

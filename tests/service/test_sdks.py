@@ -39,7 +39,7 @@ def _report(server, delivery, folder: Path, owner: str, command: list[str], **en
     key = server.lanterne("keys", "create", "--name", "sdk", "--owner", owner)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "PYTHONWARNINGS"))}
     command = [*command, f"http://127.0.0.1:{server.port}/v1", key, str(folder), secret]
-    done = subprocess.run(command, env=kept | env, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, env=kept | env, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -101,7 +101,7 @@ def test_curl(server, tmp_path):
 
     def curl(path: str, *arguments: str) -> dict:
         command = ["curl", "--silent", "--show-error", "--fail-with-body", "-H", f"Authorization: Bearer {key}", base + path, *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stdout + done.stderr
         return json.loads(done.stdout or "null")
 

@@ -1,0 +1,32 @@
+"""A person who wants to be forgotten: what is erased, and what stays because others need it."""
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from lanterne.programme import audit, ledger, pay, payouts, review
+from lanterne.programme.pay import Actor, Dispute, Entry, PayError
+from lanterne.programme.payouts import Payee, PayoutLine
+from lanterne.programme.review import Appeal, Request
+
+
+def forget(session: Session, by: Actor, person_id: str) -> int:
+    """Erase a person's IBAN, name and words, and what the audit log's lines about them say. The ledger stays, under their id, and so do
+    bank files, as bookkeeping must. Returns how many lines were emptied.
+
+    Raises PayError while money is owed or on its way, or while something of theirs waits for a decision.
+    """
+    by.require_sight_of(person_id)
+    audit.take_turn(session)
+    lines = session.scalars(select(PayoutLine).where(PayoutLine.person_id == person_id))
+    if ledger.balance(session, f"liability:payable:{person_id}") or any(payouts.state(session, line) == "on its way" for line in lines):
+        raise PayError(f"{person_id} is still owed money, or some is on its way; pay and settle first, and forget then.")
+    waiting = [file.request.id for file in review.files(session) if file.request.artist_id == person_id and file.state in review.OPEN]
+    if waiting or any(case.waiting for case in pay.cases(session, by, person_id)):
+        raise PayError(f"{person_id} waits for a decision{f' on {waiting[0]}' if waiting else ''}; decide first, and forget then.")
+    session.execute(delete(Payee).where(Payee.person_id == person_id))
+    own_entries = select(Entry.id).where(Entry.person_id == person_id)
+    own_requests = select(Request.id).where(Request.artist_id == person_id)
+    session.execute(update(Dispute).where(Dispute.entry_id.in_(own_entries)).values(statement=""))
+    session.execute(update(Entry).where(Entry.person_id == person_id).values(note=""))
+    session.execute(update(Appeal).where(Appeal.request_id.in_(own_requests)).values(words=""))
+    return audit.erase(session, person_id)
