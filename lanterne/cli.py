@@ -140,6 +140,8 @@ _LAZY = {  # command: where it is, and the extra that it needs
     "cohort": (_ACCESS, "cohort_app", "programme"),
     "invite": (_ACCESS, "invite_app", "programme"),
     "revoke": (_ACCESS, "revoke_app", "programme"),
+    "leaks": (_ACCESS, "leaks_app", "programme"),
+    "drill": (_ACCESS, "drill_app", "programme"),
     "ledger": (_PROGRAMME, "ledger_app", "programme"),
     "pay": (_PROGRAMME, "pay_app", "programme"),
     "audit": (_PROGRAMME, "audit_app", "programme"),

@@ -43,6 +43,8 @@ class Caller:
     scopes: tuple[str, ...]
     hash: str = field(repr=False)
     watched: bool = False  # whether it is looked for signs of a leak
+    decoy: bool = False  # opens nothing; that it was shown is an alarm
+    throttled: bool = False
 
     def require(self, scope: str) -> None:
         if scope not in self.scopes:
@@ -266,8 +268,8 @@ class Keyring:
         self._free_at: dict[str, float] = {}  # of throttled keys: when the next request may come
 
     async def caller(self, authorization: str | None, address: str | None = None) -> Caller:
-        """Who shows this Authorization header, from this address. Raises APIError: 401, 403 from where the key may not be used or while it
-        is frozen, 429 while it is throttled."""
+        """Who shows this Authorization header, from this address. Raises APIError: 401, 403 from where the key may not be used, or while it
+        is frozen."""
         scheme, _, text = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not text.strip():
             raise _unauthorised("There is no key in this request; send `Authorization: Bearer ltn_…`.")
@@ -279,13 +281,15 @@ class Keyring:
         _must_open(key)
         if key.networks and not _inside(address, key.networks):
             raise APIError(403, "wrong_network", f"This key may not be used from {address}; use it from where it was made for.")
-        if key.throttled_at is not None:
-            self._slow_down(key.id)
-        return Caller(key.id, key.owner, tuple(key.scopes), hash_, key.cohort_id is not None or key.decoy)
+        watched = key.cohort_id is not None or key.decoy
+        return Caller(key.id, key.owner, tuple(key.scopes), hash_, watched, key.decoy, key.throttled_at is not None)
 
-    def _slow_down(self, key_id: str) -> None:
+    def pace(self, caller: Caller) -> None:
+        """Let a throttled key in now and then. Raises APIError 429."""
+        if not caller.throttled:
+            return
         at = time.monotonic()
-        if at < self._free_at.get(key_id, 0):
+        if at < self._free_at.get(caller.key_id, 0):
             raise APIError(
                 429, "key_throttled",
                 f"This key may ask once in {_SPACING:.0f} seconds, since it looks as if others had it, too; its owner can read why and "
@@ -293,7 +297,7 @@ class Keyring:
             )
         if len(self._free_at) >= _MOST:
             self._free_at.clear()
-        self._free_at[key_id] = at + _SPACING
+        self._free_at[caller.key_id] = at + _SPACING
 
     async def still_opens(self, caller: Caller) -> bool:
         """Whether the caller's key is neither revoked nor expired by now."""
@@ -327,20 +331,25 @@ def open_keys(at: int):
     return Key.revoked_at.is_(None), Key.frozen_at.is_(None), Key.expires_at.is_(None) | (Key.expires_at > at)
 
 
-def owned_by_text(session: Session, text: str) -> Key | None:
+def by_text(session: Session, text: str) -> Key | None:
     """The key of this text, whether it still opens anything or not."""
     return session.scalar(select(Key).where(Key.hash == _hash(text, server_secret()))) if looks_right(text) else None
 
 
 def _must_open(key) -> None:
     if key is None or key.revoked_at is not None:
-        raise _unauthorised("This key is unknown or was revoked; ask for another.")
+        raise unknown()
     if key.expires_at is not None and key.expires_at <= now():
         raise _unauthorised("This key has expired; ask for another.")
     if key.frozen_at is not None:
         raise APIError(
             403, "key_frozen", "This key is frozen, since it looks as if others had it, too; its owner can read why and contest it."
         )
+
+
+def unknown() -> APIError:
+    """The answer to a key that was never given to anybody."""
+    return _unauthorised("This key is unknown or was revoked; ask for another.")
 
 
 def _unauthorised(message: str) -> APIError:

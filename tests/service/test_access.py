@@ -161,11 +161,13 @@ def test_a_throttled_key_is_let_in_now_and_then_and_a_frozen_one_not(database, a
     with database.session() as session:
         session.get(Key, key_id).throttled_at = now()
     ring = keys.Keyring(database, keys.server_secret())
-    who(database, text, ring=ring)
+    caller = who(database, text, ring=ring)
+    ring.pace(caller)
     with pytest.raises(APIError) as refused:
-        who(database, text, ring=ring)
+        ring.pace(caller)
     assert refused.value.status == 429 and refused.value.headers["retry-after"] == "2"
-    assert who(database, other, ring=ring)
+    for _ in range(3):
+        ring.pace(who(database, other, ring=ring))
     with database.session() as session:
         session.get(Key, key_id).frozen_at = now()
     with pytest.raises(APIError) as refused:
