@@ -134,6 +134,7 @@ _LAZY = {  # command: where it is, and the extra that it needs
     "doctor": (_SERVICE, "doctor_app", "serve"),
     "backup": (_SERVICE, "backup_app", "serve"),
     "restore": (_SERVICE, "restore_app", "serve"),
+    "trace": (_SERVICE, "trace_app", "serve"),
     "webhooks": (_SERVICE, "webhooks_app", "serve"),
     "verify": ("lanterne.programme.provenance", "verify_app", "serve"),
     "people": (_ACCESS, "people_app", "programme"),

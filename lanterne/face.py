@@ -223,7 +223,7 @@ def _sign(order: Order, weights: str, number: int, who) -> None:
     inputs = [given["image"]] if "image" in given else []
     try:
         sign(order.output, statement, who, given.get("continue") or given.get("edit"), inputs, os.environ.get("LANTERNE_TIMESTAMP_URL"))
-    except LanterneError:
+    except BaseException:
         order.output.unlink(missing_ok=True)
         raise
 

@@ -40,8 +40,8 @@ def told(file: Path, report, looked: bool) -> list[str]:
     for depth, parent in enumerate(report.lineage[1:]):
         lines.append(f"  {'Its parent' if depth else 'Parent'}: {_origin(parent)}.")
     lines += [f"  Made from a given file: {_origin(given)}." for given in report.inputs]
-    if report.settings and report.state in ("trusted", "unknown signer") and (prompt := report.settings.get("request", {}).get("prompt")):
-        lines.append(f'  Prompt: "{prompt}", seed {report.settings["request"]["seed"]}.')
+    if report.settings and report.state in ("trusted", "unknown signer") and isinstance(request := report.settings.get("request"), dict):
+        lines.append(f"  Prompt: {request.get('prompt')!r}, seed {request.get('seed')!r}.")
     return [*lines, f"  Watermark: {_watermark(report, looked)}."]
 
 
@@ -53,8 +53,7 @@ def _watermark(report, looked: bool) -> str:
         return f"could not be looked for; {report.unreadable.rstrip('.')}"
     if found is None:
         return "none of this installation's found"
-    rate = f"{found.false_positive_rate:.0e}"
-    lines = f"found, number {found.number:010x}, so this installation made it (by chance in {rate} of videos at most)"
+    lines = f"found, number {found.number:010x}, so this installation made it ({found.odds})"
     if min(found.share) < 0.99:
         lines += f"; {found.share[0]:.0%} of the width and {found.share[1]:.0%} of the height are left"
     said = report.lineage[0].watermark if report.lineage else None
@@ -79,12 +78,14 @@ def _made(made) -> list[str]:
     how = ", ".join(filter(None, [by, _HOW.get(made.kind), made.when and f"on {made.when}", made.generator and f"with {made.generator}"]))
     lines = [f"{how[:1].upper()}{how[1:]}."] if how else []
     if made.model:
-        lines.append(f"Model: {made.model}, weights {made.weights[:16]}….")
+        lines.append(f"Model: {made.model}, weights {(made.weights or 'unknown')[:16]}….")
     lines.append(f"Signed by: {made.signer or 'nobody named'}" + (f"; its maker goes by {made.author}." if made.author else "."))
+    if made.time_stamp:
+        lines.append(f"Time-stamped: {made.time_stamp}.")
     if made.training_allowed is not None:
         lines.append(f"Training other models on it: {'allowed' if made.training_allowed else 'not allowed'} by its maker.")
     if made.approval:
-        lines.append("Approved for release: " + ", ".join(f"{name} {value}" for name, value in sorted(made.approval.items())) + ".")
+        lines.append("Approved for release: " + ", ".join(f"{name} {value!r}" for name, value in sorted(made.approval.items())) + ".")
     return lines
 
 

@@ -6,6 +6,7 @@ kept and put in again: the promise of equal bytes holds within an installation, 
 
 import hashlib
 import json
+import logging
 import struct
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -15,7 +16,7 @@ from pathlib import Path
 import c2pa
 
 from lanterne import __version__
-from lanterne.errors import LanterneError, writing
+from lanterne.errors import writing
 from lanterne.paths import home
 from lanterne.programme.identity import Identity
 
@@ -29,14 +30,17 @@ _DESCRIPTIONS = {
     EDITED: "Remade as a text says by a machine-learning model, from the video it came from.",
     EXTENDED: "Continued by a machine-learning model, from where the video it came from ended.",
 }
+_ANY_KIND = "application/octet-stream"
 _KEPT_MANIFESTS = 2000  # files, of about 15 kB
 _UUID_BOX = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")  # C2PA's, in MP4
 _BEGINNINGS = ((0, b"\x89PNG", "image/png"), (0, b"\xff\xd8\xff", "image/jpeg"), (8, b"WEBP", "image/webp"), (4, b"ftyp", "video/mp4"))
 _PNG_CHUNK = b"caBX"  # C2PA's, in PNG
 
+_log = logging.getLogger("lanterne.programme")
 
-class SigningError(LanterneError):
-    """A file that cannot be signed, in one sentence."""
+
+class SigningError(Exception):
+    """A file of ours that could not be signed: a fault of the program, not of its user."""
 
 
 @dataclass(frozen=True)
@@ -61,37 +65,30 @@ def sign(
 ) -> None:
     """Sign a finished MP4 or PNG in its place; the file appears whole or stays as it was.
 
-    parent: the video it was edited or extended from; inputs: other files it was made from. timestamp_url: an RFC 3161 authority.
-    Raises SigningError for a file that C2PA cannot sign, WriteError for a full disk.
+    parent: the video it was edited or extended from; inputs: other files it was made from; of any kind. timestamp_url: an RFC 3161
+    authority; while it does not answer, files are signed without it. Raises WriteError for a full disk, SigningError.
     """
     assert (statement.kind == CREATED) == (parent is None)
     sources = [(parent, "parentOf")] if parent else []
     sources += [(given, "inputTo") for given in inputs]
     hashes = [(_sha256(source), relation) for source, relation in sources]
     name = _fingerprint([_sha256(path), asdict(statement), hashes, who.chain, timestamp_url, __version__, c2pa.sdk_version()])
-    builder = _builder(path, _assertions(statement, parent))
-    if parent:
-        builder.set_intent(c2pa.C2paBuilderIntent.EDIT)
-    for (source, relation), (sha256, _) in zip(sources, hashes, strict=True):
-        _add_ingredient(builder, source, relation, sha256)
-    _write_signed(builder, path, path, who, timestamp_url)
+    ingredients = [(source, relation, sha256) for (source, relation), (sha256, _) in zip(sources, hashes, strict=True)]
+    _write_signed(path, path, _assertions(statement, parent), ingredients, who, timestamp_url)
     _keep_first(path, home() / "manifests" / f"{name}.c2pa")
 
 
 def approve(path: Path, target: Path, approval: dict, who: Identity, timestamp_url: str | None = None) -> None:
     """Write `target`: the signed video `path` with an approval for release added, bound to the SHA-256 of path's exact bytes.
 
-    approval: what is to be told of it, such as the policy's version, when, and by whom (a pseudonym). Raises SigningError, WriteError.
+    approval: what is to be told of it, such as the policy's version, when, and by whom (a pseudonym). Raises WriteError, SigningError.
     """
     sha256 = _sha256(path)
     assertions = [
         {"label": "c2pa.actions.v2", "data": {"actions": [{"action": "c2pa.published", "when": _now()}]}},
         {"label": APPROVAL, "data": approval | {"sha256": sha256}},
     ]
-    builder = _builder(path, assertions)
-    builder.set_intent(c2pa.C2paBuilderIntent.EDIT)  # an UPDATE has no hash of the video: changes would not be seen
-    _add_ingredient(builder, path, "parentOf", sha256)
-    _write_signed(builder, path, target, who, timestamp_url)
+    _write_signed(path, target, assertions, [(path, "parentOf", sha256)], who, timestamp_url)
 
 
 def read(path: Path, anchors: str) -> dict | None:
@@ -149,38 +146,50 @@ def actions(manifest: dict) -> list[dict]:
     return [action for some in found for action in some]
 
 
-def _builder(path: Path, assertions: list[dict]) -> c2pa.Builder:
+def _write_signed(path: Path, target: Path, assertions: list[dict], ingredients, who: Identity, timestamp_url: str | None) -> None:
+    temporary = target.with_name(f".{target.stem}.signing{target.suffix}")
+    try:
+        for url in dict.fromkeys([timestamp_url, None]):
+            try:
+                with writing(target), path.open("rb") as source, temporary.open("w+b") as signed:
+                    signer = c2pa.Signer.from_callback(who.sign, c2pa.C2paSigningAlg.ES256, who.chain, url)
+                    _builder(path, assertions, ingredients).sign(signer, media_type(path), source, signed)
+                break
+            except c2pa.C2paError as error:
+                if url is None:
+                    raise SigningError(f"{path} could not be signed: {error}") from error
+                _log.warning("the time-stamp authority %s failed, and %s is signed without it: %s", url, target.name, error)
+        with writing(target):
+            temporary.replace(target)
+    finally:
+        if temporary.exists():
+            temporary.unlink()
+
+
+def _builder(path: Path, assertions: list[dict], ingredients) -> c2pa.Builder:
     """Titles name no file of the user's: the same content has the same manifest under every name."""
     manifest = {
-        "title": "Lanterne picture" if path.suffix.lower() == ".png" else "Lanterne video",
+        "title": "Lanterne picture" if media_type(path) == "image/png" else "Lanterne video",
         "claim_generator_info": [{"name": "Lanterne", "version": __version__}],
         "assertions": assertions,
     }
-    return c2pa.Builder(manifest, c2pa.Context.from_dict({"builder": {"thumbnail": {"enabled": False}}}))
+    builder = c2pa.Builder(manifest, c2pa.Context.from_dict({"builder": {"thumbnail": {"enabled": False}}}))
+    for source, relation, sha256 in ingredients:
+        if relation == "parentOf":
+            builder.set_intent(c2pa.C2paBuilderIntent.EDIT)  # an UPDATE has no hash of the video: changes would not be seen
+        _add_ingredient(builder, source, relation, sha256)
+    return builder
 
 
 def _add_ingredient(builder: c2pa.Builder, source: Path, relation: str, sha256: str) -> None:
     """With its own manifests, if it has any: so a chain of parents is read back from the last of them."""
     ingredient = {"title": f"sha256 {sha256[:16]}", "relationship": relation, "instance_id": f"urn:sha256:{sha256}"}
-    try:
-        with source.open("rb") as stream:
-            builder.add_ingredient(ingredient, media_type(source) or "application/octet-stream", stream)
-    except c2pa.C2paError as error:
-        raise SigningError(f"{source} cannot be named as a source of the video: {error}; give an MP4, PNG, JPEG or WebP file.") from None
-
-
-def _write_signed(builder: c2pa.Builder, path: Path, target: Path, who: Identity, timestamp_url: str | None) -> None:
-    temporary = target.with_name(f".{target.stem}.signing{target.suffix}")
-    signer = c2pa.Signer.from_callback(who.sign, c2pa.C2paSigningAlg.ES256, who.chain, timestamp_url)
-    try:
-        with writing(target), path.open("rb") as source, temporary.open("w+b") as signed:
-            builder.sign(signer, media_type(path), source, signed)
-        with writing(target):
-            temporary.replace(target)
-    except c2pa.C2paError as error:
-        raise SigningError(f"{path} could not be signed: {error}; check the disk and the time-stamp authority.") from None
-    finally:
-        temporary.unlink(missing_ok=True)
+    with source.open("rb") as stream:
+        try:
+            builder.add_ingredient(ingredient, media_type(source) or _ANY_KIND, stream)
+        except c2pa.C2paError:  # a file that the library cannot take apart; it is named all the same
+            stream.seek(0)
+            builder.add_ingredient(ingredient, _ANY_KIND, stream)
 
 
 def _keep_first(path: Path, kept: Path) -> None:

@@ -35,6 +35,7 @@ class Made:
     model: str | None
     weights: str | None
     when: str | None
+    time_stamp: str | None  # when an authority of time says that it was signed
     author: str | None
     training_allowed: bool | None
     watermark: int | None
@@ -118,24 +119,43 @@ def _is_video(path: Path) -> bool:
 
 
 def _made(manifest: dict, ingredient: dict) -> Made:
-    data = {assertion["label"]: assertion["data"] for assertion in manifest.get("assertions", [])}
-    generation = data.get(signing.GENERATION, {})
+    """Manifests are written by anybody: of what is not of the kind that it should be, nothing is told."""
+    data = {assertion["label"]: assertion["data"] for assertion in manifest.get("assertions", []) if isinstance(assertion["data"], dict)}
+    generation, signature = data.get(signing.GENERATION, {}), manifest.get("signature_info", {})
     first = next((action for action in signing.actions(manifest) if action["action"] != "c2pa.opened"), {})
     generator = next(iter(manifest.get("claim_generator_info", [])), {})
-    use = data.get("cawg.training-mining", {}).get("entries", {}).get("cawg.ai_generative_training", {}).get("use")
-    binding = data.get("c2pa.soft-binding", {})
     seen = ingredient.get("validation_results", {}).get("activeManifest", {}).get("failure", [])
     return Made(
-        signer=manifest.get("signature_info", {}).get("common_name"),
-        generator=f"{generator['name']} {generator.get('version', '')}".strip() if generator else None,
-        kind=generation.get("kind"), model=generation.get("model"), weights=generation.get("weights_sha256"),
-        when=first.get("when"), author=generation.get("author"),
-        training_allowed=None if use is None else use == "allowed",
-        watermark=int(binding["blocks"][0]["value"], 16) if binding.get("alg") == signing.WATERMARK else None,
-        source_type=first.get("digitalSourceType"), approval=data.get(signing.APPROVAL),
-        sha256=ingredient.get("instance_id", "").removeprefix("urn:sha256:") or None,
+        signer=_text(signature, "common_name"),
+        generator=" ".join(filter(None, [_text(generator, "name"), _text(generator, "version")])) or None,
+        kind=_text(generation, "kind"), model=_text(generation, "model"), weights=_text(generation, "weights_sha256"),
+        when=_text(first, "when"), time_stamp=_text(signature, "time"), author=_text(generation, "author"),
+        training_allowed=_training_allowed(data.get("cawg.training-mining", {})),
+        watermark=_number(data.get("c2pa.soft-binding", {})),
+        source_type=_text(first, "digitalSourceType"), approval=data.get(signing.APPROVAL),
+        sha256=(_text(ingredient, "instance_id") or "").removeprefix("urn:sha256:") or None,
         changed=any(failure["code"] != _UNTRUSTED for failure in seen),
     )
+
+
+def _text(data: dict, name: str) -> str | None:
+    """A text without what could steer a terminal, not too long."""
+    value = data.get(name)
+    return "".join(filter(str.isprintable, value))[:200] if isinstance(value, str) else None
+
+
+def _training_allowed(data: dict) -> bool | None:
+    try:
+        return {"allowed": True, "notAllowed": False}.get(data["entries"]["cawg.ai_generative_training"]["use"])
+    except (KeyError, TypeError):
+        return None
+
+
+def _number(binding: dict) -> int | None:
+    try:
+        return int(binding["blocks"][0]["value"], 16) if binding["alg"] == signing.WATERMARK else None
+    except (KeyError, IndexError, TypeError, ValueError):
+        return None
 
 
 def _problems(found: dict) -> list[str]:

@@ -51,6 +51,11 @@ class Detection:
     false_positive_rate: float
     share: tuple[float, float]
 
+    @property
+    def odds(self) -> str:
+        """The rate in words."""
+        return f"by chance in one of {1 / max(self.false_positive_rate, 1e-9):,.0f} videos at most"
+
 
 class Placement(NamedTuple):
     """(of the width, of the height) that a file may show of the canonical picture, and the band's phases if it does, laid to the upper
@@ -177,19 +182,19 @@ def _phases(residue_HW, share, grid) -> np.ndarray:
 
 def _fit_of_pilot(pilot, phases, free, grid) -> np.ndarray:
     """(rows, columns): how well the pilot fits when the picture is moved so far, in standard deviations of chance."""
-    spectrum = np.zeros((grid[1], grid[0] // 2 + 1), np.complex64)
-    spectrum[_band(*grid)] = pilot.conj() * phases
-    rows, columns, down, across = _moves(*grid)
-    return (down[: free[1]] @ spectrum[rows][:, columns] @ across[:, : free[0]]).real * math.sqrt(2 / len(phases))
+    places, down, across = _moves(*grid)
+    spectrum = np.zeros((down.shape[1], across.shape[0]), np.complex64)
+    spectrum[places] = pilot.conj() * phases
+    return (down[: free[1]] @ spectrum @ across[:, : free[0]]).real * math.sqrt(2 / len(phases))
 
 
 @cache
-def _moves(width: int, height: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Rows and columns of the half spectrum that the band touches, and what moving by 0, 1, … pixels turns their phases by."""
-    rows, columns = (np.unique(places) for places in _band(width, height))
+def _moves(width: int, height: int) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray, np.ndarray]:
+    """The band's places among the rows and columns that it touches, and what moving by 0, 1, … pixels turns their phases by."""
+    (rows, row), (columns, column) = (np.unique(places, return_inverse=True) for places in _band(width, height))
     down = np.exp(-2j * np.pi * np.arange(height)[:, None] * np.fft.fftfreq(height)[rows])
     across = np.exp(-2j * np.pi * np.fft.rfftfreq(width)[columns][:, None] * np.arange(width))
-    return rows, columns, down.astype(np.complex64), across.astype(np.complex64)
+    return (row, column), down.astype(np.complex64), across.astype(np.complex64)
 
 
 def grid_of(size: tuple[int, int]) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from fastapi import Depends, FastAPI, Header, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.responses import JSONResponse, Response
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
@@ -24,7 +24,7 @@ from lanterne import __version__
 from lanterne.errors import LanterneError
 from lanterne.service import database, keys, metrics, openapi, videos, wire
 from lanterne.service.deployment import Deployment
-from lanterne.service.downloads import Download
+from lanterne.service.downloads import Download, Stream
 from lanterne.service.errors import APIError, kind_of, not_found, without_home
 from lanterne.service.events import Feed
 from lanterne.service.queue import Queue
@@ -176,7 +176,7 @@ async def events(
     await asyncio.to_thread(videos.get, house, caller, video_id)
     after = int(last) if last and last.isascii() and last.isdecimal() and len(last) < 18 else 0
     stream = request.app.state.feed.listen(caller, video_id, after)
-    return StreamingResponse(stream, media_type="text/event-stream", headers={"cache-control": "no-store", "x-accel-buffering": "no"})
+    return Stream(stream, media_type="text/event-stream", headers={"cache-control": "no-store", "x-accel-buffering": "no"})
 
 
 def playlist(house: House, caller: Reader, video_id: VideoId):

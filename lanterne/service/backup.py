@@ -36,6 +36,8 @@ def backup(settings: Settings, target: Path) -> None:
                 archive.add(home() / "server-secret", "server-secret")
                 if (home() / "audit-key").exists():  # without it, no line of the audit log could be checked or added
                     archive.add(home() / "audit-key", "audit-key")
+                for path in sorted((home() / "provenance").glob("*")):  # without them, what was signed and watermarked is nobody's
+                    archive.add(path, f"provenance/{path.name}")
                 for path in sorted((home() / "files").glob("??/*")):
                     with suppress(FileNotFoundError):  # a chunk of a video that is over now, or a file that was deleted
                         archive.add(path, f"files/{path.parent.name}/{path.name}")

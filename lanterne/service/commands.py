@@ -1,4 +1,4 @@
-"""`lanterne serve`, `worker`, `keys`, `webhooks`, `doctor`, `backup` and `restore`.
+"""`lanterne serve`, `worker`, `keys`, `webhooks`, `doctor`, `backup`, `restore` and `trace`.
 
 Help must answer at once, so all that they need is imported when they run.
 """
@@ -14,6 +14,7 @@ worker_app = typer.Typer()
 doctor_app = typer.Typer()
 backup_app = typer.Typer()
 restore_app = typer.Typer()
+trace_app = typer.Typer()
 keys_app = typer.Typer(help="Make, list and revoke keys to the API.", no_args_is_help=True)
 webhooks_app = typer.Typer(help="Addresses that are told when videos end.", no_args_is_help=True)
 
@@ -91,6 +92,26 @@ def _database():
     from lanterne.service.server import prepare
 
     return prepare(_settings())
+
+
+@trace_app.command()
+def trace(file: Annotated[Path, typer.Argument(help="A copy of a video, found somewhere.")]):
+    """Tell which video of this server a copy was made from, and whose it is, by its invisible watermark."""
+    from lanterne.programme.identity import existing
+    from lanterne.programme.watermark import find
+    from lanterne.service.provenance import traced
+
+    own = existing()
+    found = find(file, own.watermark_secret) if own else None
+    if found is None:
+        typer.echo("It carries no watermark of this server that can be read.")
+        raise typer.Exit(5)
+    typer.echo(f"watermark {found.number:010x}, {found.odds}")
+    videos = list(traced(_database(), found.number))
+    for video in videos:
+        typer.echo(f"{video.id}  {video.owner}  {_day(video.created_at)}  {video.kind}")
+    if not videos:
+        typer.echo("No video of this server has it: it was deleted, or made by `lanterne generate`.")
 
 
 @keys_app.command()

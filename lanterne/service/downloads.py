@@ -1,10 +1,11 @@
-"""Files on their way to a client: ended when the key that opened them is, and when nobody takes them."""
+"""What is on its way to a client for long: files, and streams of events. Ended when nobody takes it, files also when their key is (events
+see to that themselves)."""
 
 import asyncio
 import logging
 from pathlib import Path
 
-from starlette.responses import FileResponse, MalformedRangeHeader, RangeNotSatisfiable
+from starlette.responses import FileResponse, MalformedRangeHeader, RangeNotSatisfiable, StreamingResponse
 
 from lanterne.service.errors import APIError
 from lanterne.service.keys import Caller, Keyring
@@ -14,7 +15,25 @@ _log = logging.getLogger("lanterne.web")
 
 
 class _Ended(Exception):
-    pass
+    """Why what was on its way is left unfinished; the server then closes the connection."""
+
+
+async def _hand(send, message) -> None:
+    try:
+        async with asyncio.timeout(STALL_SECONDS):
+            await send(message)
+    except TimeoutError:
+        raise _Ended("its client took nothing for too long") from None
+
+
+class Stream(StreamingResponse):
+    """Text as it comes."""
+
+    async def __call__(self, scope, receive, send) -> None:
+        try:
+            await super().__call__(scope, receive, lambda message: _hand(send, message))
+        except _Ended as reason:
+            _log.info("the stream of %s was ended: %s", scope["path"], reason)
 
 
 class Download(FileResponse):
@@ -32,16 +51,12 @@ class Download(FileResponse):
             if message.get("more_body") and not await self._keyring.still_opens(self._caller):
                 raise _Ended("its key was revoked or has expired")
             started = True
-            try:
-                async with asyncio.timeout(STALL_SECONDS):
-                    await send(message)
-            except TimeoutError:
-                raise _Ended("its client took nothing for too long") from None
+            await _hand(send, message)
 
         try:
             await super().__call__(scope, receive, send_if_open)
         except _Ended as reason:
-            _log.info("the download of %s was ended: %s", scope["path"], reason)  # unfinished, so that the server closes the connection
+            _log.info("the download of %s was ended: %s", scope["path"], reason)
         except (RuntimeError, FileNotFoundError):
             if started or await asyncio.to_thread(Path(self.path).exists):
                 raise

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 
 from lanterne.errors import LanterneError
 from lanterne.generate import Engine, Progress
-from lanterne.service import metrics, webhooks
+from lanterne.service import metrics, provenance, webhooks
 from lanterne.service.database import File, Video, Worker, now
 from lanterne.service.deployment import Deployment, home_name
 from lanterne.service.errors import without_home
@@ -46,7 +46,6 @@ class Bench:
         self.busy = threading.Lock()  # held while a chunk is being made
         # This process's own: on its slot while it holds the lease, on a video while it makes it.
         self.token = f"{home_name()}-{secrets.token_hex(16)}"
-        self.renewed = time.monotonic()  # when the lease was renewed last
         self.began, self.stepped = time.monotonic(), False  # when the chunk that is being made was begun; whether a step of it is done
         self._open: dict[str, Making] = {}
         self._began: dict[str, tuple[float, float]] = {}  # when this process first made a step of a video, and how much was done then
@@ -60,10 +59,11 @@ class Bench:
         with self.deployment.database.session() as session:
             video = session.scalar(select(Video).where(Video.id == video_id, Video.status == "in_progress"))
             given = {file.role: file for file in session.scalars(select(File).where(File.holder == video_id, File.role.in_(GIVEN)))}
+            parent = provenance.parent(session, video, given) if video else None
         if video is None:
             return None
         making = Making(
-            self.deployment, self.engine, video, given,
+            self.deployment, self.engine, video, given, parent,
             on_step=lambda at: self._progress(video_id, at), stopped=lambda: not self._wanted(video_id),
             hold=lambda role, path: self._keep(video_id, role, path),
         )
@@ -81,13 +81,9 @@ class Bench:
                 shutil.rmtree(self.deployment.work(video_id), ignore_errors=True)
                 forget_chunks(session, self.deployment, video_id)
 
-    def check_lease(self) -> None:
-        """End this process if it slept, or could not reach the database, for so long that another may have taken its videos over."""
-        if time.monotonic() - self.renewed > self.deployment.settings.lease_seconds:
-            self.end("its lease lapsed")
-
     def end(self, reason: str) -> None:
-        """Two must not make one video. The successor of this process asks DBOS what is still its own."""
+        """Another has what this process held: it slept, or did not reach the database, for longer than its lease. Its successor asks DBOS
+        what is still its own."""
         _log.error("this worker ends: %s", reason)
         os._exit(3)
 
@@ -125,7 +121,6 @@ class Bench:
 
     def _wanted(self, video_id: str) -> bool:
         """One small read a step: the row is gone (deleted), has ended (cancelled), is another's, is to be cut, or the video goes on."""
-        self.check_lease()
         with self.deployment.database.session() as session:
             query = select(Video.claim, Video.stopping).where(Video.id == video_id, Video.status == "in_progress")
             claim, stopping = session.execute(query).one_or_none() or (self.token, True)

@@ -26,6 +26,7 @@ from lanterne.models.autoencoder import SPATIAL_FACTOR
 from lanterne.service.database import File, Video
 from lanterne.service.deployment import Deployment
 from lanterne.service.holding import CHUNK
+from lanterne.service.provenance import Marks
 from lanterne.video import VideoWriter, read_picture, read_video, write_segment, write_spritesheet, write_thumbnail
 from lanterne.world.prompts import read
 
@@ -67,10 +68,11 @@ class Chunks:
 
 
 class Making:
-    """on_step(progress) after each step; stopped() is asked before each step and after it; hold(role, path) keeps a finished chunk."""
+    """parent: the file of the video that it is made from. on_step(progress) after each step; stopped() is asked before each step and after
+    it; hold(role, path) keeps a finished chunk."""
 
     def __init__(
-        self, deployment: Deployment, engine: Engine, video: Video, given: dict[str, File],
+        self, deployment: Deployment, engine: Engine, video: Video, given: dict[str, File], parent: File | None,
         on_step: Callable[[Progress], None], stopped: Callable[[], bool], hold: Callable[[str, Path], None],
     ):
         self.video, self._engine, self._stopped = video, engine, stopped
@@ -91,6 +93,7 @@ class Making:
             "resampling": "none" if (self.request.width, self.request.height) == self.request.native_size else "lanczos",
             "generated_by_ai": True,
         }
+        self._marks = Marks(deployment, video, given, parent, engine.weights)
         self._frames = generate(
             engine, self.request, self.conditions, self.run, read, on_step=on_step, should_stop=lambda: self._stopped()
         )
@@ -115,7 +118,7 @@ class Making:
                 while self._num_written + len(self._held) < until:
                     if self._stopped():  # the road asks too, once a step; decoding has no steps
                         return False
-                    self._held.extend(next(self._frames))
+                    self._held.extend(self._marks.drawn(next(self._frames)))
                     self._last = self._held[-1] if self._held else self._last
                 self._write((self._num_written + len(self._held)) // FPS * FPS)
                 self._cut_segment()
@@ -177,6 +180,7 @@ class Making:
                 pass  # nothing more comes; this lets the road finish its bookkeeping
         self._writer.__exit__(None, None, None)
         self._writer = None
+        self._marks.sign(self._folder / "video.mp4")
         width, height = self.request.width, self.request.height
         write_thumbnail(self._folder / "thumbnail.webp", self._sprites[len(self._sprites) // 2], width, height)
         write_spritesheet(self._folder / "spritesheet.jpg", self._sprites, width, height)

@@ -63,6 +63,10 @@ class Settings(BaseSettings):
     payer_name: str | None = Field(None, description="Who pays artists, as it stands on their bank's statements.")
     payer_iban: str | None = Field(None, description="The account that artists are paid from.")
     payer_bic: str | None = Field(None, description="Its bank's BIC, where the IBAN does not tell it.")
+    visible_mark: bool = Field(False, description='Show "made with AI" in a corner of every video. All are signed and watermarked anyway.')
+    timestamp_url: str | None = Field(
+        None, pattern=r"^https?://", description="An RFC 3161 authority that says when a file was signed. While it fails, nobody does."
+    )
     webhooks_to_private: bool = Field(False, description="Let webhooks and image addresses reach private networks.")
 
     @classmethod

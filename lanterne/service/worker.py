@@ -92,7 +92,6 @@ class Caretaker:
             self._next_tidy = time.monotonic() + _TIDY_AFTER
             duties.append(self._tidy_store)
         for duty in duties:
-            self._bench.check_lease()
             try:
                 duty()
             except Exception:  # a full disk or a locked database must not end the worker; the duty comes round again
@@ -162,27 +161,26 @@ class Caretaker:
 def _enlist(bench: jobs.Bench) -> None:
     """Take the lease on this worker's slot, from its predecessor if there was one. One that had the same home is dead, since the slot is
     locked there. Raises LanterneError where another machine's lives."""
-    began, slot = time.monotonic(), bench.deployment.settings.worker
+    slot = bench.deployment.settings.worker
     with bench.deployment.database.session() as session:
         lease = session.get(Worker, slot, with_for_update=True)
         if lease and lease.token and lease.alive_until >= now() and not lease.token.startswith(home_name()):
             raise LanterneError(f"A worker on another computer has the slot {slot!r}; give this one another, such as --slot worker-1.")
         session.merge(Worker(slot=slot, alive_until=_until(bench), token=bench.token))
-    bench.renewed = began
 
 
 def _renew(bench: jobs.Bench) -> None:
-    began, slot = time.monotonic(), bench.deployment.settings.worker
+    """Even a lease that has lapsed, as long as nobody took it away: a clock ends nobody who is only slow, or whose database was."""
+    slot = bench.deployment.settings.worker
     with bench.deployment.database.session() as session:
         mine = update(Worker).where(Worker.slot == slot, Worker.token == bench.token)
         renewed = session.execute(mine.values(alive_until=_until(bench))).rowcount
     if not renewed:
         bench.end("its lease was taken away")
-    bench.renewed = began
 
 
 def _until(bench: jobs.Bench) -> int:
-    return now() + bench.deployment.settings.lease_seconds + 1  # others wait a little longer than this one trusts itself
+    return now() + bench.deployment.settings.lease_seconds
 
 
 def _take_slot(name: str):

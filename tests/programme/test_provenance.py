@@ -6,9 +6,21 @@ import subprocess
 import sys
 
 import pytest
-from signed_files import signed, unsigned
+from signed_files import SETTINGS, clip, signed, unsigned
 
+from lanterne.programme import watermark
 from lanterne.programme.identity import identity
+from lanterne.video import VideoWriter
+
+
+def test_the_watermark_is_told_with_the_odds(verify, tmp_path):
+    secret = identity().watermark_secret
+    with VideoWriter(tmp_path / "w.mp4", 256, 144, SETTINGS) as writer:
+        writer.write(watermark.embed(clip(8), watermark.pattern(secret, 0x123456789A, 256, 144)))
+    found = verify("w.mp4")
+    assert found.returncode == 5 and "Watermark: found, number 123456789a" in found.stdout and "by chance in one of" in found.stdout
+    signed(tmp_path / "v.mp4")
+    assert "Watermark: none of this installation's found" in verify("v.mp4").stdout
 
 
 @pytest.fixture

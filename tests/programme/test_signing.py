@@ -166,3 +166,17 @@ def test_no_name_of_a_file_or_person_gets_into_a_manifest(tmp_path):
     assert "anna" not in json.dumps(signing.read(child, ""))
 
 
+
+
+def test_a_time_stamp_authority_that_fails_holds_nothing_up(tmp_path):
+    video = signed(tmp_path / "v.mp4", timestamp_url="http://127.0.0.1:9/tsa")
+    report = examine(video, identity().root)
+    assert report.state == TRUSTED and report.lineage[0].time_stamp is None
+
+
+def test_what_the_library_cannot_take_apart_is_named_all_the_same(tmp_path):
+    (tmp_path / "odd.mp4").write_bytes(b"\0\0\0\x10ftypisom\0\0\0\0" + b"\xff" * 64)
+    (tmp_path / "other.bin").write_bytes(b"anything")
+    for name in ("odd.mp4", "other.bin"):
+        report = examine(signed(tmp_path / "e.mp4", "edited", parent=tmp_path / name), identity().root)
+        assert report.state == TRUSTED and report.lineage[1].sha256 == _hash(tmp_path / name)

@@ -32,6 +32,14 @@ def before_call(context, case, kwargs):
             case.body["video"] = {"id": FINISHED[len(video["id"]) % len(FINISHED)]}
 
 
+@schemathesis.hook
+def filter_case(context, case):
+    """Not a whole character under the name of a broken one: Schemathesis cannot hold a body with bytes against its schema."""
+    body = case.body
+    whole = isinstance(body, dict) and set(body) == {"name", "video"} and isinstance(body["name"], str) and 0 < len(body["name"]) <= 80
+    return _fits(case) or not (whole and VIDEO in (body["video"], getattr(body["video"], "data", None)))
+
+
 def _fits(case) -> bool:
     return case.meta is not None and case.meta.generation.mode == schemathesis.GenerationMode.POSITIVE
 

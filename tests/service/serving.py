@@ -1,19 +1,25 @@
 """A real server for tests: processes, sockets, files; only the weights are tiny."""
 
+import atexit
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import httpx2
 import openai
+
+from lanterne.programme import identity
 
 QUICK = {"num_inference_steps": 2}
 SMALL = "256x144"
@@ -37,6 +43,7 @@ class Server:
         return done.stdout.strip()
 
     def start(self, *arguments: str) -> "Server":
+        _join(self.home)
         command = [sys.executable, "-m", "lanterne.cli", "serve", "--port", str(self.port), *arguments]
         with self.log.open("a") as log:
             self.process = subprocess.Popen(command, env=self.env, stdout=subprocess.PIPE, stderr=log, text=True)
@@ -47,6 +54,7 @@ class Server:
 
     def worker(self, slot: str, home: Path | None = None, *within: str) -> subprocess.Popen:
         """home: of another machine. within: the command that brings it there."""
+        _join(home or self.home)
         env = self.env | {"LANTERNE_HOME": str(home or self.home)}
         with self.log.open("a") as log:
             return subprocess.Popen([*within, sys.executable, "-m", "lanterne.cli", "worker", "--slot", slot], env=env, stderr=log)
@@ -77,6 +85,23 @@ class Server:
     def http(self, key: str | None) -> httpx2.Client:
         headers = {"authorization": f"Bearer {key}"} if key else {}
         return httpx2.Client(base_url=f"http://127.0.0.1:{self.port}", headers=headers, timeout=300)
+
+
+def _join(home: Path) -> None:
+    """Give a home the signing keys, watermark and first manifests of one installation: files of two servers can then be the same bytes."""
+    home.mkdir(parents=True, exist_ok=True)
+    for name in ("provenance", "manifests"):
+        if not (home / name).exists():
+            (home / name).symlink_to(_installation() / name)
+
+
+@cache
+def _installation() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="lanterne-installation-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    identity._make(folder / "provenance")
+    (folder / "manifests").mkdir()
+    return folder
 
 
 def until(happens, seconds: float = 300):

@@ -124,6 +124,8 @@ def test_metrics_count_in_the_way_of_prometheus(server, held, finished):
     for name in ("videos_completed", "videos_failed", "video_seconds", "compute_seconds", "webhooks"):
         assert families[f"lanterne_{name}"].type == "counter"
     assert families["lanterne_chunk_duration_seconds"].type == "histogram"
+    assert values["lanterne_videos_completed_total",] >= 1 and values["lanterne_video_seconds_total",] >= 2
+    assert values["lanterne_chunk_duration_seconds_count",] >= 2 and values["lanterne_chunk_duration_seconds_sum",] > 0
 
 
 def test_the_documentation_needs_no_other_server(server):

@@ -70,7 +70,7 @@ def whole(server, key):
     with server.http(key) as http:
         made = {job["seconds"]: http.post("/v1/videos", json=job).json()["id"] for job in (JOB, LONG)}
         for video in made.values():
-            until(lambda video=video: _ended(http, video))
+            until(lambda video=video: _ended(http, video), 1200)
         return {seconds: http.get(f"/v1/videos/{video}/content").content for seconds, video in made.items()}
 
 
@@ -88,7 +88,7 @@ def test_a_killed_job_ends_in_the_same_bytes(ground, told, whole, tiny_weights, 
         while kills < KILLS:
             made.append(http.post("/v1/videos", json=JOB).json()["id"])
             while kills < KILLS and not _ended(http, made[-1]):
-                until(lambda: server.kept(made[-1]) or _ended(http, made[-1]))
+                until(lambda: server.kept(made[-1]) or _ended(http, made[-1]), 1200)
                 time.sleep(chance.random() * (1 if kills < 3 else 5))  # some while chunks are made, some while a process starts
                 old = server.worker_pid()
                 if kills % 3 == 2:
@@ -99,7 +99,7 @@ def test_a_killed_job_ends_in_the_same_bytes(ground, told, whole, tiny_weights, 
                 kills += 1
                 until(lambda old=old: server.worker_pid() != old)
         for job in made:
-            until(lambda job=job: _ended(http, job))
+            until(lambda job=job: _ended(http, job), 1200)
             assert http.get(f"/v1/videos/{job}").json()["status"] == "completed"
             assert http.get(f"/v1/videos/{job}/content").content == whole["8"]
             assert max(Counter(server.kept(job)).values()) == 1
@@ -117,7 +117,7 @@ def test_queued_jobs_outlive_the_server_and_keep_their_order(tiny_weights, tmp_p
         server.kill()
         server.start()
         for job in made:
-            until(lambda job=job: _ended(http, job))
+            until(lambda job=job: _ended(http, job), 1200)
         done = [http.get(f"/v1/videos/{job}").json() for job in made]
         assert [video["status"] for video in done] == ["completed"] * 5
         assert [video["completed_at"] for video in done] == sorted(video["completed_at"] for video in done)
@@ -145,7 +145,7 @@ def test_a_worker_that_is_gone_for_good_is_succeeded_by_another(ending, machines
             until(lambda: len(server.kept(job)) > len(before) + 2 or _ended(http, job))
             first.send_signal(signal.SIGCONT)
             assert first.wait(60) == (3 if ending is signal.SIGSTOP else -signal.SIGKILL)
-            until(lambda: _ended(http, job))
+            until(lambda: _ended(http, job), 1200)
             assert http.get(f"/v1/videos/{job}/content").content == whole["12"]
             assert max(Counter(server.kept(job)).values()) == 1
             assert len(until(lambda: ids("video.completed"))[job]) == 1
@@ -166,7 +166,7 @@ def test_a_video_that_never_reached_the_queue_is_found(tiny_weights, tmp_path):
         job = http.post("/v1/videos", json=JOB | {"seconds": "1"}).json()["id"]
         with sqlite3.connect(server.home / "jobs.db", timeout=30) as queue:
             queue.execute("DELETE FROM workflow_status WHERE workflow_uuid = ? AND status = 'ENQUEUED'", (job,))
-        until(lambda: _ended(http, job))
+        until(lambda: _ended(http, job), 1200)
         assert http.get(f"/v1/videos/{job}").json()["status"] == "completed"
 
 

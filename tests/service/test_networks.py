@@ -106,8 +106,8 @@ def test_a_worker_that_is_cut_off_is_succeeded_and_does_no_harm(turn, asleep, ne
             for name in ("a", "b"):
                 workers[name] = server.worker(name, tmp_path / name, *network.within(name))
             until(lambda: set(_slots(database).values()) == {"a", "b"})
-            whole = _made(http, "12")
-            job = http.post("/v1/videos", json=JOB | {"seconds": "12"}).json()["id"]
+            whole = _made(http, "6")
+            job = http.post("/v1/videos", json=JOB | {"seconds": "6"}).json()["id"]
             until(lambda: server.kept(job))
             time.sleep(chance.random() * 2)
             cut = _slots(database)[_of(database, job).claim]
@@ -115,7 +115,7 @@ def test_a_worker_that_is_cut_off_is_succeeded_and_does_no_harm(turn, asleep, ne
             network.cut(cut)
             if asleep:
                 workers[cut].send_signal(signal.SIGSTOP)
-            until(lambda: _status(http, job) != "in_progress")
+            until(lambda: _status(http, job) != "in_progress", 1200)
             assert _status(http, job) == "completed"
             over = _trace(database, job)
             network.mend(cut)
@@ -142,7 +142,7 @@ def test_a_worker_that_is_cut_off_is_succeeded_and_does_no_harm(turn, asleep, ne
 
 def _made(http, seconds: str) -> bytes:
     job = http.post("/v1/videos", json=JOB | {"seconds": seconds}).json()["id"]
-    until(lambda: _status(http, job) == "completed")
+    until(lambda: _status(http, job) == "completed", 1200)
     return http.get(f"/v1/videos/{job}/content").content
 
 

@@ -41,4 +41,4 @@ def rows():
 def test_the_operators_page_has_every_setting():
     page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
     table = page.partition("## Settings")[2].partition("\n## ")[0]
-    assert [line for line in table.splitlines() if line.startswith("| `")] == list(rows())
+    assert [line for line in table.splitlines() if line.startswith("| `")] == list(rows()), "\n".join(["the table is:", *rows()])

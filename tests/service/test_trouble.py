@@ -9,6 +9,7 @@ import io
 import json
 import logging
 import os
+import re
 import socket
 import sqlite3
 import struct
@@ -23,9 +24,9 @@ import uvicorn
 from serving import QUICK, SMALL, Server, until
 from sqlalchemy import event, select
 
-from lanterne.service import keeping, keys, log, outside, protocol, server, videos, waits, wire
+from lanterne.service import downloads, events, keeping, keys, log, metrics, outside, protocol, server, videos, waits, wire
 from lanterne.service.app import build
-from lanterne.service.database import Database, File, Video, Worker, now
+from lanterne.service.database import Database, File, Reader, Video, Worker, now
 from lanterne.service.deployment import Deployment
 from lanterne.service.errors import APIError
 from lanterne.service.holding import hold
@@ -245,6 +246,39 @@ def test_one_connection_serves_many_requests(dawdling):
         for _ in range(3):
             client.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
             assert _status(client) == 200
+
+
+class _Open:
+    async def still_opens(self, caller):
+        return True
+
+
+def _stream():
+    async def endless():
+        while True:
+            yield b"x" * 1000
+
+    return downloads.Stream(endless())
+
+
+@pytest.mark.parametrize("kind", ["stream", "download"])
+def test_what_nobody_takes_ends(monkeypatch, tmp_path, kind):
+    monkeypatch.setattr(downloads, "STALL_SECONDS", 0.1)
+    (tmp_path / "file").write_bytes(bytes(2**20))
+    sent = []
+
+    async def send(message):
+        sent.append(message["type"])
+        if len(sent) > 3:
+            await asyncio.Event().wait()
+
+    async def receive():
+        await asyncio.Event().wait()
+
+    response = _stream() if kind == "stream" else downloads.Download(tmp_path / "file", None, _Open())
+    scope = {"type": "http", "method": "GET", "path": "/x", "headers": [], "asgi": {"spec_version": "2.3"}}
+    asyncio.run(asyncio.wait_for(response(scope, receive, send), 60))
+    assert sent == ["http.response.start"] + ["http.response.body"] * 3
 
 
 # Keys that end --------------------------------------------------------------------------------------------------------------------
@@ -474,11 +508,14 @@ def test_a_full_disk_is_told_and_nothing_is_left_behind(tiny_weights, tmp_path):
 # What is kept ---------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def deployment(home):
-    settings = Settings(disk_budget_bytes=2**20)
+@pytest.fixture(params=["sqlite", "postgres"])
+def deployment(request, home):
+    url = request.getfixturevalue("postgres").database() if request.param == "postgres" else None
+    settings = Settings(disk_budget_bytes=2**20, database_url=url, reserve_bytes=0)
     server.prepare(settings)
-    return Deployment.of(settings)
+    deployment = Deployment.of(settings)
+    yield deployment
+    deployment.database.engine.dispose()
 
 
 def _kept(deployment, video_id, *contents, **fields):
@@ -528,6 +565,91 @@ def test_files_leave_when_their_time_has_come_and_the_video_stays_listed(deploym
         assert (refused.value.status, refused.value.code) == (404, "file_gone")
 
 
+# On both databases ----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_quota_is_counted_by_one_at_a_time(deployment):
+    keys.create(deployment.database, "quota", "me", ["videos:write"], quota=keys.Quota(seconds=10, days=1))
+    [key] = keys.listed(deployment.database)
+    caller = keys.Caller(key.id, "me", ("videos:write",), key.hash)
+
+    def ask(_):
+        try:
+            return videos.create(deployment, caller, {"prompt": "a", "seconds": "3", "size": SMALL}, None)
+        except APIError as error:
+            return error.code
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(ask, range(8)))
+    assert answers.count("quota_exceeded") == 5
+    assert keys.quota_text(deployment.database, key) == "9 of 10 seconds in 1 day"
+
+
+def test_counters_add_up_whoever_counts(deployment):
+    def count(number):
+        with deployment.database.session() as session:
+            metrics.count_chunk(session, number)
+            metrics.count(session, {("failures", "x"): 1})
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(count, [0.25, 0.3, 7, 1000] * 5))
+    text = metrics.text(deployment.database, "1", 5).decode()
+    for line in ('duration_seconds_bucket{le="0.25"} 5.0', 'duration_seconds_bucket{le="0.5"} 10.0', 'duration_seconds_bucket{le="8"} 15.0',
+                 'duration_seconds_bucket{le="+Inf"} 20.0', "duration_seconds_count 20.0", "duration_seconds_sum 5037.75",
+                 'videos_failed_total{code="x"} 20.0', "disk_free_bytes 5.0"):
+        assert line in text, text
+
+
+def test_events_are_told_and_streams_end(deployment):
+    """What was before, what comes while somebody listens, and the end of a key; from the feed itself."""
+    keys.create(deployment.database, "laptop", "me", ["videos:read"])
+    [key] = keys.listed(deployment.database)
+    caller = keys.Caller(key.id, "me", ("videos:read",), key.hash)
+    with deployment.database.session() as session:
+        session.add(_row("video_a"))
+        events.note(session, "video_a", "queued", {})
+
+    def tell(name, **data):
+        with deployment.database.session() as session:
+            events.note(session, "video_a", name, data)
+
+    async def listen():
+        feed = events.Feed(deployment.database, waits.Outlook(deployment.database))
+        heard, second = [], None
+        async for text in feed.listen(caller, "video_a", 0):
+            if not text:  # the end, since the video has not ended
+                continue
+            heard.append(re.search("event: (.*)", text)[1])
+            if heard[-1] == "position":
+                second = asyncio.create_task(anext(feed.listen(caller, "video_a", 10**9)))
+                await asyncio.sleep(0)
+                tell("in_progress")
+            if heard[-1] == "in_progress":
+                for number in range(3):
+                    tell("progress", progress=number)
+            if heard.count("progress") == 3 and heard[-1] == "progress":
+                keys.revoke(deployment.database, key.id)
+        return heard, await asyncio.wait_for(second, 60)
+
+    heard, other = asyncio.run(listen())
+    assert heard == ["queued", "position", "in_progress", "progress", "progress", "progress"]
+    assert "in_progress" in other or "position" in other
+
+
+def test_a_row_is_read_on_the_loop_or_in_a_thread(deployment):
+    with deployment.database.session() as session:
+        session.add(_row("video_a"))
+    reader = Reader(deployment.database)
+    asked = [reader.row(videos.ONE, id=name, owner="me") for name in ("video_a", "video_b")]
+
+    async def read():
+        return [await row for row in asked]
+
+    found, missing = asyncio.run(read())
+    assert found.id == "video_a" and found.work == 40 and missing is None
+    reader.close()
+
+
 # Clocks and waits -----------------------------------------------------------------------------------------------------------------
 
 
@@ -546,10 +668,8 @@ def _waits(database, *rows, workers=1):
 
 
 @pytest.fixture
-def database(tmp_path):
-    database = Database(f"sqlite:///{tmp_path / 'service.db'}")
-    database.migrate()
-    return database
+def database(deployment):
+    return deployment.database
 
 
 def test_waits_come_from_what_videos_took(database):
@@ -694,8 +814,6 @@ def test_addresses_that_hang_do_not_hold_up_other_requests(monkeypatch):
 
 
 def test_an_owner_cannot_open_streams_without_end(bare, monkeypatch):
-    from lanterne.service import events
-
     monkeypatch.setattr(events, "_STREAMS", 1)
     caller = keys.Caller("key_a", "me", ("videos:read",), "hash")
     feed = events.Feed(bare.database, waits.Outlook(bare.database))
