@@ -22,7 +22,7 @@ from starlette.staticfiles import StaticFiles
 
 from lanterne import __version__
 from lanterne.errors import LanterneError
-from lanterne.service import database, keys, metrics, openapi, videos, wire
+from lanterne.service import access_routes, database, keys, metrics, openapi, videos, wire
 from lanterne.service.deployment import Deployment
 from lanterne.service.downloads import Download, Stream
 from lanterne.service.errors import APIError, kind_of, not_found, without_home
@@ -238,6 +238,7 @@ ROUTES = [
     ("GET", "/v1/models", models, wire.ModelList),
     ("GET", "/metrics", get_metrics, None),
     ("GET", "/healthz", healthz, wire.Health),
+    *access_routes.ROUTES,
 ]
 
 

@@ -148,8 +148,7 @@ class Feed:
                     for listener in self._listeners.get(video_id, ()):
                         listener.hand(*event)
                 self._ready.set()
-                if rounds % 2 == 0:
-                    await self._shut_out()
+                await self._shut_out()
                 if rounds % 4 == 0:
                     await self._tell_places()
             except SQLAlchemyError as error:  # a database that does not answer is asked again

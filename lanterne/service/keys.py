@@ -25,7 +25,7 @@ from lanterne.service.errors import APIError, invalid
 
 PREFIX, RANDOM, CHECK = "ltn_", 30, 6
 SCOPES = ("videos:read", "videos:write", "metrics")
-_BELIEVED = 0.4  # seconds for which a key that was looked up is not looked up again
+_BELIEVED = 0.25  # seconds for which a key that was looked up is not looked up again
 _MOST = 10_000  # keys remembered
 _DAY = 86400
 _SPACING = 2.0  # seconds between requests with a key that is throttled

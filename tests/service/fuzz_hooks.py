@@ -14,7 +14,7 @@ VIDEO = (FOLDER / "video.mp4").read_bytes()
 FINISHED = json.loads((FOLDER / "finished.json").read_text())
 # A schema does not say whether a video is finished by now, or whether bytes are a video. Such refusals have codes of their own.
 OF_STATE = {
-    "video_not_ready", "video_failed", "video_not_running", "file_gone", "invalid_file", "too_long", "idempotency_mismatch",
+    "video_not_ready", "video_failed", "video_not_running", "file_gone", "invalid_file", "too_long", "idempotency_mismatch", "refused",
 }
 
 schemathesis.openapi.format("binary", st.one_of(st.sampled_from([VIDEO, PICTURE]), st.binary(max_size=100)))
