@@ -68,7 +68,9 @@ drill-networks: $(VENV)/.installed-all
 	LANTERNE_NETWORKS=5 $(BIN)/python -m pytest -s tests/service/test_networks.py
 
 drill-programme: $(VENV)/.installed-all
-	LANTERNE_STEPS=10000 $(BIN)/python -m pytest -s tests/programme/test_pay_machine.py tests/programme/test_review.py -k order
+	LANTERNE_STEPS=10000 $(BIN)/python -m pytest -s tests/programme/test_pay_machine.py tests/programme/test_review.py \
+		tests/service/test_access_machine.py -k order
+	LANTERNE_CUTS=12 $(BIN)/python -m pytest -s tests/service/test_revocation.py
 
 train: $(VENV)/.installed-all
 	$(BIN)/lanterne train all --size $(SIZE) --minutes $(MINUTES)
