@@ -2,6 +2,9 @@
 
 import os
 
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as the program does; threads that spin would starve each other
+os.environ.setdefault("GOMP_SPINCOUNT", "0")
+
 import pytest
 import torch
 
