@@ -52,7 +52,7 @@ serve: $(VENV)/.installed-serve
 	$(BIN)/lanterne serve
 
 test: $(VENV)/.installed-all $(VENV)/.installed-sdks
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # Long forms of what the tests do in short; docs/reliability.md has what they gave. `make -k drills` goes on after one that fails. That of
 # networks needs root and iproute2.
@@ -68,7 +68,9 @@ drill-networks: $(VENV)/.installed-all
 	LANTERNE_NETWORKS=5 $(BIN)/python -m pytest -s tests/service/test_networks.py
 
 drill-programme: $(VENV)/.installed-all
-	LANTERNE_STEPS=10000 $(BIN)/python -m pytest -s tests/programme/test_pay_machine.py tests/programme/test_review.py -k order
+	LANTERNE_STEPS=10000 $(BIN)/python -m pytest -s tests/programme/test_pay_machine.py tests/programme/test_review.py \
+		tests/service/test_access_machine.py -k order
+	LANTERNE_CUTS=12 $(BIN)/python -m pytest -s tests/service/test_revocation.py
 
 train: $(VENV)/.installed-all
 	$(BIN)/lanterne train all --size $(SIZE) --minutes $(MINUTES)

@@ -35,7 +35,7 @@ STEPS, GUIDANCE, SHIFT = 14, 3.0, 3.0
 STRENGTH = 0.6
 LATER_GUIDANCE = 0.5  # share of the guidance that chunks after the first get: what they show is settled, and colours would grow
 CONTEXT_SIGMA = 0.1  # history is remembered a little noisy, as in training: errors then fade instead of adding up
-JOIN, JOIN_CELLS = 0.5, 3  # share of a chunk's jump in layout and light that each step takes out; latents across, of a mean's cell
+JOIN, JOIN_CELLS = 0.5, 3  # share of a chunk's jump in layout and light that each step takes out; latents across a cell of means
 SAMPLING = (SHIFT, LATER_GUIDANCE, CONTEXT_SIGMA, JOIN, JOIN_CELLS)  # what a request's frames depend on and it does not say
 CONTEXT_STREAM = 1 << 32  # latent frames beyond any video's: this noise is never a start's
 MAX_PROMPT = 2000
@@ -308,17 +308,18 @@ def places_of(motion: CameraMotion, cache: KeyValueCache, start: int, stop: int,
     return torch.from_numpy(places(motion, seconds_T, height, width))[None]
 
 
-def jump_of(x0_CTHW: Tensor, last_CHW: Tensor) -> Tensor:
-    """(..., C, 1, H, W): how far a chunk begins from where the frame before it ends, beyond what a frame changes within the chunk.
+def joined(v_CTHW: Tensor, x_CTHW: Tensor, sigma: float, last_CHW: Tensor) -> Tensor:
+    """The velocity towards a chunk that begins nearer to `last_CHW`, the latent frame before it. (..., C, T, H, W).
 
-    Only in layout and light: means of about JOIN_CELLS x JOIN_CELLS latents, smoothly between them; detail is the network's.
+    Of the jump that the estimate of the chunk begins with, JOIN is taken out of its first frame and half as much of each next. Only
+    layout and light are joined, means of about JOIN_CELLS x JOIN_CELLS latents and smoothly between them: detail is the network's.
     """
-    first, frames = x0_CTHW[..., 0, :, :], x0_CTHW.shape[-3]
-    usual = (x0_CTHW[..., -1, :, :] - first) / (frames - 1) if frames > 1 else 0.0
-    jump = first - last_CHW - usual
+    jump = x_CTHW[..., 0, :, :] - sigma * v_CTHW[..., 0, :, :] - last_CHW
     height, width = jump.shape[-2:]
     cells = F.adaptive_avg_pool2d(jump.reshape(1, -1, height, width), (max(1, height // JOIN_CELLS), max(1, width // JOIN_CELLS)))
-    return F.interpolate(cells, (height, width), mode="bilinear", align_corners=False).reshape(jump.shape).unsqueeze(-3)
+    jump = F.interpolate(cells, (height, width), mode="bilinear", align_corners=False).reshape(jump.shape)
+    fading = 0.5 ** torch.arange(v_CTHW.shape[-3], dtype=torch.float32)
+    return v_CTHW + JOIN / sigma * jump.unsqueeze(-3) * fading[:, None, None]
 
 
 class _ChunkSampler:
@@ -359,7 +360,7 @@ class _ChunkSampler:
             v = self.model.forward_chunk(self._batched(x_CtHW), _timesteps(moving * sigma), self.text, cache, standing).float()
             v = guided(v[0], v[1], guidance) if self.batch == 2 else v[0]
             if self.last is not None:
-                v = v + JOIN / sigma * jump_of(x_CtHW - sigma * v, self.last)
+                v = joined(v, x_CtHW, sigma, self.last)
             v = v * moving[:, None, None]  # what is given does not move
             latest["x0"] = x_CtHW - sigma * v
             return v

@@ -1,5 +1,10 @@
 """Shared by the tests: a tiny model in a file, and a home of its own for every test."""
 
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as the program does; threads that spin would starve each other
+os.environ.setdefault("GOMP_SPINCOUNT", "0")
+
 import pytest
 import torch
 
@@ -7,7 +12,7 @@ from lanterne.models import checkpoint
 from lanterne.models.autoencoder import AutoencoderConfig, StreamingAutoencoder
 from lanterne.models.transformer import SpacetimeTransformer, TransformerConfig
 
-torch.set_num_threads(2)
+torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)  # two test processes share two cores
 
 
 @pytest.fixture(autouse=True)

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
 from lanterne.errors import Cancelled
 from lanterne.evaluate.sample import sample
 from lanterne.flow import frames_for
-from lanterne.generate import GUIDANCE, Conditions, Engine, Request, RequestError, Run, generate, jump_of, spans_of
+from lanterne.generate import GUIDANCE, Conditions, Engine, Request, RequestError, Run, generate, joined, spans_of
 
 
 @pytest.fixture(scope="module")
@@ -76,13 +77,18 @@ def test_a_damaged_chunk_is_made_again(engine, tmp_path):
     assert np.array_equal(_frames(engine, request, run=run), expected)
 
 
-def test_a_chunks_jump_is_what_it_begins_with_beyond_its_own_movement():
+def test_a_chunk_is_joined_to_the_frame_before_it():
+    """A chunk that is brighter than what came before is brought nearer to it, its first frame most; fine detail is left alone."""
+    last, sigma, x = torch.full((8, 9, 16), 0.3), 0.5, torch.zeros(8, 4, 9, 16)
+    brighter = -(last[:, None] + 1).expand_as(x) / sigma  # x - sigma v is what the network estimates: 1 above the last frame
+    jumps = (x - sigma * joined(brighter, x, sigma, last) - last[:, None])[0, :, 4, 8]
+    assert torch.allclose(jumps, torch.tensor([0.5, 0.75, 0.875, 0.9375]))
     torch.manual_seed(0)
-    last, shift, movement = torch.randn(8, 9, 16), torch.randn(8, 1, 1), torch.randn(8, 1, 1)
-    chunk = torch.stack([last + shift + (frame + 1) * movement for frame in range(4)], dim=1)
-    assert torch.allclose(jump_of(chunk, last), shift[:, None].expand(8, 1, 9, 16), atol=1e-5)
-    assert torch.allclose(jump_of(chunk[:, :1], last), (shift + movement)[:, None].expand(8, 1, 9, 16), atol=1e-5)
-    assert torch.equal(jump_of(torch.stack([chunk, chunk]), last)[1], jump_of(chunk, last))
+    detail = torch.randn(8, 9, 16)
+    detail = detail - F.avg_pool2d(detail[None], 3, 1, 1, count_include_pad=False)[0]
+    v = -(last + detail)[:, None].expand_as(x) / sigma
+    assert (joined(v, x, sigma, last) - v).std() < 0.25 * v.std()
+    assert torch.equal(joined(torch.stack([v, v]), torch.stack([x, x]), sigma, last)[1], joined(v, x, sigma, last))
 
 
 def test_runs_of_different_requests_are_kept_apart(engine, tmp_path):

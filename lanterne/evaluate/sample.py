@@ -8,7 +8,7 @@ from torch import Tensor
 
 from lanterne.camera import CameraMotion
 from lanterne.flow import TIMESTEPS, chunk_spans, latent_frames_for, noise, sigmas_for
-from lanterne.generate import CONTEXT_SIGMA, CONTEXT_STREAM, JOIN, SHIFT, Engine, guidance_at, jump_of, places_of
+from lanterne.generate import CONTEXT_SIGMA, CONTEXT_STREAM, SHIFT, Engine, guidance_at, joined, places_of
 from lanterne.samplers import euler, guided
 from lanterne.world.prompts import read
 
@@ -48,7 +48,7 @@ def _sample_latents(
         def velocity(x, sigma, start=start, standing=standing):
             v = model.forward_chunk(doubled(x), torch.tensor([sigma * TIMESTEPS]), text, cache, standing).float()
             v = guided(v[:count], v[count:], guidance_at(start, guidance))
-            return v + JOIN / sigma * jump_of(x - sigma * v, chunks[-1][:, :, -1]) if chunks else v
+            return joined(v, x, sigma, chunks[-1][:, :, -1]) if chunks else v
 
         x0 = euler(velocity, noises(start, stop), sigmas_for(steps, SHIFT))
         lost = noises(start, stop, CONTEXT_STREAM)

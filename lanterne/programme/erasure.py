@@ -4,16 +4,20 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from lanterne.programme import audit, ledger, pay, payouts, review
+from lanterne.programme.cohorts import Invitation
+from lanterne.programme.leaks import Alarm, Contest
 from lanterne.programme.pay import Actor, Dispute, Entry, PayError
 from lanterne.programme.payouts import Payee, PayoutLine
+from lanterne.programme.people import PeopleError, Person
 from lanterne.programme.review import Appeal, Request
 
 
 def forget(session: Session, by: Actor, person_id: str) -> int:
-    """Erase a person's IBAN, name and words, and what the audit log's lines about them say. The ledger stays, under their id, and so do
-    bank files, as bookkeeping must. Returns how many lines were emptied.
+    """Erase a person's IBAN, name, address and words, and what the audit log's lines about them say. The ledger stays, under their id, and
+    so do bank files, as bookkeeping must. Returns how many lines were emptied.
 
-    Raises PayError while money is owed or on its way, or while something of theirs waits for a decision.
+    Raises PayError while money is owed or on its way, or while something of theirs waits for a decision; PeopleError while their account is
+    open.
     """
     by.require_sight_of(person_id)
     audit.take_turn(session)
@@ -23,6 +27,14 @@ def forget(session: Session, by: Actor, person_id: str) -> int:
     waiting = [file.request.id for file in review.files(session) if file.request.artist_id == person_id and file.state in review.OPEN]
     if waiting or any(case.waiting for case in pay.cases(session, by, person_id)):
         raise PayError(f"{person_id} waits for a decision{f' on {waiting[0]}' if waiting else ''}; decide first, and forget then.")
+    person = session.get(Person, person_id)
+    if person is not None and person.closed_at is None:
+        raise PeopleError(f"The account of {person_id} is open; close it with `lanterne revoke person` first, and forget then.")
+    if person is not None:
+        session.execute(update(Invitation).where(Invitation.email == person.email).values(email=""))
+        person.name, person.email = "forgotten", f"{person_id}@forgotten.invalid"  # no address is there, and none can be
+        own_alarms = select(Alarm.id).where(Alarm.person_id == person_id)
+        session.execute(update(Contest).where(Contest.alarm_id.in_(own_alarms)).values(statement=""))
     session.execute(delete(Payee).where(Payee.person_id == person_id))
     own_entries = select(Entry.id).where(Entry.person_id == person_id)
     own_requests = select(Request.id).where(Request.artist_id == person_id)

@@ -27,6 +27,14 @@ class PeopleError(LanterneError):
     """An account, a password or a role that cannot be, in one sentence."""
 
 
+class TooSoon(PeopleError):
+    """After wrong passwords; seconds: until the next attempt."""
+
+    def __init__(self, message: str, seconds: int):
+        super().__init__(message)
+        self.seconds = seconds
+
+
 class Person(Base):
     """id: opaque; also the owner of their keys and videos, and whom the ledger owes. failures: wrong passwords on end."""
 
@@ -181,14 +189,14 @@ def set_password(session: Session, person_id: str, password: str) -> None:
 def proven(session: Session, email: str, password: str) -> Person | None:
     """Who signs in, or None; who it was not is written down, so commit in either case. Takes as long for addresses without an account.
 
-    Raises PeopleError while somebody must wait after wrong passwords.
+    Raises TooSoon while somebody must wait after wrong passwords.
     """
     try:
         person = by_email(session, email)
     except PeopleError:
         person = None
     if person and (wait := _wait(person)) > 0:
-        raise PeopleError(f"There were {person.failures} wrong passwords on end; try again in {wait} seconds.")
+        raise TooSoon(f"There were {person.failures} wrong passwords on end; try again in {wait} seconds.", wait)
     right = _verify(person.password if person and person.closed_at is None else None, password)
     if person is None:
         return None

@@ -1,4 +1,4 @@
-"""`lanterne people`, `cohort` and `invite`: for the operator at the server's machine; --by says who that is.
+"""`lanterne people`, `cohort`, `invite`, `revoke`, `leaks` and `drill`: for the operator at the server's machine; --by says who that is.
 
 Help must answer at once, so all that they need is imported when they run.
 """
@@ -14,6 +14,9 @@ from lanterne.service.pay_commands import By, _seconds, _session
 
 people_app = typer.Typer(help="Accounts: artists, reviewers, operators.", no_args_is_help=True)
 cohort_app = typer.Typer(help="Cohorts, and the terms that they are under.", no_args_is_help=True)
+revoke_app = typer.Typer(help="Cut one key, one person or one cohort, within a second, and nothing else.", no_args_is_help=True)
+leaks_app = typer.Typer(help="Alarms about keys that look leaked, and what is decided about them.", no_args_is_help=True)
+drill_app = typer.Typer(help="Drills against a running server.", no_args_is_help=True)
 invite_app = typer.Typer(help="Invitations to cohorts, each a link that works once.", no_args_is_help=True)
 
 PersonId = Annotated[str, typer.Argument(help="The person's id, as `lanterne people list` shows it.")]
@@ -175,6 +178,134 @@ def withdraw(invitation: Annotated[str, typer.Argument(help="The invitation's id
 
     with _session() as session:
         cohorts.withdraw(session, invitation, by)
+
+
+# lanterne revoke
+
+
+@revoke_app.command()
+def key(key_id: Annotated[str, typer.Argument(help="The key's id, as `lanterne keys list` shows it.")], by: By, reason: Reason):
+    """Revoke a key: its requests, streams, downloads and videos under way end."""
+    from lanterne.programme import people
+    from lanterne.service import revocation
+
+    with _session() as session:
+        people.require(session, by, "operator")
+        cut = revocation.revoke_key(session, key_id, by, reason)
+    _tell(cut)
+
+
+@revoke_app.command(name="person")
+def revoke_person(person: PersonId, by: By, reason: Reason):
+    """Close an account: keys, sessions and videos under way end. What they made and are owed stays theirs."""
+    from lanterne.service import revocation
+
+    with _session() as session:
+        cut = revocation.revoke_person(session, person, by, reason)
+    _tell(cut)
+
+
+@revoke_app.command(name="cohort")
+def revoke_cohort(name: CohortName, by: By, reason: Reason):
+    """Close a cohort: its keys and their videos under way end. Accounts stay, and so do other cohorts' keys."""
+    from lanterne.service import revocation
+
+    with _session() as session:
+        cut = revocation.revoke_cohort(session, name, by, reason)
+    _tell(cut)
+
+
+# lanterne leaks
+
+
+AlarmId = Annotated[str, typer.Argument(help="The alarm's id.")]
+
+
+@leaks_app.command(name="list")
+def list_alarms():
+    """Alarms, the latest first: id, day, key, whose, what was done, points, state."""
+    from lanterne.programme import leaks
+    from lanterne.programme.pay import day_of
+
+    with _session() as session:
+        for alarm, contest, verdict in leaks.listed(session):
+            state = ("upheld" if verdict.upheld else "lifted") if verdict else "contested" if contest else "open"
+            typer.echo(f"{alarm.id}  {day_of(alarm.raised_at)}  {alarm.key_id}  {alarm.person_id}  {alarm.step}  {alarm.score}  {state}")
+
+
+@leaks_app.command(name="show")
+def show_alarm(alarm: AlarmId):
+    """What an alarm is based on, word for word as the artist sees it, and what the artist says."""
+    from lanterne.programme import leaks
+
+    with _session() as session:
+        typer.echo(leaks.words(leaks.get(session, alarm)))
+        if contest := session.get(leaks.Contest, alarm):
+            typer.echo(f"\nThe artist says: {contest.statement}")
+        if verdict := session.get(leaks.Verdict, alarm):
+            typer.echo(f"\n{'Upheld' if verdict.upheld else 'Lifted'} by {verdict.decider}: {verdict.reasons}")
+
+
+@leaks_app.command()
+def lift(alarm: AlarmId, by: By, reason: Reason):
+    """The alarm was wrong: the key opens again."""
+    from lanterne.service import watch
+
+    with _session() as session:
+        mails = watch.lift(session, alarm, by, reason)
+    watch.send(_settings().post, mails)
+
+
+@leaks_app.command()
+def uphold(alarm: AlarmId, by: By, reason: Reason):
+    """The alarm was right: the key is revoked."""
+    from lanterne.service import watch
+
+    with _session() as session:
+        mails = watch.uphold(session, alarm, by, reason)
+    watch.send(_settings().post, mails)
+
+
+@leaks_app.command()
+def decoy(
+    name: Annotated[str, typer.Argument(help="Where it will lie.")],
+    owner: Annotated[str, typer.Option(help="Who is told when it is used, beside the operators.")] = "decoy",
+):
+    """Make a decoy: a key that opens nothing, to be left where a thief looks. Any use is an alarm."""
+    from lanterne.service import watch
+
+    with _session() as session:
+        typer.echo(watch.make_decoy(session, name, owner))
+
+
+# lanterne drill
+
+
+@drill_app.callback()
+def drills():
+    pass
+
+
+@drill_app.command()
+def leak(
+    url: Annotated[str, typer.Option(help="The server, on this machine and with this home folder.")] = "http://127.0.0.1:8000",
+    addresses: Annotated[int, typer.Option(help="How many the relay has.")] = 30,
+    seconds: Annotated[float, typer.Option(help="It gives up after so long.")] = 20,
+):
+    """Spread a key over many addresses: how long until that is noticed and cut, and how many innocent requests fail (must be 0)."""
+    from lanterne.service import drill
+    from lanterne.service.database import Database
+
+    outcome = drill.leak(Database(_settings().database), url, addresses, seconds)
+    typer.echo(outcome.table())
+    if outcome.cut is None or outcome.collateral:
+        raise typer.Exit(1)
+
+
+def _tell(cut) -> None:
+    typer.echo(f"{len(cut.keys)} keys were revoked, and {len(cut.videos)} videos stopped.")
+    for mail in cut.mails:
+        _settings().post.send(mail)
 
 
 def _settings():

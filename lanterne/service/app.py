@@ -9,6 +9,7 @@ import logging
 import secrets
 import time
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from fastapi import Depends, FastAPI, Header, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
@@ -21,7 +22,7 @@ from starlette.staticfiles import StaticFiles
 
 from lanterne import __version__
 from lanterne.errors import LanterneError
-from lanterne.service import database, keys, metrics, openapi, videos, wire
+from lanterne.service import access_routes, database, keys, metrics, openapi, videos, wire
 from lanterne.service.deployment import Deployment
 from lanterne.service.downloads import Download, Stream
 from lanterne.service.errors import APIError, kind_of, not_found, without_home
@@ -29,6 +30,7 @@ from lanterne.service.events import Feed
 from lanterne.service.queue import Queue
 from lanterne.service.settings import Settings
 from lanterne.service.waits import Outlook, Wait
+from lanterne.service.watch import Watch
 
 _log = logging.getLogger("lanterne.web")
 _CREATED = 1763942400  # when the first model of this name was made; the wire wants a date
@@ -43,7 +45,15 @@ async def _deployment(request: Request) -> Deployment:
 
 
 async def _caller(request: Request) -> keys.Caller:
-    return await request.app.state.keyring.caller(request.headers.get("authorization"))
+    address = request.client.host if request.client else None
+    caller = await request.app.state.keyring.caller(request.headers.get("authorization"), address)
+    if caller.watched:
+        request.scope["lanterne.watched"] = caller.key_id
+        request.app.state.watch.begin(caller, request)
+    if caller.decoy:
+        raise keys.unknown()
+    request.app.state.keyring.pace(caller)  # after it was seen: who is slowed down does not get away unwatched
+    return caller
 
 
 async def _reader(caller: Annotated[keys.Caller, Depends(_caller)]) -> keys.Caller:
@@ -228,6 +238,7 @@ ROUTES = [
     ("GET", "/v1/models", models, wire.ModelList),
     ("GET", "/metrics", get_metrics, None),
     ("GET", "/healthz", healthz, wire.Health),
+    *access_routes.ROUTES,
 ]
 
 
@@ -263,6 +274,8 @@ def build(settings: Settings):
     state.deployment, state.queue = deployment, Queue(settings.jobs_database)
     state.reader, state.keyring = database.Reader(deployment.database), keys.Keyring(deployment.database, keys.server_secret())
     state.outlook = Outlook(deployment.database)
+    own_site = urlsplit(settings.public_url or "").hostname
+    state.watch = Watch(deployment.database, settings.post, [own_site] if own_site else [])
     state.feed = Feed(deployment.database, state.outlook)
     for method, path, endpoint, answer in ROUTES:
         name = endpoint.__name__
@@ -360,6 +373,8 @@ class Application:
         try:
             await self._app(scope, receive, send_with_id)
         finally:
+            if key_id := scope.get("lanterne.watched"):
+                self._app.state.watch.end(key_id)
             took = round((time.monotonic() - started) * 1000)
             line = {"request": name, "method": scope["method"], "path": scope["path"], "status": status, "ms": took}
             _log.info(json.dumps(line), extra={"fields": line})

@@ -125,11 +125,17 @@ def create(
     videos: Annotated[int | None, typer.Option(min=1, help="It may ask for so many videos in a period. [default: any number]")] = None,
     seconds: Annotated[int | None, typer.Option(min=1, help="And for so many seconds of video. [default: any number]")] = None,
     period: Annotated[int, typer.Option(min=1, help="The days of that period; it moves with the time.")] = 30,
+    network: Annotated[
+        list[str] | None, typer.Option(help="It may be used from here alone, such as 192.0.2.0/24; repeat for several.")
+    ] = None,
 ):
     """Make a key. It is shown once."""
     from lanterne.service import keys
+    from lanterne.tables import now
 
-    text = keys.create(_database(), name, owner, list(scope), days, keys.Quota(videos, seconds, period))
+    quota, expires_at = keys.Quota(videos, seconds, period), now() + days * 86400 if days else None
+    with _database().session() as session:
+        _, text = keys.insert(session, name, owner, list(scope), expires_at, quota, list(network or ()), decoy=False)
     typer.echo("This key is shown once; keep it safe:", err=True)
     typer.echo(text)
 
@@ -141,17 +147,36 @@ def list_():
 
     database = _database()
     for key in keys.listed(database):
-        state = "revoked" if key.revoked_at else f"until {_day(key.expires_at)}" if key.expires_at else "in use"
+        state = (
+            "revoked" if key.revoked_at else "frozen" if key.frozen_at else f"until {_day(key.expires_at)}" if key.expires_at else "in use"
+        )
         parts = [key.id, key.owner, key.name, " ".join(key.scopes), state, keys.quota_text(database, key)]
         typer.echo("  ".join(part for part in parts if part))
 
 
 @keys_app.command()
 def revoke(key_id: Annotated[str, typer.Argument(help="The key's id, as `lanterne keys list` shows it.")]):
-    """Revoke a key; within a second it opens nothing more, and what it had open ends."""
+    """Revoke a key; within a second it opens nothing more, and what it had open or under way ends."""
+    from lanterne.service.revocation import revoke_key
+
+    with _database().session() as session:
+        cut = revoke_key(session, key_id, "the operator at the server", "It was revoked at the server.")
+    for mail in cut.mails:
+        _settings().post.send(mail)
+
+
+@keys_app.command()
+def rotate(
+    key_id: Annotated[str, typer.Argument(help="The key's id, as `lanterne keys list` shows it.")],
+    hours: Annotated[int, typer.Option(help="The old key goes on opening for so long, 0 to 168.")] = 24,
+):
+    """Make a key's successor, with the same rights and one quota for both. It is shown once."""
     from lanterne.service import keys
 
-    keys.revoke(_database(), key_id)
+    with _database().session() as session:
+        _, text = keys.rotate(session, key_id, hours)
+    typer.echo("This key is shown once; keep it safe:", err=True)
+    typer.echo(text)
 
 
 @webhooks_app.command()

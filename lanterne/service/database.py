@@ -39,6 +39,13 @@ class Key(Base):
     max_videos: Mapped[int | None]  # that it may ask for within any period_days, and
     max_seconds: Mapped[int | None]  # seconds of video
     period_days: Mapped[int | None]
+    max_active: Mapped[int | None]  # that it may have queued and in progress at once
+    pool: Mapped[str | None]  # with which keys it shares what it may ask for; by default none
+    cohort_id: Mapped[str | None] = mapped_column(index=True)  # whose terms it is under; the owner is then a person
+    networks: Mapped[list | None]  # from which it may be used; None: from anywhere
+    decoy: Mapped[bool] = mapped_column(default=False)  # nobody should have it, so any use is an alarm
+    throttled_at: Mapped[int | None]
+    frozen_at: Mapped[int | None]
 
 
 class Use(Base):
@@ -59,6 +66,7 @@ class Video(Base):
     number: Mapped[int] = mapped_column(primary_key=True)
     id: Mapped[str] = mapped_column(unique=True)
     owner: Mapped[str]
+    key_id: Mapped[str | None] = mapped_column(index=True)  # that asked for it
     kind: Mapped[str]  # create, edit or extend
     status: Mapped[str]  # queued, in_progress, completed or failed
     progress: Mapped[int] = mapped_column(default=0)

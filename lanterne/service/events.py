@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from lanterne.service.database import Database, Event, Key, Video, now
 from lanterne.service.errors import APIError
-from lanterne.service.keys import Caller
+from lanterne.service.keys import Caller, open_keys
 from lanterne.service.waits import Outlook, Wait
 
 PAUSE = 0.25  # seconds between looks into the database
@@ -148,8 +148,7 @@ class Feed:
                     for listener in self._listeners.get(video_id, ()):
                         listener.hand(*event)
                 self._ready.set()
-                if rounds % 2 == 0:
-                    await self._shut_out()
+                await self._shut_out()
                 if rounds % 4 == 0:
                     await self._tell_places()
             except SQLAlchemyError as error:  # a database that does not answer is asked again
@@ -176,7 +175,7 @@ class Feed:
         return [(event.video_id, *_written(event)) for event in found]
 
     async def _shut_out(self) -> None:
-        """End the streams of keys that were revoked or have expired."""
+        """End the streams of keys that were revoked or frozen, or have expired."""
         keys = {listener.caller.key_id for listener in chain(*self._listeners.values())}
         if gone := await to_thread.run_sync(self._gone, keys):
             for listener in chain(*self._listeners.values()):
@@ -185,9 +184,7 @@ class Feed:
 
     def _gone(self, key_ids: set[str]) -> set[str]:
         with self._database.session() as session:
-            open_ = select(Key.id).where(
-                Key.id.in_(key_ids), Key.revoked_at.is_(None), Key.expires_at.is_(None) | (Key.expires_at > now())
-            )
+            open_ = select(Key.id).where(Key.id.in_(key_ids), *open_keys(now()))
             return key_ids - set(session.scalars(open_))
 
     async def _tell_places(self) -> None:

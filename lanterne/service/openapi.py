@@ -13,7 +13,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
 from lanterne.generate import FPS, MAX_PROMPT
-from lanterne.service import wire
+from lanterne.service import access_routes, access_wire, wire
 from lanterne.service.settings import Settings
 
 WELCOME = """A text becomes a video. Programs for OpenAI's Videos API work here when their base URL and key are changed.
@@ -30,6 +30,7 @@ FILES = {
 }
 # 16 to 4096, even: see MIN_SIZE and MAX_SIZE.
 EVEN = "(1[68]|[2-9][02468]|[1-9][0-9][02468]|[1-3][0-9][0-9][02468]|40[0-8][02468]|409[0246])"
+_SCHEMAS = "#/components/schemas"
 _NO_NULL = r"^[^\x00]*$"
 _SAYS_SOMETHING = r"^[^\x00]*[^\x00\s][^\x00]*$"
 
@@ -42,7 +43,7 @@ def summary(endpoint: Callable) -> str:
 def tag(path: str) -> str:
     """Under which heading a route is shown."""
     headings = {"/v1/videos/characters": "Characters", "/v1/videos/{id}/events": "Watching", "/v1/videos/{id}/stream": "Watching",
-                "/v1/videos": "Videos"}
+                "/v1/videos": "Videos", "/programme": "Programme"}
     return next((heading for start, heading in headings.items() if path.startswith(start)), "Server")
 
 
@@ -62,6 +63,10 @@ def extra(name: str) -> dict | None:
         event = {"type": "object", "properties": {"id": {"type": "string"}, "event": {"type": "string"}, "data": {"type": "string"}}}
         stream = {"text/event-stream": {"schema": {"type": "string"}, "itemSchema": event}}
         return {"responses": {"200": {"description": "Events, until the video ends.", "content": stream}}}
+    if name == "report_keys":
+        return _json({"type": "array", "items": {"$ref": f"{_SCHEMAS}/LeakedKey"}, "maxItems": 1000})
+    if name in access_routes.BODIES:
+        return _json({"$ref": f"{_SCHEMAS}/{access_routes.BODIES[name].__name__}"}, required=name != "rotate_key")
     if name not in BODIES:
         return None
     found = {}
@@ -75,6 +80,10 @@ def extra(name: str) -> dict | None:
     return found | {"requestBody": {"required": name != "cancel", "content": content}}
 
 
+def _json(schema: dict, required: bool = True) -> dict:
+    return {"requestBody": {"required": required, "content": {"application/json": {"schema": schema}}}}
+
+
 def document(app: FastAPI, settings: Settings) -> dict:
     if app.openapi_schema is None:
         found = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
@@ -83,20 +92,26 @@ def document(app: FastAPI, settings: Settings) -> dict:
         for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own shape of errors, which is not ours
             schemas.pop(name, None)
         schemas |= _bodies(settings)
-        components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer", "description": "A key: ltn_…"}}
+        components["securitySchemes"] = {
+            "key": {"type": "http", "scheme": "bearer", "description": "A key: ltn_…"},
+            "session": {"type": "apiKey", "in": "cookie", "name": access_routes.COOKIE, "description": "Of a person who is signed in."},
+        }
         found["security"] = [{"key": []}]
         for path, methods in found["paths"].items():
             for operation in methods.values():
                 operation["responses"].pop("422", None)
-                if path == "/healthz":
+                if path == "/healthz" or operation["operationId"] in access_routes.OPEN:
                     operation["security"] = []
+                elif path.startswith("/programme/"):
+                    operation["security"] = [{"session": []}]
         app.openapi_schema = found
     return app.openapi_schema
 
 
 def _bodies(settings: Settings) -> dict:
     """The schemas of bodies, each for JSON and, under its name with Form, for forms: they have files and no null."""
-    _, found = models_json_schema([(model, "validation") for model in BODIES.values()], ref_template="#/components/schemas/{model}")
+    models = [*BODIES.values(), *access_routes.BODIES.values(), access_wire.LeakedKey]
+    _, found = models_json_schema([(model, "validation") for model in models], ref_template="#/components/schemas/{model}")
     schemas = found["$defs"]
     for schema in schemas.values():
         for name, limits in _limits(settings).items():

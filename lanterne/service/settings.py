@@ -60,6 +60,9 @@ class Settings(BaseSettings):
     smtp_port: int = Field(587, ge=1, le=65535, description="587 with STARTTLS, or 465.")
     smtp_user: str | None = Field(None, description="How to sign in there, if one must.")
     smtp_password: SecretStr | None = Field(None, description="And with what.")
+    secret_scanning_keys: dict[str, str] = Field(
+        {}, description="Public keys, {id: PEM}, of scanners that report published keys; by default anybody may who shows the key."
+    )
     payer_name: str | None = Field(None, description="Who pays artists, as it stands on their bank's statements.")
     payer_iban: str | None = Field(None, description="The account that artists are paid from.")
     payer_bic: str | None = Field(None, description="Its bank's BIC, where the IBAN does not tell it.")

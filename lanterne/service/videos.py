@@ -291,8 +291,9 @@ def _request(deployment: Deployment, asked: wire.Choices, **chosen) -> Request:
 
 def _video(caller: Caller, kind: str, model: str, prompt: str, request: Request, seconds: int, remixed_from: str | None = None) -> Video:
     return Video(
-        id=f"video_{secrets.token_hex(16)}", owner=caller.owner, kind=kind, status="queued", progress=0, prompt=prompt, model=model,
-        width=request.width, height=request.height, seconds=seconds, plan=asdict(request), remixed_from=remixed_from, stopping=False,
+        id=f"video_{secrets.token_hex(16)}", owner=caller.owner, key_id=caller.key_id, kind=kind, status="queued", progress=0,
+        prompt=prompt, model=model, width=request.width, height=request.height, seconds=seconds, plan=asdict(request),
+        remixed_from=remixed_from, stopping=False,
         created_at=now(), expires_at=None,
     )
 

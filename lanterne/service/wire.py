@@ -55,6 +55,14 @@ async def read_body(request: Request, max_bytes: int) -> dict[str, Any]:
     return fields
 
 
+async def read_bytes(request: Request, max_bytes: int) -> bytes:
+    """A request's body as it is, such as for a signature. Raises APIError."""
+    try:
+        return await Request(request.scope, _limited(request, max_bytes)).body()
+    except ClientDisconnect:
+        raise APIError(400, "client_left", "The connection closed before the body was whole.") from None
+
+
 def _limited(request: Request, max_bytes: int):
     """The request's own way to receive, which ends when more comes than may."""
     too_large = APIError(413, "too_large", f"The body is over the {max_bytes} bytes that may be sent; send a smaller file.")

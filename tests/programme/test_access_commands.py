@@ -46,3 +46,20 @@ def test_what_cannot_be_is_one_sentence(lanterne, opened, tmp_path):
     ):
         said = lanterne(*arguments, code=2)
         assert said.startswith("Error: ") and why in said and said.count("\n") == 0
+
+
+def test_cuts_tell_what_they_cut_and_whom(lanterne, opened, home):
+    text = lanterne("keys", "create", "--name", "laptop", "--owner", "ana", "--network", "192.0.2.0/24")
+    key_id = lanterne("keys", "list").split()[0]
+    assert lanterne("keys", "rotate", key_id, "--hours", "1") not in ("", text)
+    assert "no person 'ana'" in lanterne("revoke", "key", key_id, "--by", "ana", "--reason", "found", code=2)
+    assert lanterne("revoke", "key", key_id, "--by", "olga", "--reason", "found").startswith("1 keys were revoked")
+    assert "no key" in lanterne("revoke", "key", key_id, "--by", "olga", "--reason", "found", code=2)
+    lanterne("people", "add", "Otto", "otto@example.org", "--role", "operator", "--id", "otto", "--by", "olga")
+    lanterne("revoke", "person", "otto", "--by", "olga", "--reason", "He left.")
+    [letter] = (home / "outbox").glob("*.eml")
+    assert "otto@example.org" in letter.read_text() and "He left." in letter.read_text()
+    assert "reason" in lanterne("revoke", "cohort", "spring", "--by", "olga", "--reason", " ", code=2)
+    assert lanterne("revoke", "cohort", "spring", "--by", "olga", "--reason", "It is over.").startswith("0 keys")
+    assert "closed" in lanterne("cohort", "list")
+    assert "networks cannot be read" in lanterne("keys", "create", "--name", "x", "--network", "here", code=2)

@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from lanterne.programme import audit, cohorts, ledger, people
+from lanterne.programme import audit, cohorts, erasure, ledger, people
 from lanterne.programme.cohorts import CohortError, Quotas
 from lanterne.programme.mail import MailError, Post
+from lanterne.programme.pay import Actor
 
 PASSWORD = "correct horse"
 QUOTAS = Quotas(videos=20, seconds=300)
@@ -158,6 +159,22 @@ def test_what_was_agreed_on_cannot_be_changed_behind_its_back(either):
     ):
         with pytest.raises(DBAPIError, match=why), either.engine.begin() as connection:
             connection.execute(text(statement))
+
+
+def test_who_is_forgotten_leaves_no_name_and_no_address(either):
+    spring, before = _open(either, cohorts.now()), "ana@example.org"
+    person, _ = accept(either, invite(either)[1], spring.sha256)
+    by = Actor("olga", operator=True)
+    with pytest.raises(people.PeopleError, match="is open"), either.session() as session:
+        erasure.forget(session, by, person.id)
+    with either.session() as session:
+        people.close(session, person.id, "olga", "She asked for it.")
+        erasure.forget(session, by, person.id)
+    with either.engine.connect() as connection:
+        kept = [str(connection.execute(text(f"SELECT * FROM {table}")).all()) for table in ("people", "invitations", "audit_openings")]
+    assert not any(before in rows or "'Ana'" in rows for rows in kept)
+    with either.session() as session:
+        audit.verify(session, audit.Signer().verifier)
 
 
 @pytest.mark.parametrize("change, why", [

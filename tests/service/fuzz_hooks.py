@@ -14,7 +14,7 @@ VIDEO = (FOLDER / "video.mp4").read_bytes()
 FINISHED = json.loads((FOLDER / "finished.json").read_text())
 # A schema does not say whether a video is finished by now, or whether bytes are a video. Such refusals have codes of their own.
 OF_STATE = {
-    "video_not_ready", "video_failed", "video_not_running", "file_gone", "invalid_file", "too_long", "idempotency_mismatch",
+    "video_not_ready", "video_failed", "video_not_running", "file_gone", "invalid_file", "too_long", "idempotency_mismatch", "refused",
 }
 
 schemathesis.openapi.format("binary", st.one_of(st.sampled_from([VIDEO, PICTURE]), st.binary(max_size=100)))
@@ -30,6 +30,14 @@ def before_call(context, case, kwargs):
             case.body |= {"input_reference": {"image_url": url}, "size": "256x144"}
         if isinstance(video, dict) and isinstance(video.get("id"), str) and len(video["id"]) % 2:
             case.body["video"] = {"id": FINISHED[len(video["id"]) % len(FINISHED)]}
+
+
+@schemathesis.hook
+def filter_case(context, case):
+    """Not a whole character under the name of a broken one: Schemathesis cannot hold a body with bytes against its schema."""
+    body = case.body
+    whole = isinstance(body, dict) and set(body) == {"name", "video"} and isinstance(body["name"], str) and 0 < len(body["name"]) <= 80
+    return _fits(case) or not (whole and VIDEO in (body["video"], getattr(body["video"], "data", None)))
 
 
 def _fits(case) -> bool:

@@ -1,0 +1,164 @@
+"""`lanterne drill leak`: a relay spreads one key over many addresses against a running server on this machine; how long until that is
+noticed and cut, and what it cost anybody else.
+
+The relay really comes from other addresses: all of 127.0.0.0/8 is this machine, and each request leaves from a network of its own. Beside
+it, keys of innocent others, and another of the same artist, ask all the time; none of their requests may fail.
+"""
+
+import http.client
+import itertools
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from sqlalchemy import select, update
+
+from lanterne.errors import LanterneError
+from lanterne.programme.leaks import Alarm
+from lanterne.service import keys
+from lanterne.service.database import Database, Key
+
+INNOCENT = 4  # keys that ask while the relay does
+_FIRST = 240  # of the networks in which they are, 127.0.240.0/24 and on
+MOST_ADDRESSES = _FIRST - 1
+_PATIENCE = 60  # seconds for an answer
+
+
+class DrillError(LanterneError):
+    """A drill that cannot be held here."""
+
+
+@dataclass
+class Asker:
+    """Somebody who asks again and again: when each answer came, in seconds since the drill began, and what it was."""
+
+    address: str
+    key: str = field(repr=False)
+    agent: str
+    answers: list[tuple[float, int]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Times in seconds since the relay's first request; None for what did not happen. after: let in after the cut. innocent, collateral:
+    requests of the others, and how many of these were refused or failed."""
+
+    addresses: int
+    detected: float | None
+    networks: int | None  # that had used the key by then
+    cut: float | None
+    let_in: int
+    after: int
+    innocent: int
+    collateral: int
+
+    def table(self) -> str:
+        def seconds(value):
+            return "never" if value is None else f"{value:.2f} s"
+
+        rows = [
+            ("addresses of the relay", str(self.addresses)),
+            ("noticed after", seconds(self.detected) + (f", at {self.networks} networks" if self.networks else "")),
+            ("cut after", seconds(self.cut)),
+            ("from notice to cut", seconds(self.cut - self.detected if self.cut is not None and self.detected is not None else None)),
+            ("requests of the relay let in", f"{self.let_in}, of these {self.after} after the first refusal"),
+            ("requests of innocent others", f"{self.innocent}, of these {self.collateral} refused"),
+        ]
+        return "\n".join(f"{name:<30}{value}" for name, value in rows)
+
+
+def leak(database: Database, url: str, addresses: int = 30, seconds: float = 20, pause: float = 0.05) -> Outcome:
+    """Hold the drill; it ends ten refusals after the cut, or after so many seconds. Raises DrillError where it cannot be held."""
+    place = urlsplit(url)
+    if place.scheme != "http" or not (place.hostname or "").startswith("127."):
+        raise DrillError(f"{url[:80]!r} is not on this machine, as http://127.0.0.1:8000 is; the relay has this machine's addresses.")
+    if not 1 <= addresses <= MOST_ADDRESSES:
+        raise DrillError(f"addresses={addresses} cannot be used; give 1 to {MOST_ADDRESSES}.")
+    tag = secrets.token_hex(3)
+    leaked_id, leaked, others = _keys(database, tag)
+    relay = [Asker(f"127.0.{number}.1", leaked, f"relayed-{number % 7}/1.0") for number in range(1, addresses + 1)]
+    innocent = [Asker(f"127.0.{_FIRST + number}.1", text, "studio/1.0") for number, text in enumerate(others)]
+    stop, began = threading.Event(), time.monotonic()
+    try:
+        _ask(place, innocent[0], began)
+        if innocent[0].answers[-1][1] != 200:
+            raise DrillError(f"The server at {url} does not answer with the keys of this home folder; start it here, or give its --url.")
+        threads = [threading.Thread(target=_go_on, args=(place, asker, began, stop, pause)) for asker in innocent]
+        for thread in threads:
+            thread.start()
+        started = time.monotonic() - began
+        detected = _spread(place, relay, began, seconds, pause, lambda: _noticed(database, leaked_id))
+        stop.wait(2 * pause)
+        stop.set()
+        for thread in threads:
+            thread.join()
+    finally:
+        with database.session() as session:  # nothing of the drill opens anything later
+            session.execute(update(Key).where(Key.owner.like(f"drill-{tag}-%"), Key.revoked_at.is_(None)).values(revoked_at=keys.now()))
+    return _outcome(relay, innocent, started, detected)
+
+
+def _keys(database: Database, tag: str) -> tuple[str, str, list[str]]:
+    """The leaked key, and innocent ones: one of the same artist's, the others of other artists of the same cohort."""
+    cohort = f"drill-{tag}"
+    with database.session() as session:
+        def made(owner):
+            return keys.insert(session, cohort, f"{cohort}-{owner}", ["videos:read"], keys.now() + 3600, keys.Quota(), cohort_id=cohort,
+                               decoy=False)
+
+        leaked_id, leaked = made("leaked")
+        return leaked_id, leaked, [made("leaked" if number == 0 else f"other{number}")[1] for number in range(INNOCENT)]
+
+
+def _spread(place, relay: list[Asker], began: float, seconds: float, pause: float, noticed: Callable[[], bool]) -> float | None:
+    """One request from each address in turn, and again, as a front end's visitors would. When it was noticed, if it was."""
+    detected, refused, until = None, 0, time.monotonic() + seconds
+    for asker in itertools.cycle(relay):
+        if time.monotonic() > until or refused >= 10:
+            return detected
+        _ask(place, asker, began)
+        refused += asker.answers[-1][1] in (401, 403)
+        if detected is None and noticed():
+            detected = time.monotonic() - began
+        time.sleep(pause)
+
+
+def _noticed(database: Database, key_id: str) -> bool:
+    with database.session() as session:
+        return session.scalar(select(Alarm.id).where(Alarm.key_id == key_id).limit(1)) is not None
+
+
+def _go_on(place, asker: Asker, began: float, stop: threading.Event, pause: float) -> None:
+    while not stop.wait(pause):
+        _ask(place, asker, began)
+
+
+def _ask(place, asker: Asker, began: float) -> None:
+    """A request of this asker's; an answer that does not come counts as status 0."""
+    connection = http.client.HTTPConnection(place.hostname, place.port or 80, timeout=_PATIENCE, source_address=(asker.address, 0))
+    try:
+        connection.request("GET", "/v1/models", headers={"authorization": f"Bearer {asker.key}", "user-agent": asker.agent})
+        answer = connection.getresponse()
+        answer.read()
+        status = answer.status
+    except (OSError, http.client.HTTPException):
+        status = 0
+    finally:
+        connection.close()
+    asker.answers.append((time.monotonic() - began, status))
+
+
+def _outcome(relay: list[Asker], innocent: list[Asker], started: float, detected: float | None) -> Outcome:
+    answers = sorted((at, status, asker.address) for asker in relay for at, status in asker.answers)
+    cut = next((at for at, status, _ in answers if status in (401, 403)), None)
+    all_innocent = [status for asker in innocent for _, status in asker.answers]
+    networks = len({address for at, _, address in answers if at <= detected}) if detected is not None else None
+    return Outcome(
+        addresses=len(relay), detected=None if detected is None else detected - started, networks=networks,
+        cut=None if cut is None else cut - started, let_in=sum(status == 200 for _, status, _ in answers),
+        after=sum(status == 200 and cut is not None and at > cut for at, status, _ in answers), innocent=len(all_innocent),
+        collateral=sum(status != 200 for status in all_innocent),
+    )

@@ -1,0 +1,212 @@
+"""Looking for leaked keys while requests are answered: what is seen is gathered in memory, and judged twice a second.
+
+Only keys of artists and decoys are watched; the keys that an operator makes for themselves are not. What a judgement asks for is done in
+the transaction that writes it down.
+"""
+
+import asyncio
+import base64
+import binascii
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from urllib.parse import urlsplit
+
+from anyio import to_thread
+from sqlalchemy import func, select, update
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+from starlette.requests import Request
+
+from lanterne.errors import LanterneError
+from lanterne.programme import leaks, people
+from lanterne.programme.leaks import Alarm, Glimpse
+from lanterne.programme.mail import Mail, Post
+from lanterne.service import keys, revocation
+from lanterne.service.database import Database, Key, Video, now
+from lanterne.service.keys import Caller
+
+PAUSE = 0.5  # seconds between judgements
+_MOST = 10_000  # kinds of requests remembered between two of them
+_LONGEST = 200  # characters of a user agent or a site
+_BEFORE = 7 * 86400  # seconds that are looked back for what is usual
+_log = logging.getLogger("lanterne.watch")
+
+
+class Watch:
+    def __init__(self, database: Database, post: Post, own_sites: Sequence[str] = ()):
+        self._database, self._post, self._own_sites = database, post, set(own_sites)
+        self._seen: dict[tuple[str, str, str, str], list[int]] = {}  # key, network, agent, site: requests, peak
+        self._under_way: dict[str, int] = {}
+        self._task: asyncio.Task | None = None
+
+    def begin(self, caller: Caller, request: Request) -> None:
+        """A request with a watched key; `end` is called when it is over."""
+        under_way = self._under_way[caller.key_id] = self._under_way.get(caller.key_id, 0) + 1
+        client = request.client.host if request.client else None
+        agent = request.headers.get("user-agent", "none")[:_LONGEST].replace("\x00", "")
+        kind = (caller.key_id, leaks.network_of(client), agent, self._foreign(request))
+        if len(self._seen) < _MOST or kind in self._seen:
+            counts = self._seen.setdefault(kind, [0, 0])
+            counts[0], counts[1] = counts[0] + 1, max(counts[1], under_way)
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._judge())
+
+    def end(self, key_id: str) -> None:
+        self._under_way[key_id] -= 1
+        if not self._under_way[key_id]:
+            del self._under_way[key_id]
+
+    def _foreign(self, request: Request) -> str:
+        """The other site whose page made this request, or nothing."""
+        said = request.headers.get("origin") or request.headers.get("referer") or ""
+        try:
+            site = (urlsplit(said).hostname or "")[:_LONGEST]
+            own = urlsplit(f"//{request.headers.get('host', '')}").hostname
+        except ValueError:
+            return ""
+        return "" if site == own or site in self._own_sites else site.replace("\x00", "")
+
+    async def _judge(self) -> None:
+        while True:
+            await asyncio.sleep(PAUSE)
+            if not self._seen:
+                return
+            taken, self._seen = self._seen, {}
+            glimpses = [Glimpse(*kind, *counts) for kind, counts in taken.items()]
+            try:
+                mails = await to_thread.run_sync(self._write, glimpses)
+            except SQLAlchemyError as error:  # nothing of it is lost while the database does not answer
+                _log.warning("the database failed, and the watch waits for it: %s", error)
+                for kind, (requests, peak) in taken.items():
+                    counts = self._seen.setdefault(kind, [0, 0])
+                    counts[0], counts[1] = counts[0] + requests, max(counts[1], peak)
+            except Exception:  # the watch goes on with what comes next
+                _log.exception("the watch failed")
+            else:
+                if mails:
+                    await to_thread.run_sync(send, self._post, mails)
+
+    def _write(self, glimpses: list[Glimpse]) -> list[Mail]:
+        mails = []
+        with self._database.session() as session:
+            leaks.record(session, glimpses)
+            for key_id in sorted({glimpse.key_id for glimpse in glimpses}):
+                key = session.get(Key, key_id)
+                if key is not None and key.revoked_at is None and (alarm := judge(session, key)) is not None:
+                    mails += letters(session, alarm)
+                    _log.warning("%s: %s points, %s", key_id, alarm.score, alarm.step)
+        return mails
+
+
+def judge(session: Session, key: Key) -> Alarm | None:
+    """Take the step that is due about a key, if one is."""
+    known = leaks.seen(session, key.id, *_volume(session, key.id), key.decoy)
+    alarm = leaks.assess(session, key.id, key.owner, known)
+    if alarm is not None and alarm.step == "throttle":
+        session.execute(update(Key).where(Key.id == key.id).values(throttled_at=now()))
+    if alarm is not None and alarm.step == "freeze":
+        revocation.freeze(session, key.id)
+    return alarm
+
+
+def _volume(session: Session, key_id: str) -> tuple[int, float]:
+    """Videos asked for within the hour, and how many were usual in an hour in which there were any, in the week before."""
+    at = now()
+    lately = session.scalar(select(func.count()).select_from(Video).where(Video.key_id == key_id, Video.created_at > at - 3600))
+    before = select(func.count(), func.count(func.distinct(Video.created_at // 3600))).where(
+        Video.key_id == key_id, Video.created_at <= at - 3600, Video.created_at > at - _BEFORE
+    )
+    videos, hours = session.execute(before).one()
+    return lately, videos / hours if hours else 0.0
+
+
+def letters(session: Session, alarm: Alarm) -> list[Mail]:
+    """To the artist, what the operators see, too; to the operators when something was done."""
+    how = f"If you think that this is wrong, contest the alarm {alarm.id} in the studio or by answering this mail."
+    artist = session.get(people.Person, alarm.person_id)
+    found = [Mail(artist.email, "Your key may have leaked", f"{leaks.words(alarm)}\n\n{how}\n")] if artist else []
+    if alarm.step != "notify":
+        operators = [one for one in people.listed(session) if one.closed_at is None and "operator" in one.roles]
+        found += [Mail(one.email, f"{alarm.step}: {alarm.key_id}", f"{leaks.words(alarm)}\n") for one in operators]
+    return found
+
+
+def send(post: Post, mails: Sequence[Mail]) -> None:
+    for mail in mails:
+        try:
+            post.send(mail)
+        except LanterneError as error:
+            _log.error("%s", error)
+
+
+# What operators decide.
+
+
+def lift(session: Session, alarm_id: str, by: str, reasons: str) -> list[Mail]:
+    """The alarm was wrong: the key opens again, and what was seen before counts no more. Raises LeakError, PeopleError."""
+    alarm = leaks.decide(session, alarm_id, False, by, reasons)
+    revocation.thaw(session, alarm.key_id)
+    return _verdict(session, alarm, "Your key opens again", reasons)
+
+
+def uphold(session: Session, alarm_id: str, by: str, reasons: str) -> list[Mail]:
+    """The alarm was right: the key is revoked. Raises LeakError, PeopleError."""
+    alarm = leaks.decide(session, alarm_id, True, by, reasons)
+    if session.scalar(select(Key.id).where(Key.id == alarm.key_id, Key.revoked_at.is_(None))) is not None:
+        revocation.revoke_key(session, alarm.key_id, by, reasons)
+    return _verdict(session, alarm, "Your key was revoked", reasons)
+
+
+def _verdict(session: Session, alarm: Alarm, subject: str, reasons: str) -> list[Mail]:
+    artist = session.get(people.Person, alarm.person_id)
+    return [Mail(artist.email, subject, f"{subject}. The reasons:\n\n{reasons}\n")] if artist else []
+
+
+def make_decoy(session: Session, name: str, owner: str) -> str:
+    """A key that nobody has a right to, to be left where a thief looks. It opens nothing; any use is an alarm about `owner`'s things."""
+    return keys.insert(session, name, owner, list(keys.SCOPES[:2]), None, keys.Quota(), decoy=True)[1]
+
+
+# Keys that were found published, in the form of GitHub's secret scanning partners.
+
+
+@dataclass(frozen=True)
+class Found:
+    """A text that may be a key, and where it was."""
+
+    token: str
+    type: str
+    url: str
+
+
+def report(session: Session, found: Sequence[Found]) -> tuple[list[dict], list[Mail]]:
+    """Revoke what is a key, whoever says so: who shows its text has it. What each was, in the order given; and letters to the owners."""
+    answers, mails = [], []
+    for one in found:
+        key = keys.by_text(session, one.token)
+        if key is not None and key.revoked_at is None:
+            cut = revocation.revoke_key(session, key.id, "secret scanning", f"It was found published: {one.url or 'no address was given'}.")
+            mails += cut.mails
+        answers.append({
+            "token_hash": base64.b64encode(sha256(one.token.encode(errors="replace")).digest()).decode(), "token_type": one.type,
+            "label": "true_positive" if key is not None else "false_positive",
+        })
+    return answers, mails
+
+
+def signed(body: bytes, key_id: str | None, signature: str | None, public_keys: dict[str, str]) -> bool:
+    """Whether one of these public keys, {id: PEM}, signed the body: ECDSA with SHA-256, base64, as GitHub does."""
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+    if key_id not in public_keys or signature is None:
+        return False
+    try:
+        load_pem_public_key(public_keys[key_id].encode()).verify(base64.b64decode(signature, validate=True), body, ECDSA(SHA256()))
+    except (InvalidSignature, binascii.Error, ValueError):
+        return False
+    return True

@@ -1,0 +1,151 @@
+"""Signs of a leak: scored and explained, told to the artist as to the operator, contested and decided by somebody else."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from lanterne.programme import audit, leaks, people
+from lanterne.programme.leaks import Glimpse, LeakError, Seen
+
+SPREAD = Seen(networks=tuple(f"198.51.{number}.0/24" for number in range(11)), agents=("a/1", "b/1", "c/1", "d/1"))
+
+
+@pytest.fixture
+def clock(clock, monkeypatch):
+    for module in (people, leaks):
+        monkeypatch.setattr(module, "now", clock)
+    return clock
+
+
+@pytest.fixture(autouse=True)
+def olga(request):
+    if "database" in request.fixturenames:
+        with request.getfixturevalue("database").session() as session:
+            people.open_account(session, "Olga", "olga@example.org", ["operator"], "olga", "olga")
+            people.open_account(session, "Otto", "otto@example.org", ["operator", "artist"], "olga", "otto")
+
+
+def assess(database, seen=SPREAD, key="key_a", person="ana"):
+    with database.session() as session:
+        return leaks.assess(session, key, person, seen)
+
+
+def look(database, key="key_a", **more):
+    with database.session() as session:
+        return leaks.seen(session, key, **{"videos": 0, "usual": 0, "decoy": False} | more)
+
+
+@pytest.mark.parametrize("seen, step", [
+    (Seen(), None),
+    (Seen(networks=("a", "b", "c"), agents=("a", "b", "c"), peak=10, videos=9), None),  # home, phone, studio; and much work
+    (Seen(networks=("a", "b", "c", "d", "e"), peak=10), None),  # on the way
+    (Seen(videos=40, usual=9.0), None),
+    (Seen(networks=tuple("abcdef")), "notify"),
+    (Seen(sites=("a.example",)), "notify"),
+    (Seen(peak=30, videos=60, usual=2.0), "throttle"),  # a front end that relays from one address
+    (Seen(networks=tuple("abcdefgh")), "throttle"),
+    (SPREAD, "freeze"),
+    (Seen(sites=("a.example", "b.example"), peak=40), "freeze"),
+    (Seen(decoy=True), "freeze"),
+])
+def test_what_leads_to_which_step(seen, step):
+    assert leaks.step_of(leaks.score(leaks.signals(seen))) == step
+
+
+@given(st.builds(
+    Seen, networks=st.lists(st.text(max_size=3), max_size=30).map(tuple), agents=st.lists(st.text(max_size=3), max_size=30).map(tuple),
+    sites=st.lists(st.text(max_size=3), max_size=3).map(tuple), peak=st.integers(0, 500), videos=st.integers(0, 5000),
+    usual=st.floats(0, 100), decoy=st.booleans(),
+))
+def test_every_point_is_explained_and_more_evidence_never_weighs_less(seen):
+    found = leaks.signals(seen)
+    assert 0 <= leaks.score(found) <= 100 and all(signal.words.endswith(".") and signal.score > 0 for signal in found)
+    wider = Seen(
+        (*seen.networks, "x"), (*seen.agents, "x"), (*seen.sites, "x"), seen.peak + 1, seen.videos + 1, seen.usual, seen.decoy
+    )
+    assert leaks.score(leaks.signals(wider)) >= leaks.score(found)
+
+
+@pytest.mark.parametrize("address, network", [
+    ("192.0.2.77", "192.0.2.0/24"), ("::ffff:192.0.2.77", "192.0.2.0/24"), ("2001:db8:1:2::3", "2001:db8:1::/48"), (None, "unknown"),
+    ("testclient", "unknown"),
+])
+def test_of_an_address_its_network_is_kept(address, network):
+    assert leaks.network_of(address) == network
+
+
+def test_what_is_seen_adds_up_within_the_hour_and_is_forgotten_after_a_week(either, clock):
+    for _ in range(2):
+        with either.session() as session:
+            leaks.record(session, [
+                Glimpse("key_a", "192.0.2.0/24", "a/1", "", 3, 2), Glimpse("key_a", "198.51.100.0/24", "a/1", "x.example", 1, 5),
+                Glimpse("key_b", "203.0.113.0/24", "b/1", "", 1, 1),
+            ])
+    seen = look(either, videos=4, usual=2.0)
+    assert seen == Seen(("192.0.2.0/24", "198.51.100.0/24"), ("a/1",), ("x.example",), 5, 4, 2.0)
+    with either.engine.connect() as connection:
+        assert connection.execute(text("SELECT SUM(requests) FROM sightings WHERE key_id = 'key_a'")).scalar() == 8
+    clock.at += 3600
+    assert look(either).networks == ()
+    clock.pass_days(8)
+    with either.session() as session:
+        leaks.record(session, [])
+    with either.engine.connect() as connection:
+        assert connection.execute(text("SELECT COUNT(*) FROM sightings")).scalar() == 0
+
+
+def test_steps_go_up_and_each_is_taken_once_a_day(database, clock):
+    assert assess(database, Seen()) is None
+    assert assess(database, Seen(networks=tuple("abcdef"))).step == "notify"
+    assert assess(database, Seen(networks=tuple("abcdefg"))) is None
+    frozen = assess(database)
+    assert frozen.step == "freeze" and assess(database) is None
+    said = leaks.words(frozen)
+    assert "11 networks" in said and "198.51.3.0/24" in said and "It opens nothing now" in said
+    assert assess(database, key="key_b").step == "freeze"  # another key is another matter
+    clock.pass_days(1.1)
+    assert assess(database, Seen(networks=tuple("abcdef"))).step == "notify"
+    with database.session() as session:
+        audit.verify(session, audit.Signer().verifier)
+        kinds = [kind for _, _, kind, _ in audit.told(session, "ana")]
+    assert kinds == ["leak.notify", "leak.freeze", "leak.freeze", "leak.notify"]
+
+
+def test_the_artist_sees_the_evidence_contests_it_and_somebody_else_decides(database, clock):
+    with database.session() as session:
+        leaks.record(session, [Glimpse("key_a", network, "a/1", "", 1, 1) for network in SPREAD.networks])
+    alarm = assess(database, look(database))
+    with database.session() as session:
+        [(seen, _, _)] = leaks.listed(session, "ana")
+        assert seen.signals == alarm.signals and leaks.listed(session, "ben") == []
+        for person, statement, why in (("ben", "no", "key of yours"), ("ana", " ", "characters"), ("ana", "x" * 5001, "5001")):
+            with pytest.raises(LeakError, match=why):
+                leaks.contest(session, alarm.id, person, statement)
+        leaks.contest(session, alarm.id, "ana", "I was on a train.")
+        with pytest.raises(LeakError, match="before"):
+            leaks.contest(session, alarm.id, "ana", "Really.")
+        for by, reasons, why in (("ana", "mine", "no person"), ("olga", " ", "with reasons")):
+            with pytest.raises((LeakError, people.PeopleError), match=why):
+                leaks.decide(session, alarm.id, False, by, reasons)
+    clock.at += 5
+    with database.session() as session:
+        leaks.decide(session, alarm.id, False, "olga", "The train's networks.")
+    assert look(database).networks == ()  # what was seen before counts no more
+    with pytest.raises(LeakError, match="decided before"), database.session() as session:
+        leaks.decide(session, alarm.id, True, "olga", "No, after all.")
+    clock.at += 5
+    assert assess(database).step == "freeze"  # and what comes after, does
+
+
+def test_nobody_decides_on_an_alarm_about_their_own_key(database):
+    alarm = assess(database, person="otto")
+    with pytest.raises(LeakError, match="another operator"), database.session() as session:
+        leaks.decide(session, alarm.id, False, "otto", "It is fine.")
+    for statement, why in (
+        (f"INSERT INTO verdicts VALUES ('{alarm.id}', 'otto', 0, 'fine', 'otto', 0)", "verdict_not_on_oneself"),
+        ("UPDATE alarms SET score = 0", "append-only"), ("DELETE FROM alarms", "append-only"),
+    ):
+        with pytest.raises(DBAPIError, match=why), database.engine.begin() as connection:
+            connection.execute(text(statement))
