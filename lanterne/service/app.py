@@ -23,6 +23,7 @@ from starlette.staticfiles import StaticFiles
 from lanterne import __version__
 from lanterne.errors import LanterneError
 from lanterne.service import access_routes, database, keys, metrics, openapi, videos, wire
+from lanterne.service.database import now
 from lanterne.service.deployment import Deployment
 from lanterne.service.downloads import Download, Stream
 from lanterne.service.errors import APIError, kind_of, not_found, without_home
@@ -124,14 +125,19 @@ async def get(request: Request, video_id: VideoId):
         raise not_found("video", video_id)
     wait = await state.outlook.wait(row.owner, row.number) if row.status == "queued" else None
     left = state.outlook.seconds_left(row.work * (100 - row.progress) / 100)
+    if row.status == "in_progress" and row.progress and row.started_at:  # its own pace is the best known
+        left = (now() - row.started_at) * (100 - row.progress) / row.progress
     headers = {"openai-poll-after-ms": str(_poll_after(row.status, left, wait))}
     return Response(videos.to_wire(row, wait).model_dump_json(), 200, headers, "application/json")
 
 
 def _poll_after(status: str, left: float | None, wait: Wait | None) -> int:
-    """Milliseconds after which asking again is worth it: a tenth of what is still to come, as far as that is known."""
-    if status in ("completed", "failed") or left is None or (wait and wait.seconds is None):
+    """Milliseconds after which asking again is worth it: a tenth of what is still to come; where that is not known, the longer, the
+    more videos are made before it."""
+    if status in ("completed", "failed"):
         return _POLL_MS
+    if left is None or (wait and wait.seconds is None):
+        return min(1 + (wait.ahead if wait else 0), 5) * _POLL_MS
     return round(min(max(100 * (left + (wait.seconds if wait else 0)), _POLL_MS / 2), 5 * _POLL_MS))
 
 

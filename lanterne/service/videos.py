@@ -32,7 +32,8 @@ ACTIVE = ("queued", "in_progress")
 MAX_KEY = 255  # characters of an Idempotency-Key
 ONE = select(
     Video.id, Video.owner, Video.number, Video.model, Video.status, Video.progress, Video.created_at, Video.completed_at, Video.expires_at,
-    Video.prompt, Video.width, Video.height, Video.seconds, Video.remixed_from, Video.error_code, Video.error_message, WORK.label("work"),
+    Video.prompt, Video.width, Video.height, Video.seconds, Video.remixed_from, Video.error_code, Video.error_message, Video.started_at,
+    WORK.label("work"),
 ).where(Video.id == bindparam("id"), Video.owner == bindparam("owner"))
 _log = logging.getLogger("lanterne.web")
 
