@@ -26,10 +26,10 @@ SMALL = "256x144"
 
 
 class Server:
-    """`lanterne serve` in a home of its own. Nothing of it survives the test."""
+    """`lanterne serve` in a home of its own. Nothing of it survives the test. fresh: nothing is there before the first start."""
 
-    def __init__(self, home: Path, weights: Path, **settings):
-        self.home = home
+    def __init__(self, home: Path, weights: Path, fresh: bool = False, **settings):
+        self.home, self._fresh = home, fresh
         names = {f"LANTERNE_{name.upper()}": str(value) for name, value in settings.items()}
         kept = {name: value for name, value in os.environ.items() if not name.startswith("LANTERNE_")}
         self.env = kept | names | {"LANTERNE_HOME": str(home), "LANTERNE_WEIGHTS": str(weights)}
@@ -43,7 +43,8 @@ class Server:
         return done.stdout.strip()
 
     def start(self, *arguments: str) -> "Server":
-        _join(self.home)
+        if not self._fresh:
+            _join(self.home)
         command = [sys.executable, "-m", "lanterne.cli", "serve", "--port", str(self.port), *arguments]
         with self.log.open("a") as log:
             self.process = subprocess.Popen(command, env=self.env, stdout=subprocess.PIPE, stderr=log, text=True)

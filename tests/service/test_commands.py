@@ -68,7 +68,7 @@ def test_a_taken_port_and_a_wrong_setting_are_sentences(lanterne):
 
 
 def test_the_first_start_says_how_to_make_a_key(tiny_weights, tmp_path):
-    server = Server(tmp_path / "first", tiny_weights).start("--no-worker")
+    server = Server(tmp_path / "first", tiny_weights, fresh=True).start("--no-worker")
     try:
         assert "lanterne keys create" in server.process.stdout.readline()
         assert (tmp_path / "first").stat().st_mode & 0o777 == 0o700
