@@ -32,7 +32,9 @@ FILES = {
 EVEN = "(1[68]|[2-9][02468]|[1-9][0-9][02468]|[1-3][0-9][0-9][02468]|40[0-8][02468]|409[0246])"
 _SCHEMAS = "#/components/schemas"
 _NO_NULL = r"^[^\x00]*$"
-_SAYS_SOMETHING = r"^[^\x00]*[^\x00\s][^\x00]*$"
+# What Python's strip takes for blank, one by one: \s is not the same set of characters in every language that reads the document.
+_BLANK = r"\x09-\x0d\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+_SAYS_SOMETHING = rf"^[^\x00]*[^\x00{_BLANK}][^\x00]*$"
 
 
 def summary(endpoint: Callable) -> str:

@@ -62,3 +62,10 @@ def test_a_part_of_a_form_is_a_file_or_an_object_by_what_it_holds():
 def test_the_document_names_exactly_the_sizes_that_can_be_made():
     pattern = re.compile(openapi.EVEN)
     assert [n for n in range(10_000) if pattern.fullmatch(str(n))] == list(range(MIN_SIZE, MAX_SIZE + 1, 2))
+
+
+def test_the_document_calls_blank_what_the_road_calls_blank():
+    """Every character, for a prompt of it alone."""
+    pattern = re.compile(openapi._SAYS_SOMETHING)
+    for code in (*range(1, 0xD800), *range(0xE000, 0x110000)):
+        assert bool(pattern.match(chr(code))) == bool(chr(code).strip()), hex(code)
