@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from zlib import crc32
 
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import bindparam, delete, func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -86,12 +86,6 @@ class Quota:
     seconds: int | None = None
     days: int = 30
     at_once: int | None = None
-
-
-def create(database: Database, name: str, owner: str, scopes: list[str], days: int | None = None, quota: Quota | None = None) -> str:
-    """A new key's text, which nobody can look up again. Raises LanterneError for an unknown scope."""
-    with database.session() as session:
-        return insert(session, name, owner, scopes, now() + days * _DAY if days else None, quota or Quota())[1]
 
 
 def insert(
@@ -174,14 +168,6 @@ def used(database: Database, key: Key) -> tuple[int, int]:
 def _pool(key: Key) -> str:
     """Under which name what a key asks for is counted."""
     return key.pool or key.id
-
-
-def revoke(database: Database, key_id: str) -> None:
-    """Raises LanterneError where there is no such key in use."""
-    with database.session() as session:
-        done = session.execute(update(Key).where(Key.id == key_id, Key.revoked_at.is_(None)).values(revoked_at=now()))
-        if not done.rowcount:
-            raise LanterneError(f"There is no key {key_id!r} in use; `lanterne keys list` shows them.")
 
 
 # Quotas ---------------------------------------------------------------------------------------------------------------------------

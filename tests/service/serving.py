@@ -20,6 +20,7 @@ import httpx2
 import openai
 
 from lanterne.programme import identity
+from lanterne.service import keys, revocation
 
 QUICK = {"num_inference_steps": 2}
 SMALL = "256x144"
@@ -137,3 +138,14 @@ def receiver(host: str = "127.0.0.1") -> Iterator[tuple[str, list, list]]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def new_key(database, name: str, owner: str, scopes: list[str], days: int | None = None, quota: keys.Quota | None = None) -> str:
+    """A key's text, made beside the server."""
+    with database.session() as session:
+        return keys.insert(session, name, owner, scopes, keys.now() + days * 86400 if days else None, quota or keys.Quota())[1]
+
+
+def revoke(database, key_id: str) -> None:
+    with database.session() as session:
+        revocation.revoke_key(session, key_id, "a test", "It was revoked by a test.")

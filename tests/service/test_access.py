@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from serving import new_key, revoke
 
 from lanterne.errors import LanterneError
 from lanterne.programme import audit, cohorts, ledger, people
@@ -134,7 +135,7 @@ def test_a_rotated_key_and_its_successor_share_rights_and_quota(database, ana, m
 
 
 def test_a_key_without_a_quota_is_rotated_too(database):
-    keys.create(database, "laptop", "me", ["videos:read"])
+    new_key(database, "laptop", "me", ["videos:read"])
     with database.session() as session:
         _, text = keys.rotate(session, keys.listed(database)[0].id, 0)
     assert who(database, text).owner == "me" and not who(database, text).watched
@@ -197,7 +198,7 @@ def test_only_members_make_keys_and_not_without_end(database, ana):
     made = [make(database) for _ in range(access.MOST_KEYS)]
     with pytest.raises(LanterneError, match="10 keys in use"):
         make(database)
-    keys.revoke(database, made[0][0])
+    revoke(database, made[0][0])
     make(database)
     with pytest.raises(LanterneError, match="among yours"), database.session() as session:
         access.rotate(session, "ben", made[1][0], 2)

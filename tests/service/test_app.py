@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from serving import QUICK, SMALL, until
+from serving import QUICK, SMALL, new_key, until
 
 from lanterne.service import keys, server
 from lanterne.service.app import ROUTES, build
@@ -44,11 +44,11 @@ def held(server, database, key):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(keys, "server_secret", lambda: secret)
         owners = {"stranger": "stranger"}
-        made = {role: keys.create(database, role, owners.get(role, "me"), scopes) for role, scopes in SCOPES.items()}
-        made["revoked"] = keys.create(database, "revoked", "me", ALL)
-        keys.revoke(database, next(key.id for key in keys.listed(database) if key.name == "revoked"))
+        made = {role: new_key(database, role, owners.get(role, "me"), scopes) for role, scopes in SCOPES.items()}
+        made["revoked"] = new_key(database, "revoked", "me", ALL)
+        server.lanterne("keys", "revoke", next(key.id for key in keys.listed(database) if key.name == "revoked"))
         patch.setattr(keys, "now", lambda: 1_000_000)
-        made["expired"] = keys.create(database, "expired", "me", ALL, days=1)
+        made["expired"] = new_key(database, "expired", "me", ALL, days=1)
     return made | {"nobody": None, "junk": "ltn_junk"}
 
 

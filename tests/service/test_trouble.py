@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx2
 import pytest
 import uvicorn
-from serving import QUICK, SMALL, Server, until
+from serving import QUICK, SMALL, Server, new_key, revoke, until
 from sqlalchemy import event, select
 
 from lanterne.service import downloads, events, keeping, keys, log, metrics, outside, protocol, server, videos, waits, wire
@@ -295,7 +295,7 @@ def test_a_download_ends_with_its_key(bare):
     with bare.http(key) as http, http.stream("GET", "/v1/videos/video_download/content") as answer:
         pieces = answer.iter_raw(2**16)
         got = len(next(pieces))
-        keys.revoke(bare.database, key_id)
+        revoke(bare.database, key_id)
         until(lambda: bare.http(key).get("/v1/models").status_code == 401)
         with pytest.raises(httpx2.RemoteProtocolError):
             for piece in pieces:
@@ -311,7 +311,7 @@ def test_a_stream_of_events_ends_with_its_key(bare):
     with bare.http(key) as http, http.stream("GET", "/v1/videos/video_stream/events") as answer:
         lines = answer.iter_lines()
         assert next(line for line in lines if line) == "event: position"
-        keys.revoke(bare.database, key_id)
+        revoke(bare.database, key_id)
         assert not any(line.startswith("event: ") for line in lines)  # it ends, and the video has not
 
 
@@ -416,7 +416,7 @@ def _application():
     app = build(settings)
     database = app._app.state.deployment.database
     event.listen(database.engine, "connect", lambda connection, _: connection.execute("PRAGMA busy_timeout=100"))
-    key = keys.create(database, "tests", "me", list(keys.SCOPES))
+    key = new_key(database, "tests", "me", list(keys.SCOPES))
     transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
 
     def ask(method, path, **options):
@@ -569,7 +569,7 @@ def test_files_leave_when_their_time_has_come_and_the_video_stays_listed(deploym
 
 
 def test_a_quota_is_counted_by_one_at_a_time(deployment):
-    keys.create(deployment.database, "quota", "me", ["videos:write"], quota=keys.Quota(seconds=10, days=1))
+    new_key(deployment.database, "quota", "me", ["videos:write"], quota=keys.Quota(seconds=10, days=1))
     [key] = keys.listed(deployment.database)
     caller = keys.Caller(key.id, "me", ("videos:write",), key.hash)
 
@@ -602,7 +602,7 @@ def test_counters_add_up_whoever_counts(deployment):
 
 def test_events_are_told_and_streams_end(deployment):
     """What was before, what comes while somebody listens, and the end of a key; from the feed itself."""
-    keys.create(deployment.database, "laptop", "me", ["videos:read"])
+    new_key(deployment.database, "laptop", "me", ["videos:read"])
     [key] = keys.listed(deployment.database)
     caller = keys.Caller(key.id, "me", ("videos:read",), key.hash)
     with deployment.database.session() as session:
@@ -628,7 +628,7 @@ def test_events_are_told_and_streams_end(deployment):
                 for number in range(3):
                     tell("progress", progress=number)
             if heard.count("progress") == 3 and heard[-1] == "progress":
-                keys.revoke(deployment.database, key.id)
+                revoke(deployment.database, key.id)
         return heard, await asyncio.wait_for(second, 60)
 
     heard, other = asyncio.run(listen())
@@ -705,7 +705,7 @@ def test_a_watched_video_that_waits_says_how_long(bare):
 
 
 def test_a_clock_that_goes_back_gives_nothing_away(database, monkeypatch):
-    keys.create(database, "laptop", "me", ["videos:write"], quota=keys.Quota(videos=1, days=1))
+    new_key(database, "laptop", "me", ["videos:write"], quota=keys.Quota(videos=1, days=1))
     [key] = keys.listed(database)
     with database.session() as session:
         keys.use(session, key.id, "video_a", 4)
