@@ -1,92 +1,22 @@
-"""The programme's routes for people: an invitation seen and accepted, sessions, one's own keys, alarms about them; and published keys.
-
-A session is a cookie that no page of another site can use, and no key is one. Bodies are JSON. What the rules refuse is a 400 with their
-own sentence; what is somebody else's is not told from what is not there.
-"""
+"""The programme's routes for people: an invitation seen and accepted, sessions, one's own keys, alarms about them; and published keys."""
 
 import asyncio
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Annotated, Any
-from urllib.parse import urlsplit
 
-from fastapi import Depends, Path, Request
+from fastapi import Request
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
-from lanterne.errors import LanterneError, WriteError
+from lanterne.errors import LanterneError
 from lanterne.programme import cohorts, leaks, people
 from lanterne.service import access, keys, revocation, watch, wire
 from lanterne.service import access_wire as wires
 from lanterne.service.database import Key, now
 from lanterne.service.deployment import Deployment
 from lanterne.service.errors import APIError, invalid
+from lanterne.service.signed_in import COOKIE, LARGEST, House, Id, Name, OpenFields, OwnFields, Token, Who, ruled
 
-COOKIE = "lanterne_session"
-_LARGEST = 2**20  # bytes of a body
 _MOST_REPORTED = 1000  # keys in one report
-
-
-# What routes are given ------------------------------------------------------------------------------------------------------------
-
-
-async def _house(request: Request) -> Deployment:
-    return request.app.state.deployment
-
-
-House = Annotated[Deployment, Depends(_house)]
-
-
-def _person(request: Request, house: House) -> str:
-    """Whose session this is. Raises APIError 401, and 403 for another site's page that would act in somebody's name."""
-    with house.database.session() as session:
-        found = people.who(session, request.cookies.get(COOKIE))
-    if found is None:
-        raise APIError(401, "no_session", "You are not signed in, or were signed out; sign in at POST /programme/session.")
-    origin = request.headers.get("origin")
-    if request.method != "GET" and origin and urlsplit(origin).netloc != request.headers.get("host"):
-        raise APIError(403, "foreign_page", f"A page of {origin[:80]!r} may not act in your name; do it on this server's own.")
-    return found.id
-
-
-Who = Annotated[str, Depends(_person)]
-
-
-async def _open_fields(request: Request) -> dict[str, Any]:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind not in ("application/json", ""):
-        raise APIError(415, "unsupported_media_type", f"A body of type {kind[:80]!r} is not read here; send application/json.")
-    return await wire.read_body(request, _LARGEST)
-
-
-async def _own_fields(request: Request, who: Who) -> dict[str, Any]:
-    return await _open_fields(request)
-
-
-OpenFields = Annotated[dict, Depends(_open_fields)]
-OwnFields = Annotated[dict, Depends(_own_fields)]
-_NO_NULL = r"^[^\x00]*$"
-Token = Annotated[str, Path(max_length=200, pattern=_NO_NULL)]
-Id = Annotated[str, Path(alias="id", max_length=200, pattern=_NO_NULL)]
-
-
-@contextmanager
-def _ruled(house: Deployment) -> Iterator[Session]:
-    """A transaction in which the programme's refusals are answers."""
-    try:
-        with house.database.session() as session:
-            yield session
-    except APIError:
-        raise
-    except WriteError:
-        raise  # the server's own trouble
-    except people.TooSoon as error:
-        raise APIError(429, "too_many_attempts", str(error), headers={"retry-after": str(error.seconds)}) from None
-    except cohorts.UnknownInvitation as error:
-        raise APIError(404, "not_found", str(error), "token") from None
-    except LanterneError as error:
-        raise APIError(400, "refused", str(error)) from None
 
 
 # Routes ---------------------------------------------------------------------------------------------------------------------------
@@ -94,7 +24,7 @@ def _ruled(house: Deployment) -> Iterator[Session]:
 
 def read_invitation(house: House, token: Token):
     """What an invitation offers: terms, pay, quotas, end. Nothing is agreed on by looking."""
-    with _ruled(house) as session:
+    with ruled(house) as session:
         invitation, offer = cohorts.look(session, token)
         return wires.Invitation(email=invitation.email, expires_at=invitation.expires_at, offer=_offer(offer))
 
@@ -102,7 +32,7 @@ def read_invitation(house: House, token: Token):
 def accept_invitation(house: House, token: Token, fields: OpenFields):
     """Accept an invitation, by the hash of the terms that were shown; whose address has an account gives its password."""
     asked = wire.read(wires.AcceptInvitation, fields)
-    with _ruled(house) as session:
+    with ruled(house) as session:
         done = cohorts.accept(session, token, asked.sha256, asked.name, asked.password)
     if done is None:
         raise APIError(401, "wrong_password", "There is an account for this address already, and this is not its password; give that one.")
@@ -110,10 +40,10 @@ def accept_invitation(house: House, token: Token, fields: OpenFields):
     return wires.Accepted(person_id=person.id, receipt=receipt.text())
 
 
-def accept_terms(house: House, who: Who, name: Annotated[str, Path(max_length=200, pattern=_NO_NULL)], fields: OwnFields):
+def accept_terms(house: House, who: Who, name: Name, fields: OwnFields):
     """Accept a cohort's next terms, by their hash; your keys have their quotas from then on."""
     asked = wire.read(wires.AcceptTerms, fields)
-    with _ruled(house) as session:
+    with ruled(house) as session:
         receipt = access.accept_next(session, name, asked.sha256, who)
     return wires.Accepted(person_id=who, receipt=receipt.text())
 
@@ -121,7 +51,7 @@ def accept_terms(house: House, who: Who, name: Annotated[str, Path(max_length=20
 def sign_in(house: House, fields: OpenFields):
     """Begin a session; it is in a cookie."""
     asked = wire.read(wires.SignIn, fields)
-    with _ruled(house) as session:
+    with ruled(house) as session:
         text = people.sign_in(session, asked.email, asked.password)
         found = people.who(session, text)
     if text is None:
@@ -165,7 +95,7 @@ def make_key(house: House, who: Who, fields: OwnFields):
     """Make a key under the terms that you accepted. It is shown once."""
     asked = wire.read(wires.MakeKey, fields)
     wish = access.Wish(asked.name, tuple(asked.scopes), asked.days, tuple(asked.networks))
-    with _ruled(house) as session:
+    with ruled(house) as session:
         key_id, text = access.make_key(session, who, asked.cohort, wish)
     return wires.NewKey(id=key_id, key=text)
 
@@ -173,7 +103,7 @@ def make_key(house: House, who: Who, fields: OwnFields):
 def rotate_key(house: House, who: Who, key_id: Id, fields: OwnFields):
     """Make a key's successor; both open for some hours. It is shown once."""
     asked = wire.read(wires.RotateKey, fields)
-    with _ruled(house) as session:
+    with ruled(house) as session:
         _must_own(session, who, key_id)
         successor_id, text = access.rotate(session, who, key_id, asked.hours)
     return wires.NewKey(id=successor_id, key=text)
@@ -181,7 +111,7 @@ def rotate_key(house: House, who: Who, key_id: Id, fields: OwnFields):
 
 def revoke_key(house: House, who: Who, key_id: Id):
     """Revoke one of your keys; within a second it opens nothing more."""
-    with _ruled(house) as session:
+    with ruled(house) as session:
         _must_own(session, who, key_id)
         revocation.revoke_key(session, key_id, who, "Its owner revoked it.")
         key = session.get(Key, key_id, populate_existing=True)
@@ -197,7 +127,7 @@ def alarms(house: House, who: Who):
 def contest_alarm(house: House, who: Who, alarm_id: Id, fields: OwnFields):
     """Say against an alarm; somebody else decides."""
     asked = wire.read(wires.ContestAlarm, fields)
-    with _ruled(house) as session:
+    with ruled(house) as session:
         mine = {alarm.id for alarm, *_ in leaks.listed(session, who)}
         if alarm_id not in mine:
             raise APIError(404, "not_found", f"There is no alarm {alarm_id[:80]!r} about a key of yours; check the id.", "id")
@@ -211,7 +141,7 @@ async def report_keys(request: Request, house: House):
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in ("application/json", ""):
         raise APIError(415, "unsupported_media_type", f"A body of type {kind[:80]!r} is not read here; send application/json.")
-    body = await wire.read_bytes(request, _LARGEST)
+    body = await wire.read_bytes(request, LARGEST)
     known = house.settings.secret_scanning_keys
     key_id, signature = (request.headers.get(f"github-public-key-{part}") for part in ("identifier", "signature"))
     if known and not watch.signed(body, key_id, signature, known):

@@ -22,7 +22,7 @@ from starlette.staticfiles import StaticFiles
 
 from lanterne import __version__
 from lanterne.errors import LanterneError
-from lanterne.service import access_routes, database, keys, metrics, openapi, videos, wire
+from lanterne.service import database, keys, metrics, openapi, programme_routes, videos, wire
 from lanterne.service.database import now
 from lanterne.service.deployment import Deployment
 from lanterne.service.downloads import Download, Stream
@@ -244,7 +244,7 @@ ROUTES = [
     ("GET", "/v1/models", models, wire.ModelList),
     ("GET", "/metrics", get_metrics, None),
     ("GET", "/healthz", healthz, wire.Health),
-    *access_routes.ROUTES,
+    *programme_routes.ROUTES,
 ]
 
 

@@ -13,8 +13,9 @@ from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
 from lanterne.generate import FPS, MAX_PROMPT
-from lanterne.service import access_routes, access_wire, wire
+from lanterne.service import access_wire, programme_routes, wire
 from lanterne.service.settings import Settings
+from lanterne.service.signed_in import COOKIE
 
 WELCOME = """A text becomes a video. Programs for OpenAI's Videos API work here when their base URL and key are changed.
 
@@ -67,8 +68,8 @@ def extra(name: str) -> dict | None:
         return {"responses": {"200": {"description": "Events, until the video ends.", "content": stream}}}
     if name == "report_keys":
         return _json({"type": "array", "items": {"$ref": f"{_SCHEMAS}/LeakedKey"}, "maxItems": 1000})
-    if name in access_routes.BODIES:
-        return _json({"$ref": f"{_SCHEMAS}/{access_routes.BODIES[name].__name__}"}, required=name != "rotate_key")
+    if name in programme_routes.BODIES:
+        return _json({"$ref": f"{_SCHEMAS}/{programme_routes.BODIES[name].__name__}"}, required=name != "rotate_key")
     if name not in BODIES:
         return None
     found = {}
@@ -96,13 +97,13 @@ def document(app: FastAPI, settings: Settings) -> dict:
         schemas |= _bodies(settings)
         components["securitySchemes"] = {
             "key": {"type": "http", "scheme": "bearer", "description": "A key: ltn_…"},
-            "session": {"type": "apiKey", "in": "cookie", "name": access_routes.COOKIE, "description": "Of a person who is signed in."},
+            "session": {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": "Of a person who is signed in."},
         }
         found["security"] = [{"key": []}]
         for path, methods in found["paths"].items():
             for operation in methods.values():
                 operation["responses"].pop("422", None)
-                if path == "/healthz" or operation["operationId"] in access_routes.OPEN:
+                if path == "/healthz" or operation["operationId"] in programme_routes.OPEN:
                     operation["security"] = []
                 elif path.startswith("/programme/"):
                     operation["security"] = [{"session": []}]
@@ -112,7 +113,7 @@ def document(app: FastAPI, settings: Settings) -> dict:
 
 def _bodies(settings: Settings) -> dict:
     """The schemas of bodies, each for JSON and, under its name with Form, for forms: they have files and no null."""
-    models = [*BODIES.values(), *access_routes.BODIES.values(), access_wire.LeakedKey]
+    models = [*BODIES.values(), *programme_routes.BODIES.values(), access_wire.LeakedKey]
     _, found = models_json_schema([(model, "validation") for model in models], ref_template="#/components/schemas/{model}")
     schemas = found["$defs"]
     for schema in schemas.values():

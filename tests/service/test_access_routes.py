@@ -11,8 +11,8 @@ from test_access import open_cohort
 from lanterne.programme import audit, cohorts, leaks
 from lanterne.programme.cohorts import Quotas
 from lanterne.service import revocation
-from lanterne.service.access_routes import OPEN, ROUTES
 from lanterne.service.database import Database, now
+from lanterne.service.programme_routes import OPEN, ROUTES
 
 PASSWORD = "correct horse"
 

@@ -1,0 +1,115 @@
+"""Who is asking, by the session in their cookie, and what the programme's routes are given: a person, a role, the fields of a body.
+
+A session is a cookie that no page of another site can use, and no key is one. Bodies are JSON. What the rules refuse is a 400 with their
+own sentence; what is somebody else's is not told from what is not there.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from fastapi import Depends, Path, Request
+from sqlalchemy.orm import Session
+
+from lanterne.errors import LanterneError, WriteError
+from lanterne.programme import cohorts, people
+from lanterne.programme.pay import Actor, NotYours
+from lanterne.service import wire
+from lanterne.service.deployment import Deployment
+from lanterne.service.errors import APIError
+
+COOKIE = "lanterne_session"
+LARGEST = 2**20  # bytes of a body
+
+
+async def _house(request: Request) -> Deployment:
+    return request.app.state.deployment
+
+
+House = Annotated[Deployment, Depends(_house)]
+
+
+def _actor(request: Request, house: House) -> Actor:
+    """Whose session this is. Raises APIError 401, and 403 for another site's page that would act in somebody's name."""
+    with house.database.session() as session:
+        found = people.who(session, request.cookies.get(COOKIE))
+    if found is None:
+        raise APIError(401, "no_session", "You are not signed in, or were signed out; sign in at POST /programme/session.")
+    origin = request.headers.get("origin")
+    if request.method != "GET" and origin and urlsplit(origin).netloc != request.headers.get("host"):
+        raise APIError(403, "foreign_page", f"A page of {origin[:80]!r} may not act in your name; do it on this server's own.")
+    return Actor(found.id, operator="operator" in found.roles, reviewer="reviewer" in found.roles)
+
+
+def _person(actor: Annotated[Actor, Depends(_actor)]) -> str:
+    return actor.person_id
+
+
+def _operator(actor: Annotated[Actor, Depends(_actor)]) -> Actor:
+    return _with_role(actor, actor.operator, "operator")
+
+
+def _reviewer(actor: Annotated[Actor, Depends(_actor)]) -> Actor:
+    return _with_role(actor, actor.reviewer, "reviewer")
+
+
+def _with_role(actor: Actor, has: bool, role: str) -> Actor:
+    if not has:
+        raise APIError(403, "missing_role", f"You do not have the role {role}, which this needs; ask an operator for it.")
+    return actor
+
+
+Anyone = Annotated[Actor, Depends(_actor)]  # who is signed in
+Who = Annotated[str, Depends(_person)]
+Operator = Annotated[Actor, Depends(_operator)]
+Reviewer = Annotated[Actor, Depends(_reviewer)]
+
+
+async def _open_fields(request: Request) -> dict[str, Any]:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in ("application/json", ""):
+        raise APIError(415, "unsupported_media_type", f"A body of type {kind[:80]!r} is not read here; send application/json.")
+    return await wire.read_body(request, LARGEST)
+
+
+async def _own_fields(request: Request, actor: Anyone) -> dict[str, Any]:
+    return await _open_fields(request)
+
+
+async def _operators_fields(request: Request, actor: Operator) -> dict[str, Any]:
+    return await _open_fields(request)
+
+
+async def _reviewers_fields(request: Request, actor: Reviewer) -> dict[str, Any]:
+    return await _open_fields(request)
+
+
+OpenFields = Annotated[dict, Depends(_open_fields)]
+OwnFields = Annotated[dict, Depends(_own_fields)]
+OperatorsFields = Annotated[dict, Depends(_operators_fields)]
+ReviewersFields = Annotated[dict, Depends(_reviewers_fields)]
+_NO_NULL = r"^[^\x00]*$"
+Token = Annotated[str, Path(max_length=200, pattern=_NO_NULL)]
+Name = Annotated[str, Path(max_length=200, pattern=_NO_NULL)]
+Id = Annotated[str, Path(alias="id", max_length=200, pattern=_NO_NULL)]
+
+
+@contextmanager
+def ruled(house: Deployment) -> Iterator[Session]:
+    """A transaction in which the programme's refusals are answers."""
+    try:
+        with house.database.session() as session:
+            yield session
+    except APIError:
+        raise
+    except WriteError:
+        raise  # the server's own trouble
+    except people.TooSoon as error:
+        raise APIError(429, "too_many_attempts", str(error), headers={"retry-after": str(error.seconds)}) from None
+    except cohorts.UnknownInvitation as error:
+        raise APIError(404, "not_found", str(error), "token") from None
+    except NotYours as error:
+        raise APIError(404, "not_found", str(error)) from None
+    except LanterneError as error:
+        raise APIError(400, "refused", str(error)) from None
