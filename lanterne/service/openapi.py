@@ -22,11 +22,12 @@ WELCOME = """A text becomes a video. Programs for OpenAI's Videos API work here 
 Press *Authorize* and give a key (`ltn_…`, made by `lanterne keys create`); every request below can then be tried out."""
 BODIES = {
     "create": wire.Create, "edit": wire.Edit, "extend": wire.Extend, "remix": wire.Remix, "create_character": wire.CreateCharacter,
-    "cancel": wire.Cancel,
+    "cancel": wire.Cancel, "link": wire.MakeLink,
 }
 FILES_ALONE = ("create_character",)  # bodies that JSON cannot hold
+_OF_A_VIDEO = ("video/mp4", "image/webp", "image/jpeg")
 FILES = {
-    "content": ("video/mp4", "image/webp", "image/jpeg"), "playlist": ("application/vnd.apple.mpegurl",), "segment": ("video/mp2t",),
+    "content": _OF_A_VIDEO, "linked": _OF_A_VIDEO, "playlist": ("application/vnd.apple.mpegurl",), "segment": ("video/mp2t",),
     "get_metrics": ("text/plain",),
 }
 # 16 to 4096, even: see MIN_SIZE and MAX_SIZE.
@@ -46,7 +47,7 @@ def summary(endpoint: Callable) -> str:
 def tag(path: str) -> str:
     """Under which heading a route is shown."""
     headings = {"/v1/videos/characters": "Characters", "/v1/videos/{id}/events": "Watching", "/v1/videos/{id}/stream": "Watching",
-                "/v1/videos": "Videos", "/programme": "Programme"}
+                "/v1/videos": "Videos", "/media": "Videos", "/programme": "Programme"}
     return next((heading for start, heading in headings.items() if path.startswith(start)), "Server")
 
 
@@ -80,7 +81,7 @@ def extra(name: str) -> dict | None:
     content = {"multipart/form-data": {"schema": {"$ref": f"{schema}Form"}}}
     if name not in FILES_ALONE:
         content["application/json"] = {"schema": {"$ref": schema}}
-    return found | {"requestBody": {"required": name != "cancel", "content": content}}
+    return found | {"requestBody": {"required": name not in ("cancel", "link"), "content": content}}
 
 
 def _json(schema: dict, required: bool = True) -> dict:
@@ -103,7 +104,7 @@ def document(app: FastAPI, settings: Settings) -> dict:
         for path, methods in found["paths"].items():
             for operation in methods.values():
                 operation["responses"].pop("422", None)
-                if path == "/healthz" or operation["operationId"] in programme_routes.OPEN:
+                if path in ("/healthz", "/media/{id}") or operation["operationId"] in programme_routes.OPEN:
                     operation["security"] = []
                 elif path.startswith("/programme/"):
                     operation["security"] = [{"session": []}]

@@ -15,18 +15,18 @@ RIGHTS = {
     "create": "videos:write", "listing": "videos:read", "edit": "videos:write", "extend": "videos:write", "remix": "videos:write",
     "create_character": "videos:write", "get_character": "videos:read", "get": "videos:read", "delete": "videos:write",
     "content": "videos:read", "cancel": "videos:write", "events": "videos:read", "playlist": "videos:read", "segment": "videos:read",
-    "models": "videos:read", "get_metrics": "metrics", "healthz": None,
+    "link": "videos:read", "models": "videos:read", "get_metrics": "metrics", "healthz": None,
     # No key is enough for these: they are a signed-in person's (test_access_routes.py asks as one).
     "accept_terms": "session", "sign_out": "session", "me": "session", "make_key": "session", "rotate_key": "session",
     "revoke_key": "session", "alarms": "session", "contest_alarm": "session",
     # Whoever has the link, the password or the published key; what these say to others is in OPEN.
-    "read_invitation": None, "accept_invitation": None, "sign_in": None, "report_keys": None,
+    "linked": None, "read_invitation": None, "accept_invitation": None, "sign_in": None, "report_keys": None,
 }
 # What the owner with the right key is told, so that it is seen to come through: bodies are empty, and the finished video has ended.
 OWNERS = {
     "create": 400, "edit": 400, "extend": 400, "remix": 400, "create_character": 400, "cancel": 400,
 }
-OPEN = {"healthz": 200, "read_invitation": 404, "accept_invitation": 400, "sign_in": 400, "report_keys": 400}
+OPEN = {"healthz": 200, "linked": 400, "read_invitation": 404, "accept_invitation": 400, "sign_in": 400, "report_keys": 400}
 ROLES = ("nobody", "junk", "revoked", "expired", "reader", "writer", "meter", "owner", "stranger")
 ALL = list(keys.SCOPES)
 SCOPES = {"reader": ["videos:read"], "writer": ["videos:write"], "meter": ["metrics"], "owner": ALL, "stranger": ALL}
