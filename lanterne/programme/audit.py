@@ -369,8 +369,10 @@ def read(session: Session, size: int | None = None) -> tuple[list[Step], list[st
         steps.append(Step(row.number, public["at"], public["kind"], row.person_id, None if row.data is None else json.loads(row.data)))
         peaks, last = merkle.grow(peaks, len(leaves), merkle.leaf_hash(row.leaf.encode())), row
         leaves.append(row.leaf)
-    if last is None or size not in (None, len(leaves)):
-        raise AuditError(f"The log has {len(leaves)} lines{f' and not the {size} asked for' if size else ': there is nothing to read yet'}.")
+    if last is None:
+        raise AuditError("The log is empty: there is nothing to read yet.")
+    if size not in (None, len(leaves)):
+        raise AuditError(f"The log has {len(leaves)} lines and not the {size} asked for: it is another, or lines were taken out.")
     if merkle.root(peaks).hex() != last.root:
         raise AuditError(f"One of the first {len(leaves)} lines was changed; `lanterne audit verify` names it.")
     signed = _checkpoint_of(len(leaves), last)

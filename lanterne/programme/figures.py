@@ -144,7 +144,7 @@ def _review(read: Sequence[Step], kinds: Counter, period: Period) -> Section:
         ), "hours"),
         Figure("waiting", "Waiting for a decision at the end", total([(one.person, 1) for one in requests.values() if not one.decided])),
         Figure("deadlines_missed", "Deadlines missed", kinds["review.late"]),
-        Figure("remedies", "What artists got for them", parts(_grouped(
+        Figure("remedies", "What artists got for a missed deadline", parts(_grouped(
             ((step.data["remedy"], step.person_id) for step in late), ("credit", "release")
         ))),
         Figure("appeals", "Appeals", kinds["review.appealed"]),
@@ -225,7 +225,9 @@ def _access(read: Sequence[Step], kinds: Counter, period: Period) -> Section:
         ))),
         Figure("accounts_closed", "Accounts closed with all of their keys", kinds["person.cut"]),
         Figure("cohorts_closed", "Cohorts closed with all of their keys", kinds["cohort.cut"]),
-        Figure("videos_stopped", "Videos that these stopped", total([(step.person_id, step.data["videos"]) for step in cuts])),
+        Figure("videos_stopped", "Videos under way that were stopped with a key", total(
+            [(step.person_id, step.data["videos"]) for step in cuts]
+        )),
     ))
 
 
@@ -350,7 +352,7 @@ def _pay(read: Sequence[Step], kinds: Counter, period: Period) -> Section:
             books.accepted, ("hours", "bug", "feedback", "use")
         ))),
         Figure("reductions", "Claims of which less was accepted, each with a reason", books.times("reduced")),
-        Figure("reduced", "By how much", books.money("reduced"), "money"),
+        Figure("reduced", "Taken off these claims", books.money("reduced"), "money"),
         Figure("disputes", "Decisions disputed", kinds["pay.disputed"]),
         Figure("raised", "Raised after a dispute, by somebody else", books.money("raised"), "money"),
         Figure("median_days_to_decision", "From the claim to the decision, median", middle(books.days), "days"),
@@ -359,10 +361,10 @@ def _pay(read: Sequence[Step], kinds: Counter, period: Period) -> Section:
         ))),
         Figure("credited", "Credited for missed deadlines", books.money("credited"), "money"),
         Figure("paid", "Paid out", books.money("paid"), "money"),
-        Figure("paid_late", "Of this, after its day", books.money("paid_late"), "money"),
-        Figure("came_back", "Came back from the bank, and is owed again", books.money("came_back"), "money"),
+        Figure("paid_late", "Paid after its day", books.money("paid_late"), "money"),
+        Figure("came_back", "Sent back by the bank, and owed again", books.money("came_back"), "money"),
         Figure("owed", "Owed at the end", books.money("owed"), "money"),
-        Figure("overdue", "Of this, past its day", books.money("overdue"), "money"),
+        Figure("overdue", "Owed past its day", books.money("overdue"), "money"),
     ))
 
 

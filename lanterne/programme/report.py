@@ -1,7 +1,7 @@
 """The transparency report: what anybody may know of the programme, counted from the audit log, and repeatable from it.
 
 It names the log that it was counted from, by size and root, with the checkpoint that signs them. Whoever runs the installation repeats all
-of it; whoever has the log's lines alone, which hold nothing about anybody, repeats that log's root and how often each kind of step was taken.
+of it; whoever has the log's lines alone, which hold nothing about anybody, repeats the root, and how often each kind of step was taken.
 """
 
 import json
@@ -47,7 +47,7 @@ class Report:
 
         environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
         return environment.from_string(_TEMPLATE.read_text()).render(
-            told=self.told, sections=self.sections, least=LEAST, head=_head(self.sections), shown=shown, bars=bars, day=_day, minute=_minute
+            told=self.told, sections=self.sections, least=LEAST, head=_head(self.sections), shown=shown, bars=bars, day=_day
         )
 
 
@@ -131,12 +131,12 @@ def _kinds(steps: Sequence[Step], period: Period) -> dict[str, int]:
 
 
 def shown(value: figures.Value, unit: str = "", currency: str = "") -> str:
-    """A figure in words."""
+    """A figure in words. currency: of an amount."""
     if value is None:
         return "–"
     if value == WITHHELD:
         return "held back"
-    if unit == "money":
+    if currency:
         return money.written(value, currency)
     if unit == "share":
         return f"{value * 100:.0f} %"
@@ -156,18 +156,17 @@ def _head(sections: Sequence[figures.Section]) -> list[tuple[str, str]]:
 
 
 def _time(seconds: float) -> str:
-    for name, length in (("days", DAY), ("hours", HOUR), ("minutes", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.1f}".removesuffix(".0") + f" {name}"
-    return f"{seconds:.0f} seconds"
+    name, length = next((unit for unit in (("day", DAY), ("hour", HOUR), ("minute", 60)) if seconds >= unit[1]), ("second", 1))
+    told = f"{seconds / length:.1f}".removesuffix(".0")
+    return f"{told} {name}{'' if told == '1' else 's'}"
 
 
 def bars(figure: Figure) -> list[tuple[str, str, float | None]]:
-    """(name, figure in words, share of the longest, or None where there is nothing to draw) for each part; the largest first."""
-    numbers = {name: value for name, value in figure.value.items() if not isinstance(value, str)}
-    most = max([*numbers.values(), 0]) if figure.unit != "money" else 0
+    """(name, figure in words, share of all that is shown, or None where it is held back) for each part; the largest first."""
+    numbers = {name: value for name, value in figure.value.items() if value != WITHHELD}
+    whole = sum(numbers.values()) or 1
     return [
-        (name, shown(value, figure.unit, name), numbers[name] / most if most and name in numbers else None)
+        (name, shown(value), numbers[name] / whole if name in numbers else None)
         for name, value in sorted(figure.value.items(), key=lambda one: -numbers.get(one[0], 0))
     ]
 
@@ -175,6 +174,3 @@ def bars(figure: Figure) -> list[tuple[str, str, float | None]]:
 def _day(seconds: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%-d %B %Y}"
 
-
-def _minute(seconds: int) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%-d %B %Y, %H:%M} UTC"

@@ -16,9 +16,9 @@ _DAY = 86400
 def report(
     since: Annotated[str | None, typer.Option("--from", help="The first day. [default: that of the log]", show_default=False)] = None,
     until: Annotated[str | None, typer.Option("--to", help="The last day. [default: today]", show_default=False)] = None,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The folder for report.html, report.json and log.jsonl.")] = Path("report"),
-    check: Annotated[Path | None, typer.Option(help="Count this report.json again instead.", show_default=False)] = None,
-    log: Annotated[Path | None, typer.Option(help="With --check: a log.jsonl to check it by, without the server.", show_default=False)] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write it to.")] = Path("report"),
+    check: Annotated[Path | None, typer.Option(help="Instead: count this report.json again.", show_default=False)] = None,
+    log: Annotated[Path | None, typer.Option(help="With --check: by a log.jsonl, without the server.", show_default=False)] = None,
     key: Annotated[str | None, typer.Option(help="With --log: the log's public key.", show_default=False)] = None,
 ):
     """Write the transparency report: what anybody may know of the programme, counted from the audit log.

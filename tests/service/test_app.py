@@ -24,12 +24,15 @@ RIGHTS = {
     "revoke_key": "session", "alarms": "session", "contest_alarm": "session",
     # Whoever has the link, the password or the published key; what these say to others is in OPEN.
     "read_invitation": None, "accept_invitation": None, "sign_in": None, "report_keys": None,
+    "report": None, "report_json": None,
 }
 # What the owner with the right key is told, so that it is seen to come through: bodies are empty, and the finished video has ended.
 OWNERS = {
     "create": 400, "edit": 400, "extend": 400, "remix": 400, "create_character": 400, "cancel": 400,
 }
-OPEN = {"healthz": 200, "read_invitation": 404, "accept_invitation": 400, "sign_in": 400, "report_keys": 400}
+OPEN = {
+    "healthz": 200, "read_invitation": 404, "accept_invitation": 400, "sign_in": 400, "report_keys": 400, "report": 200, "report_json": 200,
+}
 ALL = ["videos:read", "videos:write", "metrics"]
 KEYS = {
     "reader": ["videos:read"], "writer": ["videos:write"], "meter": ["metrics"], "owner": ALL, "stranger": ALL, "critic": ["review"],
