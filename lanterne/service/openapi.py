@@ -106,7 +106,8 @@ def document(app: FastAPI, settings: Settings) -> dict:
                 if path == "/healthz" or operation["operationId"] in programme_routes.OPEN:
                     operation["security"] = []
                 elif path.startswith("/programme/"):
-                    operation["security"] = [{"session": []}]
+                    keyed = [{"key": []}] if operation["operationId"] in programme_routes.KEYED else []
+                    operation["security"] = [{"session": []}, *keyed]
         app.openapi_schema = found
     return app.openapi_schema
 
