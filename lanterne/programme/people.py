@@ -239,11 +239,14 @@ def _verify(kept: str | None, password: str) -> bool:
 def sign_in(session: Session, email: str, password: str) -> str | None:
     """A new session's text, for a cookie; None for a wrong address or password, and commit in either case. Raises PeopleError."""
     person = proven(session, email, password)
-    if person is None:
-        return None
+    return begin_session(session, person.id) if person else None
+
+
+def begin_session(session: Session, person_id: str) -> str:
+    """A session's text, for who was found to be that person."""
     text, at = secrets.token_urlsafe(32), now()
     session.add(
-        WebSession(hash=_hash(text), person_id=person.id, created_at=at, expires_at=at + SESSION_DAYS * 86400, ended_at=None)
+        WebSession(hash=_hash(text), person_id=person_id, created_at=at, expires_at=at + SESSION_DAYS * 86400, ended_at=None)
     )
     return text
 

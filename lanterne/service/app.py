@@ -31,7 +31,7 @@ from lanterne.service.events import Feed
 from lanterne.service.links import Link
 from lanterne.service.queue import Queue
 from lanterne.service.settings import Settings
-from lanterne.service.signed_in import LARGEST
+from lanterne.service.signed_in import LARGEST, caller_of
 from lanterne.service.waits import Outlook, Wait
 from lanterne.service.watch import Watch
 
@@ -47,24 +47,12 @@ async def _deployment(request: Request) -> Deployment:
     return request.app.state.deployment
 
 
-async def _caller(request: Request) -> keys.Caller:
-    address = request.client.host if request.client else None
-    caller = await request.app.state.keyring.caller(request.headers.get("authorization"), address)
-    if caller.watched:
-        request.scope["lanterne.watched"] = caller.key_id
-        request.app.state.watch.begin(caller, request)
-    if caller.decoy:
-        raise keys.unknown()
-    request.app.state.keyring.pace(caller)  # after it was seen: who is slowed down does not get away unwatched
-    return caller
-
-
-async def _reader(caller: Annotated[keys.Caller, Depends(_caller)]) -> keys.Caller:
+async def _reader(caller: Annotated[keys.Caller, Depends(caller_of)]) -> keys.Caller:
     caller.require("videos:read")
     return caller
 
 
-async def _writer(caller: Annotated[keys.Caller, Depends(_caller)]) -> keys.Caller:
+async def _writer(caller: Annotated[keys.Caller, Depends(caller_of)]) -> keys.Caller:
     caller.require("videos:write")
     return caller
 
@@ -127,7 +115,7 @@ def listing(
 async def get(request: Request, video_id: VideoId):
     """A video and how far it is; for one that waits, also how many are likely to be made before it, and when it is likely to begin."""
     # Asked more often than all the others together: solving a route's dependencies would take a third of its time.
-    state, caller = request.app.state, await _reader(await _caller(request))
+    state, caller = request.app.state, await _reader(await caller_of(request))
     row = await state.reader.row(videos.ONE, id=video_id, owner=caller.owner)
     if row is None:
         raise not_found("video", video_id)
@@ -245,7 +233,7 @@ def models(house: House, caller: Reader):
     return wire.ModelList(data=[wire.Model(id=name, created=_CREATED, owned_by="lanterne") for name in names])
 
 
-def get_metrics(house: House, caller: Annotated[keys.Caller, Depends(_caller)]):
+def get_metrics(house: House, caller: Annotated[keys.Caller, Depends(caller_of)]):
     """Figures for Prometheus; the key needs the scope `metrics`."""
     caller.require("metrics")
     return Response(metrics.text(house.database, __version__, house.store.free()), media_type="text/plain; version=0.0.4; charset=utf-8")

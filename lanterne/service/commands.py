@@ -118,9 +118,10 @@ def trace(file: Annotated[Path, typer.Argument(help="A copy of a video, found so
 def create(
     name: Annotated[str, typer.Option(help="What it is for, to know it again.")],
     owner: Annotated[str, typer.Option(help="Whose videos it opens.")] = "me",
-    scope: Annotated[list[str], typer.Option(help="What it may do: videos:read, videos:write, metrics; repeat for several.")] = (
-        "videos:read", "videos:write"
-    ),
+    scope: Annotated[
+        list[str], typer.Option(help="What it may do: videos:read, videos:write, metrics, or what its owner's role does: review, admin; "
+                                "repeat for several.")
+    ] = ("videos:read", "videos:write"),
     days: Annotated[int | None, typer.Option(min=1, help="It expires after so many days. [default: never]")] = None,
     videos: Annotated[int | None, typer.Option(min=1, help="It may ask for so many videos in a period. [default: any number]")] = None,
     seconds: Annotated[int | None, typer.Option(min=1, help="And for so many seconds of video. [default: any number]")] = None,

@@ -20,11 +20,13 @@ from sqlalchemy.orm import Session
 
 from lanterne.errors import LanterneError
 from lanterne.paths import secret
+from lanterne.programme import people
 from lanterne.service.database import Database, Key, Reader, Use, Video, now
 from lanterne.service.errors import APIError, invalid
 
 PREFIX, RANDOM, CHECK = "ltn_", 30, 6
-SCOPES = ("videos:read", "videos:write", "metrics")
+ROLES = {"review": "reviewer", "admin": "operator"}  # scopes that act in a role, and which: a key with one is worth what its owner is
+SCOPES = ("videos:read", "videos:write", "metrics", *ROLES)
 _BELIEVED = 0.25  # seconds for which a key that was looked up is not looked up again
 _MOST = 10_000  # keys remembered
 _DAY = 86400
@@ -92,11 +94,13 @@ def insert(
     session: Session, name: str, owner: str, scopes: list[str], expires_at: int | None, quota: Quota, networks: list[str] | None = None,
     **more,
 ) -> tuple[str, str]:
-    """A new key's id and text. networks: such as 192.0.2.0/24. more: cohort_id, pool, decoy. Raises LanterneError for an unknown scope, or
-    what is no network."""
+    """A new key's id and text. networks: such as 192.0.2.0/24. more: cohort_id, pool, decoy. Raises LanterneError for an unknown scope, a
+    role's that the owner does not have, or what is no network."""
     for scope in scopes:
         if scope not in SCOPES:
             raise LanterneError(f"There is no scope {scope!r}; give some of {', '.join(SCOPES)}.")
+        if scope in ROLES:
+            people.require(session, owner, ROLES[scope])
     text, key_id = new_text(), f"key_{secrets.token_hex(6)}"
     limited = quota.videos is not None or quota.seconds is not None
     session.add(
