@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 
 from lanterne.programme import audit, ledger, pay, payouts, review
 from lanterne.programme.cohorts import Invitation
-from lanterne.programme.leaks import Alarm, Contest
+from lanterne.programme.leaks import Alarm, Contest, Copy
 from lanterne.programme.pay import Actor, Dispute, Entry, PayError
 from lanterne.programme.payouts import Payee, PayoutLine
 from lanterne.programme.people import PeopleError, Person
@@ -35,6 +35,7 @@ def forget(session: Session, by: Actor, person_id: str) -> int:
         person.name, person.email = "forgotten", f"{person_id}@forgotten.invalid"  # no address is there, and none can be
         own_alarms = select(Alarm.id).where(Alarm.person_id == person_id)
         session.execute(update(Contest).where(Contest.alarm_id.in_(own_alarms)).values(statement=""))
+    session.execute(delete(Copy).where(Copy.person_id == person_id))
     session.execute(delete(Payee).where(Payee.person_id == person_id))
     own_entries = select(Entry.id).where(Entry.person_id == person_id)
     own_requests = select(Request.id).where(Request.artist_id == person_id)
