@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from hashlib import sha256
 
 import pytest
@@ -15,6 +16,7 @@ from lanterne.programme.exports import Payer
 from lanterne.programme.leaks import Seen
 from lanterne.programme.pay import Actor
 from lanterne.programme.report import ReportError
+from lanterne.service.database import Database
 
 OLGA, OTTO = (Actor(name, operator=True) for name in ("olga", "otto"))
 RITA, RON, RUTH = (Actor(name, reviewer=True) for name in ("rita", "ron", "ruth"))
@@ -68,13 +70,28 @@ def _pay(session, clock):
     payouts.make(session, OLGA, PAYER)
 
 
+@pytest.fixture(scope="module")
+def season(migrated, stopped_clock, tmp_path_factory):
+    """A home with what happened, and when it ended: made once, to be copied."""
+    home, clock = tmp_path_factory.mktemp("season"), stopped_clock()
+    shutil.copy(migrated, home / "service.db")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LANTERNE_HOME", str(home))
+        for module in (audit, ledger, pay, payouts, release, review):
+            patch.setattr(module, "now", clock)
+        with Database(f"sqlite:///{home / 'service.db'}").session() as session:
+            _gate(session, clock)
+            _pay(session, clock)
+    return home, clock.at
+
+
 @pytest.fixture
-def session(database, clock, monkeypatch):
+def session(season, home, clock, monkeypatch):
+    shutil.copytree(season[0], home)
+    clock.at = season[1]
     for module in (feedback, leaks, report):
         monkeypatch.setattr(module, "now", clock)
-    with database.session() as session:
-        _gate(session, clock)
-        _pay(session, clock)
+    with Database(f"sqlite:///{home / 'service.db'}").session() as session:
         yield session
 
 
