@@ -100,6 +100,17 @@ class Consistency:
 
 
 @dataclass(frozen=True)
+class Step:
+    """A line as a report reads it. at: UTC seconds. data: None once it was erased."""
+
+    number: int
+    at: int
+    kind: str
+    person_id: str | None
+    data: dict | None
+
+
+@dataclass(frozen=True)
 class Checkpoint:
     """What a checkpoint's text says, once its signature was found good."""
 
@@ -351,6 +362,31 @@ def told_to(session: Session, person_id: str) -> Iterator[tuple[int, int, str, s
     """As `told`, about a person and for their own eyes."""
     for number, at, kind, data in told(session, person_id):
         yield number, at, kind, None if kind in WITHHELD else data
+
+
+def read(session: Session, size: int | None = None) -> tuple[list[Step], list[str], str]:
+    """The first `size` lines, by default all: what each says, its leaf, and the checkpoint that signs them.
+
+    Raises AuditError where they do not lead to what was signed, or say something else than they committed to.
+    """
+    steps, leaves, peaks, last = [], [], [], None
+    rows = select(Line.number, Line.leaf, Line.root, Line.signature, Opening.person_id, Opening.salt, Opening.data)
+    for row in session.execute(rows.outerjoin(Opening, Opening.number == Line.number).order_by(Line.number).limit(size)):
+        if row.salt is not None and not _opens(row.leaf, row.salt, row.data):
+            raise AuditError(f"Line {row.number} says something else than it committed to: what lies beside it was changed.")
+        public = json.loads(row.leaf)
+        steps.append(Step(row.number, public["at"], public["kind"], row.person_id, None if row.data is None else json.loads(row.data)))
+        peaks, last = merkle.grow(peaks, len(leaves), merkle.leaf_hash(row.leaf.encode())), row
+        leaves.append(row.leaf)
+    if last is None:
+        raise AuditError("The log is empty: there is nothing to read yet.")
+    if size not in (None, len(leaves)):
+        raise AuditError(f"The log has {len(leaves)} lines and not the {size} asked for: it is another, or lines were taken out.")
+    if merkle.root(peaks).hex() != last.root:
+        raise AuditError(f"One of the first {len(leaves)} lines was changed; `lanterne audit verify` names it.")
+    signed = _checkpoint_of(len(leaves), last)
+    read_checkpoint(signed, Signer().verifier)
+    return steps, leaves, signed
 
 
 def count(session: Session, kind: str) -> int:

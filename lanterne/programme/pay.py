@@ -389,7 +389,7 @@ def credit(
     session.flush()
     audit.append(session, "pay.credited", {
         "subject": subject, "person": person_id, "amount": amount, "currency": currency, "because": because, "due_at": due_at,
-        "missed_at": missed_at, "by": by.person_id, "transaction": posted.id,
+        "missed_at": missed_at, "pay_by": given.pay_by, "by": by.person_id, "transaction": posted.id,
     }, person_id)
     return given
 

@@ -6,7 +6,7 @@ from alembic import op
 from lanterne.service.migrations.guards import guard
 
 revision = "0031"
-down_revision = "0023"
+down_revision = "0032"
 
 
 def upgrade():
