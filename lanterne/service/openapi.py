@@ -70,7 +70,8 @@ def extra(name: str) -> dict | None:
     if name == "report_keys":
         return _json({"type": "array", "items": {"$ref": f"{_SCHEMAS}/LeakedKey"}, "maxItems": 1000})
     if name in programme_routes.BODIES:
-        return _json({"$ref": f"{_SCHEMAS}/{programme_routes.BODIES[name].__name__}"}, required=name != "rotate_key")
+        body = programme_routes.BODIES[name]
+        return _json({"$ref": f"{_SCHEMAS}/{body.__name__}"}, required=any(field.is_required() for field in body.model_fields.values()))
     if name not in BODIES:
         return None
     found = {}
