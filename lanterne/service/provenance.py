@@ -6,19 +6,22 @@ bytes again, a copy is traced to its owner, and nothing more has to be kept. Wit
 
 import json
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import delete, func, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from lanterne.generate import Request
 from lanterne.programme import mark, watermark
 from lanterne.programme.identity import identity
-from lanterne.programme.signing import CREATED, EDITED, EXTENDED, Statement, sign
-from lanterne.service.database import Database, File, Video
+from lanterne.programme.signing import CREATED, EDITED, EXTENDED, Statement, first_here, sign
+from lanterne.service.database import Database, File, Manifest, Video
 from lanterne.service.deployment import Deployment
 
 _ORIGINS = ("image", "source", "history")  # the roles of what is given
+_KEPT = 20_000  # manifests, of about 15 kB
 _KINDS = {"edit": EDITED, "extend": EXTENDED}
 
 
@@ -26,7 +29,7 @@ class Marks:
     """The marks of one video."""
 
     def __init__(self, deployment: Deployment, video: Video, given: dict[str, File], parent: File | None, weights: str):
-        self._who, self._settings, self._store = identity(), deployment.settings, deployment.store
+        self._who, self._settings, self._store, self._database = identity(), deployment.settings, deployment.store, deployment.database
         self._size = (video.width, video.height)
         number = number_of(self._who.watermark_secret, video, list(given.values()))
         self._pattern = watermark.pattern(self._who.watermark_secret, number, *Request(**video.plan).native_size)
@@ -42,7 +45,21 @@ class Marks:
         """Sign the finished file in its place. Raises WriteError, SigningError."""
         parent = self._store.local(self._parent.sha256) if self._parent else None
         inputs = [self._store.local(self._image.sha256)] if self._image else []
-        sign(path, self._statement, self._who, parent, inputs, self._settings.timestamp_url)
+        sign(path, self._statement, self._who, parent, inputs, self._settings.timestamp_url, partial(first_of_all, self._database))
+
+
+def first_of_all(database: Database, name: str, made: bytes) -> bytes:
+    """The first manifest of a content among all workers' files: what the database has, or from now on what this home folder has."""
+    insert = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[database.engine.dialect.name]
+    kept = select(Manifest.manifest).where(Manifest.name == name)
+    with database.session() as session:
+        if (first := session.scalar(kept)) is not None:
+            return first
+    with database.session() as session:
+        session.execute(insert(Manifest).values(name=name, manifest=first_here(name, made)).on_conflict_do_nothing())
+        newest = select(func.max(Manifest.number)).scalar_subquery()
+        session.execute(delete(Manifest).where(Manifest.number <= newest - _KEPT))
+        return session.scalar(kept)
 
 
 def number_of(secret: bytes, video: Video, given: list[File]) -> int:

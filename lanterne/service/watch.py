@@ -191,26 +191,22 @@ class Traced:
     alarms: tuple[Alarm, ...] = ()
 
 
-def report_copy(database: Database, number: int, url: str, by: str) -> tuple[list[Traced], list[Mail]]:
-    """Where a watermark of this number was found. About each video that has it and is not released, its key is judged, or whatever keys
-    its owner has now. Raises LeakError, PeopleError."""
-    from lanterne.service.provenance import traced  # which knows the models; commands that ask for no copy need not wait for them
-
-    videos = list(traced(database, number))
+def report_copy(session: Session, videos: Sequence[Video], url: str, by: str) -> tuple[list[Traced], list[Mail]]:
+    """Videos of which a copy was found there. About each that is not released, its key is judged, or whatever keys its owner has now.
+    Raises LeakError, PeopleError."""
+    people.require(session, by, "operator")
     found, mails = [], []
-    with database.session() as session:
-        people.require(session, by, "operator")
-        for video in videos:
-            if _released(session, video.id):
-                found.append(Traced(video, True))
-                continue
-            alarms = []
-            for key in _keys_behind(session, video):
-                leaks.find_copy(session, key.id, key.owner, video.id, url, by)
-                if (alarm := judge(session, key)) is not None:
-                    alarms.append(alarm)
-                    mails += letters(session, alarm)
-            found.append(Traced(video, False, tuple(alarms)))
+    for video in videos:
+        if _released(session, video.id):
+            found.append(Traced(video, True))
+            continue
+        alarms = []
+        for key in _keys_behind(session, video):
+            leaks.find_copy(session, key.id, key.owner, video.id, url, by)
+            if (alarm := judge(session, key)) is not None:
+                alarms.append(alarm)
+                mails += letters(session, alarm)
+        found.append(Traced(video, False, tuple(alarms)))
     return found, mails
 
 

@@ -23,7 +23,7 @@ RIGHTS = {
     "accept_terms": "session", "sign_out": "session", "me": "session", "make_key": "session", "rotate_key": "session",
     "revoke_key": "session", "alarms": "session", "contest_alarm": "session",
     "change_password": "session", "list_passkeys": "session", "add_passkey": "session", "begin_passkey": "session",
-    "remove_passkey": "session", "make_role_key": "session",
+    "remove_passkey": "session", "make_role_key": "session", "report_copy": "operator",
     # Whoever has the link, the password or the published key; what these say to others is in OPEN.
     "read_invitation": None, "accept_invitation": None, "sign_in": None, "report_keys": None,
     "report": None, "report_json": None, "linked": None,
