@@ -138,8 +138,8 @@ def test_a_copy_in_public_raises_an_alarm_unless_the_video_is_released(own, data
         artist = mine[0].owner
         policy = review.publish_policy(session, Actor("olga", operator=True), "words", {"1": "A real person."}, credit=1, currency="EUR")
         asked = review.Request(
-            id="asked", video_id=made[1], sha256="ab" * 32, seconds=1.0, artist_id=artist, policy=policy.version, sampled=False, requested_at=1,
-            due_at=2,
+            id="asked", video_id=made[1], sha256="ab" * 32, seconds=1.0, artist_id=artist, policy=policy.version, sampled=False,
+            requested_at=1, due_at=2,
         )
         session.add(asked)
         session.flush()
