@@ -150,6 +150,7 @@ _LAZY = {  # command: where it is, and the extra that it needs
     "ledger": (_PROGRAMME, "ledger_app", "programme"),
     "pay": (_PROGRAMME, "pay_app", "programme"),
     "audit": (_PROGRAMME, "audit_app", "programme"),
+    "report": ("lanterne.service.report_commands", "report_app", "programme"),
     "world": ("lanterne.world.commands", "app", "world"),
     "train": ("lanterne.train.commands", "app", "train"),
     "evaluate": ("lanterne.evaluate.commands", "app", "train"),

@@ -80,7 +80,7 @@ def publish_video(house: House, actor: Anyone, request_id: Id, fields: OwnFields
     """Show an approved video to the public, as a copy with the approval signed into it."""
     asked = wire.read(wires.Publish, fields)
     with ruled(house):
-        releasing.publish(house, actor, request_id, Wishes(title=asked.title, credit=asked.credit), asked.prompt)
+        releasing.publish(house, actor, request_id, Wishes(title=asked.title, credit=asked.credit), asked.with_prompt)
         return _told(house, actor, request_id)
 
 

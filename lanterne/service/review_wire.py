@@ -28,7 +28,7 @@ class AppealRefusal(Given):
 class Publish(Given):
     title: Annotated[str, Field(max_length=200, pattern=_NO_NULL, description="Shown beside the video; by default nothing is.")] = ""
     credit: Annotated[str, Field(max_length=80, pattern=_NO_NULL, description="A name or pseudonym; by default none.")] = ""
-    prompt: Annotated[bool, Field(strict=True, description="Show the prompt, too.")] = False
+    with_prompt: Annotated[bool, Field(strict=True, description="Show the video's prompt, too.")] = False
 
 
 class TakeDown(Given):

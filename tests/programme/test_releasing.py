@@ -93,7 +93,7 @@ def test_from_the_request_over_an_appeal_to_the_public_and_back(house, browsers,
     looked(browsers, "ruth", request_id, verdict="approve", explanation="It is a statue indeed.")
     assert "It is a statue indeed." in letters(home)
     assert ok(public.get("/programme/public"))["data"] == [] and public.get(f"/programme/public/{request_id}/video").status_code == 404
-    shown = ok(ana.post(f"{path}/publish", json={"title": "Dawn", "credit": "A.", "prompt": True}))
+    shown = ok(ana.post(f"{path}/publish", json={"title": "Dawn", "credit": "A.", "with_prompt": True}))
     assert shown["state"] == "public" and shown["public_sha256"] != digest
     assert ok(ana.post(f"{path}/publish", json={"title": "Another"}))["public_sha256"] == shown["public_sha256"]  # once
     [listed] = ok(public.get("/programme/public"))["data"]

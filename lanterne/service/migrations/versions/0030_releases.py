@@ -6,7 +6,7 @@ from alembic import op
 from lanterne.service.migrations.guards import append_only, guard, keep
 
 revision = "0030"
-down_revision = "0023"
+down_revision = "0031"
 
 
 def upgrade():
