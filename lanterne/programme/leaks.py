@@ -24,7 +24,7 @@ from lanterne.tables import Base, now
 HOUR, DAY = 3600, 86400
 KEPT = 7 * DAY  # seconds for which sightings are kept
 STEPS = {"notify": 30, "throttle": 60, "freeze": 90}  # from which score on
-USUAL_NETWORKS, USUAL_COUNTRIES, USUAL_AGENTS, USUAL_AT_ONCE, USUAL_VIDEOS, USUAL_JUMP, USUAL_VARIETY = 3, 2, 3, 10, 9, 5, 0.3
+USUAL_NETWORKS, USUAL_COUNTRIES, USUAL_AGENTS, USUAL_AT_ONCE, USUAL_VIDEOS, USUAL_JUMP, USUAL_VARIETY = 4, 3, 3, 10, 9, 5, 0.3
 LEAST_COMPARED, MOST_COMPARED = 8, 50  # prompts
 COPIES_KEPT = 30 * DAY  # seconds for which a copy in public speaks against a key
 LONGEST_STATEMENT = 5000  # characters
@@ -177,12 +177,12 @@ def _of_places(seen: Seen) -> Iterator[Signal]:
     if (over := ranges + (len(seen.networks) - ranges) / 3 - USUAL_NETWORKS) > 0:
         said = f"{len(seen.networks)} networks" + (f" of {ranges} providers' ranges" if ranges < len(seen.networks) else "")
         yield Signal(
-            "networks", min(90, math.ceil(12 * over)),
+            "networks", min(90, math.ceil(13 * over)),
             f"The key was used from {said} within the hour; up to {USUAL_NETWORKS} are usual for one person.", seen.networks,
         )
     if (over := len(seen.countries) - USUAL_COUNTRIES) > 0:
         yield Signal(
-            "countries", min(40, 10 * over),
+            "countries", min(40, 8 * over),
             f"The networks that used the key within the hour are registered in {len(seen.countries)} countries; up to {USUAL_COUNTRIES} "
             "are usual for one person.", seen.countries,
         )

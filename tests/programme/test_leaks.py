@@ -40,19 +40,19 @@ def look(database, key="key_a", **more):
 @pytest.mark.parametrize("seen, step", [
     (Seen(), None),
     (Seen(networks=("a", "b", "c"), agents=("a", "b", "c"), peak=10, work=Work(9)), None),  # home, phone, studio; and much work
-    (Seen(networks=("a", "b", "c", "d", "e"), peak=10), None),  # on the way
+    (Seen(networks=tuple("abcdef"), peak=10), None),  # on the way
     (Seen(networks=tuple(f"80.187.{number}.0/24" for number in range(9))), None),  # a phone on a train, of one provider
     (Seen(networks=("a", "b", "c", "d", "e"), agents=("a", "b", "c", "d")), None),  # and a VPN
-    (Seen(countries=("AT", "CH", "DE")), None),
+    (Seen(countries=("AT", "CH", "DE", "IT")), None),
     (Seen(work=Work(40, 9.0)), None),
     (Seen(work=Work(60, 1.0, 0.95, 0.3)), None),  # a list of prompts and a night for it
-    (Seen(networks=tuple("abcdef")), "notify"),
-    (Seen(networks=tuple("abcde"), countries=("AT", "CH", "DE")), "notify"),
+    (Seen(networks=tuple("abcdefg")), "notify"),
+    (Seen(networks=tuple("abcdef"), countries=("AT", "CH", "DE", "IT")), "notify"),
     (Seen(sites=("a.example",)), "notify"),
     (Seen(copies=("https://a.example",)), "notify"),
     (Seen(peak=30, work=Work(60, 2.0, 0.95, 0.3)), "throttle"),  # a front end that relays from one address
     (Seen(networks=tuple("abcdef"), copies=("https://a.example",)), "throttle"),
-    (Seen(networks=tuple("abcdefgh")), "throttle"),
+    (Seen(networks=tuple("abcdefghi")), "throttle"),
     (SPREAD, "freeze"),
     (Seen(sites=("a.example", "b.example"), peak=40), "freeze"),
     (Seen(decoy=True), "freeze"),
@@ -108,15 +108,15 @@ def test_what_is_seen_adds_up_within_the_hour_and_is_forgotten_after_a_week(eith
 
 def test_steps_go_up_and_each_is_taken_once_a_day(database, clock):
     assert assess(database, Seen()) is None
-    assert assess(database, Seen(networks=tuple("abcdef"))).step == "notify"
-    assert assess(database, Seen(networks=tuple("abcdefg"))) is None
+    assert assess(database, Seen(networks=tuple("abcdefg"))).step == "notify"
+    assert assess(database, Seen(networks=tuple("abcdefgh"))) is None
     frozen = assess(database)
     assert frozen.step == "freeze" and assess(database) is None
     said = leaks.words(frozen)
     assert "11 networks" in said and "198.3.100.0/24" in said and "It opens nothing now" in said
     assert assess(database, key="key_b").step == "freeze"  # another key is another matter
     clock.pass_days(1.1)
-    assert assess(database, Seen(networks=tuple("abcdef"))).step == "notify"
+    assert assess(database, Seen(networks=tuple("abcdefg"))).step == "notify"
     with database.session() as session:
         audit.verify(session, audit.Signer().verifier)
         kinds = [kind for _, _, kind, _ in audit.told(session, "ana")]
@@ -166,10 +166,12 @@ def test_countries_are_those_of_the_registries_and_private_networks_have_none(da
         "DE", "IE", "US"
     )
     with database.session() as session:
-        leaks.record(session, [Glimpse("key_a", network, "a/1", "", 1, 1) for network in ("8.8.8.0/24", "80.187.3.0/24", "1.0.16.0/24")])
+        leaks.record(session, [
+            Glimpse("key_a", network, "a/1", "", 1, 1) for network in ("8.8.8.0/24", "80.187.3.0/24", "1.0.16.0/24", "2001:67c::/48")
+        ])
     seen = look(database)
-    assert seen.countries == ("DE", "JP", "US")
-    assert any("registered in 3 countries" in signal.words and signal.evidence == seen.countries for signal in leaks.signals(seen))
+    assert seen.countries == ("DE", "IE", "JP", "US")
+    assert any("registered in 4 countries" in signal.words and signal.evidence == seen.countries for signal in leaks.signals(seen))
 
 
 def test_how_unlike_prompts_are():
