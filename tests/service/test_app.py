@@ -22,6 +22,11 @@ RIGHTS = {
     "models": "videos:read", "get_metrics": "metrics", "healthz": None,
     "accept_terms": "session", "sign_out": "session", "me": "session", "make_key": "session", "rotate_key": "session",
     "revoke_key": "session", "alarms": "session", "contest_alarm": "session",
+    "give_feedback": "session", "report_bug": "session", "public_bugs": None, "remarks": "session", "change_remark": "session",
+    "withdraw_remark": "session", "contest_remark": "session", "waiting_remarks": "operator", "decide_remark": "operator",
+    "compare": "session", "comparisons": "session", "compared_video": "session", "answer_comparison": "session",
+    "consents": "session", "give_consent": "session", "withdraw_consent": "session", "publish_consent": "operator",
+    "export_dataset": "operator", "dataset_releases": "operator", "register_model": "operator", "export_me": "session",
     # Whoever has the link, the password or the published key; what these say to others is in OPEN.
     "read_invitation": None, "accept_invitation": None, "sign_in": None, "report_keys": None,
 }
@@ -29,7 +34,7 @@ RIGHTS = {
 OWNERS = {
     "create": 400, "edit": 400, "extend": 400, "remix": 400, "create_character": 400, "cancel": 400,
 }
-OPEN = {"healthz": 200, "read_invitation": 404, "accept_invitation": 400, "sign_in": 400, "report_keys": 400}
+OPEN = {"healthz": 200, "public_bugs": 200, "read_invitation": 404, "accept_invitation": 400, "sign_in": 400, "report_keys": 400}
 ALL = ["videos:read", "videos:write", "metrics"]
 KEYS = {
     "reader": ["videos:read"], "writer": ["videos:write"], "meter": ["metrics"], "owner": ALL, "stranger": ALL, "critic": ["review"],
