@@ -147,6 +147,7 @@ _LAZY = {  # command: where it is, and the extra that it needs
     "ledger": (_PROGRAMME, "ledger_app", "programme"),
     "pay": (_PROGRAMME, "pay_app", "programme"),
     "audit": (_PROGRAMME, "audit_app", "programme"),
+    "report": ("lanterne.service.report_commands", "report_app", "programme"),
     "feedback": (_VOICE, "feedback_app", "programme"),
     "consent": (_VOICE, "consent_app", "programme"),
     "data": (_VOICE, "data_app", "programme"),

@@ -33,6 +33,10 @@ class NotYours(PayError):
     """Something of somebody else's, or for operators alone."""
 
 
+class NotByYou(NotYours):
+    """What somebody else may do, since this person has a part in it."""
+
+
 @dataclass(frozen=True)
 class Actor:
     """Who is asking, as whoever let them in knows them. operator: may decide and pay, and see everybody's. reviewer: may look at
@@ -250,7 +254,7 @@ def _minutes(hours) -> int:
             if not (whole.isdigit() and minutes.isdigit() and len(minutes) == 2 and int(minutes) < 60):
                 raise InvalidOperation
             number += int(minutes)
-    except InvalidOperation:
+    except ArithmeticError:  # Decimal's, for what is no number or beyond all bounds
         raise PayError(f"hours={str(hours)[:80]!r} cannot be read; give a number such as 1.5, or 1:30.") from None
     if not number.is_finite() or not 0 < number <= 24 * 60:
         raise PayError(f"hours={str(hours)[:80]!r} cannot be worked in a day; give more than 0 and at most 24.")
@@ -303,9 +307,9 @@ def decide(session: Session, by: Actor, entry_id: str, accepted: int | None = No
     case = _case(session, entry_id)
     entry, before = case.entry, case.accepted or 0
     if by.person_id == entry.person_id:
-        raise NotYours(f"{entry_id} is your own; somebody else decides on it.")
+        raise NotByYou(f"{entry_id} is your own; somebody else decides on it.")
     if any(by.person_id == decision.decider for decision in case.decisions) and case.waiting:
-        raise NotYours(f"You decided on {entry_id} before; a dispute goes to somebody else.")
+        raise NotByYou(f"You decided on {entry_id} before; a dispute goes to somebody else.")
     if not case.waiting:
         raise PayError(f"{entry_id} was decided on; only a dispute by {entry.person_id} opens it again.")
     accepted = entry.claimed if accepted is None else accepted
@@ -365,7 +369,7 @@ def credit(
     by.require_operator()
     subject = text(subject, "subject", 200, needed=True)
     if by.person_id == person_id:
-        raise NotYours("Nobody gives a credit to themselves; ask another operator.")
+        raise NotByYou("Nobody gives a credit to themselves; ask another operator.")
     if missed_at <= due_at:
         raise PayError(f"The deadline of {subject!r} was {day_of(due_at)} and was kept; there is nothing to make good.")
     if type(amount) is not int or not 0 < amount <= money.LARGEST:
@@ -385,7 +389,7 @@ def credit(
     session.flush()
     audit.append(session, "pay.credited", {
         "subject": subject, "person": person_id, "amount": amount, "currency": currency, "because": because, "due_at": due_at,
-        "missed_at": missed_at, "by": by.person_id, "transaction": posted.id,
+        "missed_at": missed_at, "pay_by": given.pay_by, "by": by.person_id, "transaction": posted.id,
     }, person_id)
     return given
 

@@ -61,6 +61,20 @@ def password(person: PersonId):
 
 
 @people_app.command()
+def reset(person: PersonId, by: By):
+    """Mail somebody a link with which they set their password, for a week and once. The link is shown here, too."""
+    from lanterne.programme import people
+
+    settings = _settings()
+    with _session() as session:
+        people.require(session, by, "operator")
+        link = f"{settings.base}/programme/password-links/{people.make_link(session, person, people.FIRST_LINK_HOURS)}"
+        mail = people.link_mail(people.get(session, person), link, people.FIRST_LINK_HOURS)
+    typer.echo(link)
+    settings.post.send(mail)
+
+
+@people_app.command()
 def roles(
     person: PersonId, by: By, role: Annotated[list[str], typer.Option(help="All that they have from now on; repeat for several.")]
 ):
@@ -173,10 +187,9 @@ def send(
     from lanterne.programme import cohorts
 
     settings = _settings()
-    base = (settings.public_url or f"http://{settings.host}:{settings.port}").rstrip("/")
     with _session() as session:
         invitation, secret = cohorts.invite(session, cohort, email, by, days)
-        link = f"{base}/programme/invitations/{secret}"
+        link = f"{settings.base}/programme/invitations/{secret}"
         mail = cohorts.mail(session, invitation, link)
     typer.echo(f"{invitation.id}  {link}")  # first, so that it is not lost should the mail not leave
     settings.post.send(mail)

@@ -14,7 +14,7 @@ from lanterne.service import access_wire as wires
 from lanterne.service.database import Key, now
 from lanterne.service.deployment import Deployment
 from lanterne.service.errors import APIError, invalid
-from lanterne.service.signed_in import COOKIE, LARGEST, House, Id, Name, OpenFields, OwnFields, Token, Who, ruled
+from lanterne.service.signed_in import COOKIE, LARGEST, House, Id, Name, OpenFields, OwnFields, Token, Who, ruled, signed
 
 _MOST_REPORTED = 1000  # keys in one report
 
@@ -56,12 +56,7 @@ def sign_in(house: House, fields: OpenFields):
         found = people.who(session, text)
     if text is None:
         raise APIError(401, "wrong_password", "The address or the password is wrong; check both.")
-    answer = JSONResponse(wires.Signed(person_id=found.id).model_dump())
-    answer.set_cookie(
-        COOKIE, text, max_age=people.SESSION_DAYS * 86400, httponly=True, samesite="strict",
-        secure=(house.settings.public_url or "").startswith("https:"),
-    )
-    return answer
+    return signed(house, found.id, text)
 
 
 def sign_out(request: Request, house: House, who: Who):

@@ -27,7 +27,8 @@ BODIES = {
 FILES_ALONE = ("create_character",)  # bodies that JSON cannot hold
 FILES = {
     "content": ("video/mp4", "image/webp", "image/jpeg"), "playlist": ("application/vnd.apple.mpegurl",), "segment": ("video/mp2t",),
-    "get_metrics": ("text/plain",), "compared_video": ("video/mp4",), "export_me": ("application/zip",),
+    "get_metrics": ("text/plain",), "report": ("text/html",), "report_json": ("application/json",),
+    "compared_video": ("video/mp4",), "export_me": ("application/zip",),
 }
 # 16 to 4096, even: see MIN_SIZE and MAX_SIZE.
 EVEN = "(1[68]|[2-9][02468]|[1-9][0-9][02468]|[1-3][0-9][0-9][02468]|40[0-8][02468]|409[0246])"
@@ -69,7 +70,8 @@ def extra(name: str) -> dict | None:
     if name == "report_keys":
         return _json({"type": "array", "items": {"$ref": f"{_SCHEMAS}/LeakedKey"}, "maxItems": 1000})
     if name in programme_routes.BODIES:
-        return _json({"$ref": f"{_SCHEMAS}/{programme_routes.BODIES[name].__name__}"}, required=name != "rotate_key")
+        body = programme_routes.BODIES[name]
+        return _json({"$ref": f"{_SCHEMAS}/{body.__name__}"}, required=any(field.is_required() for field in body.model_fields.values()))
     if name not in BODIES:
         return None
     found = {}

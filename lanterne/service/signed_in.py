@@ -11,12 +11,13 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Path, Request
+from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
 from lanterne.errors import LanterneError, WriteError
 from lanterne.programme import cohorts, people
-from lanterne.programme.pay import Actor, NotYours
-from lanterne.service import keys, wire
+from lanterne.programme.pay import Actor, NotByYou, NotYours
+from lanterne.service import access_wire, keys, wire
 from lanterne.service.deployment import Deployment
 from lanterne.service.errors import APIError
 
@@ -144,6 +145,16 @@ Name = Annotated[str, Path(max_length=200, pattern=_NO_NULL)]
 Id = Annotated[str, Path(alias="id", max_length=200, pattern=_NO_NULL)]
 
 
+def signed(house: Deployment, person_id: str, text: str) -> JSONResponse:
+    """The answer that begins a session in a browser."""
+    answer = JSONResponse(access_wire.Signed(person_id=person_id).model_dump())
+    answer.set_cookie(
+        COOKIE, text, max_age=people.SESSION_DAYS * 86400, httponly=True, samesite="strict",
+        secure=(house.settings.public_url or "").startswith("https:"),
+    )
+    return answer
+
+
 @contextmanager
 def ruled(house: Deployment) -> Iterator[Session]:
     """A transaction in which the programme's refusals are answers."""
@@ -156,8 +167,10 @@ def ruled(house: Deployment) -> Iterator[Session]:
         raise  # the server's own trouble
     except people.TooSoon as error:
         raise APIError(429, "too_many_attempts", str(error), headers={"retry-after": str(error.seconds)}) from None
-    except cohorts.UnknownInvitation as error:
+    except (cohorts.UnknownInvitation, people.UnknownLink) as error:
         raise APIError(404, "not_found", str(error), "token") from None
+    except NotByYou as error:
+        raise APIError(403, "another_person", str(error)) from None
     except NotYours as error:
         raise APIError(404, "not_found", str(error)) from None
     except LanterneError as error:

@@ -27,14 +27,21 @@ RIGHTS = {
     "compare": "session", "comparisons": "session", "compared_video": "session", "answer_comparison": "session",
     "consents": "session", "give_consent": "session", "withdraw_consent": "session", "publish_consent": "operator",
     "export_dataset": "operator", "dataset_releases": "operator", "register_model": "operator", "export_me": "session",
+    "change_password": "session", "list_passkeys": "session", "add_passkey": "session", "begin_passkey": "session",
+    "remove_passkey": "session", "make_role_key": "session",
     # Whoever has the link, the password or the published key; what these say to others is in OPEN.
     "read_invitation": None, "accept_invitation": None, "sign_in": None, "report_keys": None,
+    "report": None, "report_json": None,
+    "ask_for_link": None, "read_link": None, "use_link": None, "begin_sign_in": None, "sign_in_by_passkey": None,
 }
 # What the owner with the right key is told, so that it is seen to come through: bodies are empty, and the finished video has ended.
 OWNERS = {
     "create": 400, "edit": 400, "extend": 400, "remix": 400, "create_character": 400, "cancel": 400,
 }
-OPEN = {"healthz": 200, "public_bugs": 200, "read_invitation": 404, "accept_invitation": 400, "sign_in": 400, "report_keys": 400}
+OPEN = {
+    "healthz": 200, "public_bugs": 200, "read_invitation": 404, "accept_invitation": 400, "sign_in": 400, "report_keys": 400, "report": 200,
+    "report_json": 200, "ask_for_link": 400, "read_link": 404, "use_link": 400, "begin_sign_in": 200, "sign_in_by_passkey": 400,
+}
 ALL = ["videos:read", "videos:write", "metrics"]
 KEYS = {
     "reader": ["videos:read"], "writer": ["videos:write"], "meter": ["metrics"], "owner": ALL, "stranger": ALL, "critic": ["review"],
