@@ -6,9 +6,10 @@ from sqlalchemy.orm import Session
 from lanterne.programme import audit, consent, feedback, ledger, pay, payouts, release, review
 from lanterne.programme.cohorts import Invitation
 from lanterne.programme.leaks import Alarm, Contest
+from lanterne.programme.passkeys import Challenge, Passkey
 from lanterne.programme.pay import Actor, Dispute, Entry, PayError
 from lanterne.programme.payouts import Payee, PayoutLine
-from lanterne.programme.people import PeopleError, Person
+from lanterne.programme.people import PasswordLink, PeopleError, Person
 from lanterne.programme.release import Release, Takedown
 from lanterne.programme.review import Appeal, Request
 
@@ -37,6 +38,8 @@ def forget(session: Session, by: Actor, person_id: str) -> int:
         person.name, person.email = "forgotten", f"{person_id}@forgotten.invalid"  # no address is there, and none can be
         own_alarms = select(Alarm.id).where(Alarm.person_id == person_id)
         session.execute(update(Contest).where(Contest.alarm_id.in_(own_alarms)).values(statement=""))
+    for kind in (Passkey, Challenge, PasswordLink):
+        session.execute(delete(kind).where(kind.person_id == person_id))
     session.execute(delete(Payee).where(Payee.person_id == person_id))
     own_entries = select(Entry.id).where(Entry.person_id == person_id)
     own_requests = select(Request.id).where(Request.artist_id == person_id)

@@ -16,7 +16,21 @@ from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 from lanterne.errors import LanterneError
-from lanterne.programme import audit, cohorts, consent, datasets, feedback, leaks, ledger, pay, payouts, people, release, review
+from lanterne.programme import (
+    audit,
+    cohorts,
+    consent,
+    datasets,
+    feedback,
+    leaks,
+    ledger,
+    passkeys,
+    pay,
+    payouts,
+    people,
+    release,
+    review,
+)
 from lanterne.programme.pay import Actor
 from lanterne.service import database as kept
 from lanterne.service.deployment import Deployment
@@ -88,6 +102,9 @@ _IN_DATASETS = (datasets.DatasetRecord, datasets.DatasetRecord.release_id, datas
 PARTS = (
     Part("Account", people.Person, _is(people.Person.id), ("password",)),
     Part("Sessions", people.WebSession, _is(people.WebSession.person_id), ("hash",)),
+    Part("Passkeys", passkeys.Passkey, _is(passkeys.Passkey.person_id)),
+    Part("Passkeys being added", passkeys.Challenge, _is(passkeys.Challenge.person_id), ("hash",)),
+    Part("Links that set a password", people.PasswordLink, _is(people.PasswordLink.person_id), ("hash",)),
     Part("Invitations", cohorts.Invitation, _invited, ("hash",), ("invited_by",)),
     Part("Cohorts", cohorts.Member, _is(cohorts.Member.person_id)),
     Part("What you accepted", cohorts.Acceptance, _is(cohorts.Acceptance.person_id)),

@@ -8,6 +8,7 @@ from fastapi import Path as InPath
 from fastapi import Request
 from sqlalchemy.orm import Session
 
+from lanterne.paths import home
 from lanterne.programme import consent, datasets, feedback
 from lanterne.service import dossier, voice, wire
 from lanterne.service import voice_wire as wires
@@ -167,7 +168,7 @@ def register_model(house: House, actor: Operator, release_id: Id, fields: Operat
 
 def export_me(request: Request, house: House, actor: Anyone):
     """All that is kept about you, as a ZIP file: data as JSON, your videos, and a page that says what is what."""
-    handle, name = tempfile.mkstemp(prefix="lanterne-export-", suffix=".zip")
+    handle, name = tempfile.mkstemp(dir=home(), prefix="export-", suffix=".zip")  # where there is room for videos
     path = Path(name)
     try:
         with open(handle, "wb") as file, ruled(house):
