@@ -10,14 +10,13 @@ from lanterne.programme.passkeys import Challenge, Passkey
 from lanterne.programme.pay import Actor, Dispute, Entry, PayError
 from lanterne.programme.payouts import Payee, PayoutLine
 from lanterne.programme.people import PasswordLink, PeopleError, Person
-from lanterne.programme.release import Release, Takedown
 from lanterne.programme.review import Appeal, Request
 
 
 def forget(session: Session, by: Actor, person_id: str) -> int:
-    """Erase a person's IBAN, name, address and words, and what the audit log's lines about them say; end their consents and releases. The
-    ledger stays, under their id, and so do bank files, as bookkeeping must. Returns how many lines were emptied. Their videos and keys are
-    the service's to erase, in the same transaction.
+    """Erase a person's IBAN, name, address and words, and what the audit log's lines about them say; end their consents, and take down
+    what is public of theirs. The ledger stays, under their id, and so do bank files, as bookkeeping must. Returns how many lines were
+    emptied. Their videos and keys are the service's to erase, in the same transaction.
 
     Raises PayError while money is owed or on its way, or while something of theirs waits for a decision; PeopleError while their account is
     open.
@@ -45,10 +44,8 @@ def forget(session: Session, by: Actor, person_id: str) -> int:
     own_requests = select(Request.id).where(Request.artist_id == person_id)
     session.execute(update(Dispute).where(Dispute.entry_id.in_(own_entries)).values(statement=""))
     session.execute(update(Entry).where(Entry.person_id == person_id).values(note=""))
+    release.forget(session, person_id)
     session.execute(update(Appeal).where(Appeal.request_id.in_(own_requests)).values(words=""))
     feedback.erase(session, person_id)
     consent.withdraw_all(session, person_id)
-    shown = select(Release.request_id).where(Release.request_id.in_(own_requests), Release.request_id.not_in(select(Takedown.request_id)))
-    for request_id in session.scalars(shown).all():
-        release.take_down(session, Actor(person_id), request_id)
     return audit.erase(session, person_id)

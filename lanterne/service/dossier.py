@@ -37,7 +37,7 @@ from lanterne.service.deployment import Deployment
 from lanterne.service.files import StoreError
 from lanterne.tables import Base, now
 
-_FILES = ("video", "thumbnail", "spritesheet", "image", "source")  # roles; the rest is made from these, or again from the row
+_FILES = ("video", "thumbnail", "spritesheet", "image", "source", "released")  # roles; the rest is made from these, or again from the row
 _TIMES = ("at", "until", "_at", "_until", "pay_by")  # how columns end that hold UTC seconds
 # Who did something, in the openings of the audit log's lines.
 _ACTORS = ("by", "reviewer", "decider", "person", "taken_by", "given_by")
@@ -82,7 +82,8 @@ def _uses(person_id: str):
 def _held(person_id: str):
     videos = select(kept.Video.id).where(kept.Video.owner == person_id)
     characters = select(kept.Character.id).where(kept.Character.owner == person_id)
-    return or_(kept.File.holder.in_(videos), kept.File.holder.in_(characters))
+    requests = select(review.Request.id).where(review.Request.artist_id == person_id)  # they hold the copies that the public sees
+    return or_(kept.File.holder.in_(videos), kept.File.holder.in_(characters), kept.File.holder.in_(requests))
 
 
 def _transactions(person_id: str):
@@ -129,6 +130,9 @@ PARTS = (
     Part("Appeals", review.Appeal, _of(review.Appeal.request_id, *_REQUESTS)),
     Part("Deadlines missed in review", review.Escalation, _of(review.Escalation.request_id, *_REQUESTS)),
     Part("Releases", release.Release, _of(release.Release.request_id, *_REQUESTS)),
+    Part("What is shown of releases", release.Publication, _of(release.Publication.request_id, *_REQUESTS)),
+    Part("What is told beside them", release.Showing, _of(release.Showing.request_id, *_REQUESTS)),
+    Part("Requests that were withdrawn", review.Withdrawal, _of(review.Withdrawal.request_id, *_REQUESTS)),
     Part("Takedowns", release.Takedown, _of(release.Takedown.request_id, *_REQUESTS), (), ("taken_by",)),
     Part("Work", pay.Entry, _is(pay.Entry.person_id)),
     Part("Decisions on work", pay.Decision, _is(pay.Decision.person_id), (), ("decider",)),

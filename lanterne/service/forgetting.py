@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 from lanterne.programme import erasure
 from lanterne.programme.leaks import Sighting
 from lanterne.programme.pay import Actor
+from lanterne.programme.review import Request
 from lanterne.service import holding
 from lanterne.service.database import Character, Delivery, Key, Repeat, Video, Webhook, now
 from lanterne.service.deployment import Deployment
@@ -26,6 +27,8 @@ def forget(deployment: Deployment, session: Session, by: Actor, person_id: str) 
         for holder in session.scalars(select(kind.id).where(kind.owner == person_id)).all():
             holding.forget(session, deployment, holder)  # a video that is being made stops, since its row is gone
         session.execute(delete(kind).where(kind.owner == person_id))
+    for request_id in session.scalars(select(Request.id).where(Request.artist_id == person_id)).all():
+        holding.forget(session, deployment, request_id)  # the copy that the public was shown
     hooks = select(Webhook.id).where(Webhook.owner == person_id)
     session.execute(delete(Delivery).where(Delivery.webhook_id.in_(hooks)))
     for kind in (Webhook, Repeat):

@@ -2,12 +2,9 @@
 apart."""
 
 import json
-import time
 from pathlib import Path
 
-from anyio import to_thread
 from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from lanterne.errors import LanterneError
@@ -19,34 +16,26 @@ from lanterne.programme.release import Release, Takedown
 from lanterne.programme.review import Request
 from lanterne.service.database import Database, File, Video
 from lanterne.service.deployment import Deployment
+from lanterne.service.releasing import Lasting
 
-_BELIEVED = 0.25  # seconds
 _SAID = ("prompt", "negative_prompt", "seed")  # of the plan, in columns of their own
 
 
-class Sessions:
-    """For downloads by who is signed in: whether they still are, looked up anew every quarter of a second."""
+def still_signed_in(database: Database, cookie: str) -> Lasting:
+    """For downloads by who is signed in: they end with the session."""
 
-    def __init__(self, database: Database):
-        self._database, self._at = database, time.monotonic()
-
-    async def still_opens(self, cookie: str) -> bool:
-        if time.monotonic() - self._at < _BELIEVED:
-            return True
-        try:
-            found = await to_thread.run_sync(self._who, cookie)
-        except SQLAlchemyError:
-            return True  # a database that does not answer ends no session
-        self._at = time.monotonic()
-        return found
-
-    def _who(self, cookie: str) -> bool:
-        with self._database.session() as session:
+    def holds() -> bool:
+        with database.session() as session:
             return people.who(session, cookie) is not None
+
+    return Lasting(holds)
 
 
 def seen(session: Session, video_id: str) -> Seen:
-    """A finished video that is kept, whoever's it is: the rules of `feedback` say who may speak of it. Raises NotYours."""
+    """A finished video that is kept, whoever's it is: the rules of `feedback` say who may speak of it. video_id: or the id under which it is
+    public. Raises NotYours."""
+    released = session.get(Request, video_id)
+    video_id = released.video_id if released else video_id
     video = session.scalar(select(Video).where(Video.id == video_id, Video.status == "completed"))
     file = session.get(File, (video_id, "video"))
     if video is None or file is None:

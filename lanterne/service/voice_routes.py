@@ -91,7 +91,7 @@ def compared_video(request: Request, house: House, actor: Anyone, comparison_id:
     """The left or the right video of a comparison."""
     with ruled(house) as session:
         path = voice.compared(house, session, actor, comparison_id, side)
-    return Download(path, request.cookies[COOKIE], voice.Sessions(house.database), media_type="video/mp4", headers=_PRIVATE)
+    return Download(path, None, voice.still_signed_in(house.database, request.cookies[COOKIE]), media_type="video/mp4", headers=_PRIVATE)
 
 
 def answer_comparison(house: House, actor: Anyone, comparison_id: Id, fields: OwnFields):
@@ -177,7 +177,7 @@ def export_me(request: Request, house: House, actor: Anyone):
         path.unlink(missing_ok=True)
         raise
     return _Once(
-        path, request.cookies[COOKIE], voice.Sessions(house.database), media_type="application/zip",
+        path, None, voice.still_signed_in(house.database, request.cookies[COOKIE]), media_type="application/zip",
         filename=f"lanterne-{actor.person_id}.zip", headers=_PRIVATE,
     )
 
