@@ -32,8 +32,8 @@ def still_signed_in(database: Database, cookie: str) -> Lasting:
 
 
 def seen(session: Session, video_id: str) -> Seen:
-    """A finished video that is kept, whoever's it is: the rules of `feedback` say who may speak of it. video_id: or the id under which it is
-    public. Raises NotYours."""
+    """A finished video that is kept, whoever's it is: the rules of `feedback` say who may speak of it. video_id: or that of its request for
+    release, under which the public knows it. Raises NotYours."""
     released = session.get(Request, video_id)
     video_id = released.video_id if released else video_id
     video = session.scalar(select(Video).where(Video.id == video_id, Video.status == "completed"))
