@@ -6,6 +6,7 @@ bytes again, a copy is traced to its owner, and nothing more has to be kept. Wit
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -14,7 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from lanterne.generate import Request
-from lanterne.programme import mark, watermark
+from lanterne.programme import consent, mark, watermark
 from lanterne.programme.identity import identity
 from lanterne.programme.signing import CREATED, EDITED, EXTENDED, Statement, first_here, sign
 from lanterne.service.database import Database, File, Manifest, Video
@@ -29,7 +30,8 @@ class Marks:
     """The marks of one video."""
 
     def __init__(self, deployment: Deployment, video: Video, given: dict[str, File], parent: File | None, weights: str):
-        self._who, self._settings, self._store, self._database = identity(), deployment.settings, deployment.store, deployment.database
+        self._who, self._settings, self._store = identity(), deployment.settings, deployment.store
+        self._database, self._owner = deployment.database, video.owner
         self._size = (video.width, video.height)
         number = number_of(self._who.watermark_secret, video, list(given.values()))
         self._pattern = watermark.pattern(self._who.watermark_secret, number, *Request(**video.plan).native_size)
@@ -42,10 +44,13 @@ class Marks:
         return mark.draw(frames, *self._size) if self._settings.visible_mark else frames
 
     def sign(self, path) -> None:
-        """Sign the finished file in its place. Raises WriteError, SigningError."""
+        """Sign the finished file in its place, with what its owner allows at this moment. Raises WriteError, SigningError."""
+        with self._database.session() as session:
+            training = consent.given(session, self._owner, "training") is not None
         parent = self._store.local(self._parent.sha256) if self._parent else None
         inputs = [self._store.local(self._image.sha256)] if self._image else []
-        sign(path, self._statement, self._who, parent, inputs, self._settings.timestamp_url, partial(first_of_all, self._database))
+        statement, first = replace(self._statement, training=training), partial(first_of_all, self._database)
+        sign(path, statement, self._who, parent, inputs, self._settings.timestamp_url, first)
 
 
 def first_of_all(database: Database, name: str, made: bytes) -> bytes:
