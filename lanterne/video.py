@@ -166,7 +166,7 @@ def read_settings(path: Path) -> dict:
             with av.open(str(path)) as container:
                 text = container.metadata.get(_SETTINGS_KEY)
         settings = json.loads(text) if text else None
-    except (OSError, av.FFmpegError, UnidentifiedImageError, ValueError):
+    except (OSError, av.FFmpegError, UnidentifiedImageError, ValueError, RecursionError):
         settings = None
     if not isinstance(settings, dict) or "lanterne" not in settings:
         raise MediaError(f"{path} holds no settings of Lanterne's; give a video or picture that `lanterne generate` wrote.")
