@@ -28,7 +28,7 @@ def film(name: str) -> bytes:
 
     with TemporaryDirectory() as folder:
         path = Path(folder) / "film.mp4"
-        with VideoWriter(path, 256, 144, {"name": name}) as writer:
+        with VideoWriter(path, 256, 144, {"lanterne": name, "request": {"prompt": PROMPT}}) as writer:
             writer.write(clip(2))
         return path.read_bytes()
 

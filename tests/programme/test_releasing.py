@@ -16,6 +16,7 @@ from lanterne.programme.release import Release
 from lanterne.programme.verify import examine
 from lanterne.service import keeping, releasing
 from lanterne.service.database import Video
+from lanterne.video import read_settings, read_video
 
 REFUSAL = {"verdict": "refuse", "ground": "1", "explanation": "A person can be recognised.", "times": [[1, 2.5]]}
 
@@ -61,6 +62,7 @@ def test_from_the_request_over_an_appeal_to_the_public_and_back(house, browsers,
     report = examine(tmp_path / "shown.mp4", identity().root)
     assert report.state == "trusted" and report.lineage[0].approval["sha256"] == report.lineage[1].sha256 == digest
     assert report.lineage[0].approval["by"].startswith("reviewer-") and report.lineage[0].approval["policy"] == 1
+    assert read_settings(tmp_path / "shown.mp4")["request"]["prompt"] == gate.PROMPT
     ok(ana.post(f"{path}/takedown", json={}))
     refused(public.get(f"/programme/public/{request_id}/video"), 404, "taken down")
     assert ok(public.get("/programme/public"))["data"] == [] and not path_of(house, listed["sha256"]).exists()
@@ -73,6 +75,21 @@ def test_from_the_request_over_an_appeal_to_the_public_and_back(house, browsers,
         "review.requested", "review.looked", "review.looked", "review.appealed", "review.looked", "review.released", "review.published",
         "review.taken_down",
     ]
+
+
+def test_the_public_copy_tells_no_prompt_unasked(house, browsers, tmp_path):
+    digest = add_video(house, "video_1")
+    request_id = asked(browsers)
+    looked(browsers, "rita", request_id)
+    ok(browsers["ana"].post(f"/programme/requests/{request_id}/publish", json={}))
+    data = browsers["public"].get(f"/programme/public/{request_id}/video").content
+    assert gate.PROMPT.encode() in film("video_1") and gate.PROMPT.encode() not in data
+    (tmp_path / "shown.mp4").write_bytes(data)
+    (tmp_path / "approved.mp4").write_bytes(film("video_1"))
+    report = examine(tmp_path / "shown.mp4", identity().root)
+    assert report.state == "trusted" and report.settings is None and report.lineage[1].sha256 == digest
+    shown, approved = (list(read_video(tmp_path / name, 256, 144)) for name in ("shown.mp4", "approved.mp4"))
+    assert len(shown) == len(approved) and all((one == other).all() for one, other in zip(shown, approved, strict=True))
 
 
 def test_what_cannot_be_asked(house, browsers):
