@@ -7,9 +7,8 @@
 # does, she does over HTTP from anywhere, as her browser would. docs/programme.md goes through the same steps with what they answer.
 set -euo pipefail
 
-export LANTERNE_PAYER_NAME=Studio LANTERNE_PAYER_IBAN=DE02120300000000202051  # or payer_name and payer_iban in settings.toml
-place=$(mktemp -d)  # for the files of this season
 docs=$(cd "$(dirname "$0")" && pwd)
+place=$(mktemp -d)  # for the files of this season
 cd "$place"
 
 step() { printf '\n## %s\n' "$1"; }
@@ -53,7 +52,7 @@ lanterne review claim "$request" --by rita --output to-look-at.mp4
 lanterne review refuse "$request" --by rita --ground 4 --explanation "It looks like a recording of the flood." --at 0-1
 lanterne review claim "$request" --by ron
 lanterne review refuse "$request" --by ron --ground 4 --explanation "It could be taken for the news." --at 0.5-1
-ana "$server/programme/requests/$request" | field "['reasons']"
+ana "$server/programme/requests/$request" | field "['reasons'][0]['incompatible_content_explanation']"
 
 step "Ana appeals; somebody who has not looked yet overturns the refusal"
 ana "$server/programme/requests/$request/appeal" --data '{"words": "It is a lake, and the file says that it was made."}' | field "['state']"
@@ -62,7 +61,7 @@ lanterne review approve "$request" --by ruth --explanation "Nothing in it refers
 
 step "Ana shows it; anybody finds it, and can check it"
 ana "$server/programme/requests/$request/publish" --data '{"title": "Lake", "credit": "Ana"}' | field "['state']"
-web "$server/programme/public"
+web "$server/programme/public" | field "['data'][0]['title']"
 web "$server/programme/public/$request/video" --output public.mp4
 lanterne verify public.mp4
 
@@ -85,6 +84,7 @@ lanterne pay decide "$work" --by otto
 
 step "Ana is paid by a bank file, which is written once, and reads her statement"
 ana "$server/programme/payee" --data '{"name": "Ana Müller", "iban": "DE89370400440532013000"}' | field "['name']"
+export LANTERNE_PAYER_NAME=Studio LANTERNE_PAYER_IBAN=DE02120300000000202051
 payout=$(lanterne pay payout --by olga | first)
 lanterne pay export "$payout" --by olga
 lanterne pay settle "$payout" --by olga
