@@ -55,7 +55,10 @@ def sections(steps: Sequence[Step], period: Period) -> list[Section]:
     """steps: the log from its first line, since how long something took begins before the period."""
     read = [step for step in steps if step.data is not None and step.at < period.until]
     kinds = Counter(step.kind for step in steps if step.at in period)
-    return [_review(read, kinds, period), _access(read, kinds, period), _pay(read, kinds, period), _privacy(read, kinds, steps, period)]
+    return [
+        _review(read, kinds, period), _access(read, kinds, period), _pay(read, kinds, period), _voice(read, kinds, period),
+        _privacy(read, kinds, steps, period),
+    ]
 
 
 # What may be shown.
@@ -111,19 +114,21 @@ class _Request:
     looks: dict[str, Step] = field(default_factory=dict)
     decided: tuple[int, str] | None = None  # when, and what
     appealed_at: int | None = None
+    withdrawn: bool = False
 
 
 def _review(read: Sequence[Step], kinds: Counter, period: Period) -> Section:
     requests, grounds = {}, {}
     for step in read:
         if step.kind == "policy.published":
-            grounds |= {(step.data["version"], number): f"{number}: {words}" for number, words in step.data["grounds"].items()}
+            for number, words in step.data["grounds"].items():
+                grounds[step.data["version"], number] = shorten(f"{number}: {words}", 120, placeholder="…")
         elif step.kind == "review.requested":
             requests[step.data["request"]] = _Request(step.person_id, step.at)
         elif step.kind.startswith("review.") and (asked := requests.get(step.data.get("request"))):
             _follow(asked, step)
     decided = [one for one in requests.values() if one.decided and one.decided[0] in period]
-    refused = [one for one in decided if one.decided[1] == "refused"]
+    refused = [(one.person, one.looks["second"]) for one in decided if one.decided[1] == "refused"]
     looked = [(stage, step) for one in requests.values() for stage, step in one.looks.items() if step.at in period]
     seconds, blind, answers = ([step for stage, step in looked if stage == name] for name in ("second", "blind", "appeal"))
     late = [step for step in read if step.kind == "review.late" and step.at in period]
@@ -137,12 +142,16 @@ def _review(read: Sequence[Step], kinds: Counter, period: Period) -> Section:
             ((one.decided[1], one.person) for one in decided), ("approved", "refused", "released since nobody answered in time")
         ))),
         Figure("refusals_by_ground", "Refusals, by ground of the policy", parts(_grouped(
-            (_ground(grounds, one.looks["second"]), one.person) for one in refused
+            ((grounds[look.data["policy"], look.data["ground"]], person) for person, look in refused),
+            list(dict.fromkeys(grounds.values())),
         ))),
         Figure("median_hours_to_decision", "From the request to the decision, median", middle(
             [(one.person, (one.decided[0] - one.at) / HOUR) for one in decided]
         ), "hours"),
-        Figure("waiting", "Waiting for a decision at the end", total([(one.person, 1) for one in requests.values() if not one.decided])),
+        Figure("waiting", "Waiting for a decision at the end", total(
+            [(one.person, 1) for one in requests.values() if not one.decided and not one.withdrawn]
+        )),
+        Figure("withdrawn", "Withdrawn before their release", kinds["review.withdrawn"]),
         Figure("deadlines_missed", "Deadlines missed", kinds["review.late"]),
         Figure("remedies", "What artists got for a missed deadline", parts(_grouped(
             ((step.data["remedy"], step.person_id) for step in late), ("credit", "release")
@@ -174,10 +183,8 @@ def _follow(asked: _Request, step: Step) -> None:
         asked.appealed_at = step.at
     elif step.kind == "review.late" and step.data["remedy"] == "release" and not asked.decided:
         asked.decided = step.at, "released since nobody answered in time"
-
-
-def _ground(grounds: dict, step: Step) -> str:
-    return shorten(grounds.get((step.data["policy"], step.data["ground"]), str(step.data["ground"])), 120, placeholder="…")
+    elif step.kind == "review.withdrawn":
+        asked.withdrawn = True
 
 
 def _agreement(looks: Sequence[Step], verdict: str) -> dict[str, Value]:
@@ -379,6 +386,32 @@ def _settle(debts: list[_Debt], amount: int) -> list[_Debt]:
         if not debts[0].amount:
             debts.pop(0)
     return settled
+
+
+# What artists say and allow.
+
+
+def _voice(read: Sequence[Step], kinds: Counter, period: Period) -> Section:
+    of_kind, decided = {}, {"bug": [], "feedback": []}
+    for step in read:
+        if step.kind in ("feedback.feedback", "feedback.bug"):
+            of_kind[step.data["remark"]] = step.kind.partition(".")[2]
+        elif step.kind == "feedback.decided" and step.at in period and (kind := of_kind.get(step.data["remark"])):
+            decided[kind].append((step.data["state"], step.person_id))
+    return Section("voice", "What artists said and allowed", (
+        Figure("feedback", "Feedback on videos", kinds["feedback.feedback"]),
+        Figure("bugs", "Bugs reported", kinds["feedback.bug"]),
+        Figure("preferences", "Comparisons answered", kinds["feedback.preference"]),
+        Figure("feedback_decided", "What became of feedback", parts(_grouped(decided["feedback"], ("accepted", "declined")))),
+        Figure("bugs_decided", "What became of bugs; one may have several steps", parts(_grouped(
+            decided["bug"], ("confirmed", "fixed", "declined")
+        ))),
+        Figure("contested", "Such decisions contested", kinds["feedback.contested"]),
+        Figure("consents", "Consents given, each for one purpose", kinds["consent.given"]),
+        Figure("consents_withdrawn", "Consents withdrawn", kinds["consent.withdrawn"]),
+        Figure("datasets", "Data sets written, of records with a consent alone", kinds["dataset.exported"]),
+        Figure("models", "Models trained on them", kinds["dataset.trained"]),
+    ))
 
 
 # Privacy, and the log itself.

@@ -101,6 +101,12 @@ class Clock:
         self.at += int(days * 86400)
 
 
+@pytest.fixture(scope="session")
+def stopped_clock():
+    """For fixtures that last longer than a test: makes one."""
+    return Clock
+
+
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()

@@ -2,16 +2,21 @@
 
 import json
 import re
+import shutil
 from hashlib import sha256
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import text
 
-from lanterne.programme import audit, figures, ledger, pay, payouts, release, report, review
+from lanterne.programme import audit, feedback, figures, leaks, ledger, pay, payouts, release, report, review
 from lanterne.programme.audit import AuditError, Signer
 from lanterne.programme.exports import Payer
+from lanterne.programme.leaks import Seen
 from lanterne.programme.pay import Actor
 from lanterne.programme.report import ReportError
+from lanterne.service.database import Database
 
 OLGA, OTTO = (Actor(name, operator=True) for name in ("olga", "otto"))
 RITA, RON, RUTH = (Actor(name, reviewer=True) for name in ("rita", "ron", "ruth"))
@@ -50,7 +55,7 @@ def _gate(session, clock):
 
 def _pay(session, clock):
     """12 claims of 70.00, of which 4 are taken down to 50.00, and one of these is raised again; all is paid, that of one too late."""
-    ledger.publish_rate_card(session, "artists", "EUR", {"hours": 3500}, "olga", decide_days=14, pay_days=30)
+    ledger.publish_rate_card(session, "artists", "EUR", {"hours": 3500, "bug": 5000}, "olga", decide_days=14, pay_days=30)
     entries = [pay.claim(session, artist, "hours", pay.today().isoformat(), hours=2).id for artist in ARTISTS]
     clock.pass_days(3)
     for number, entry in enumerate(entries):
@@ -65,12 +70,28 @@ def _pay(session, clock):
     payouts.make(session, OLGA, PAYER)
 
 
+@pytest.fixture(scope="module")
+def season(migrated, stopped_clock, tmp_path_factory):
+    """A home with what happened, and when it ended: made once, to be copied."""
+    home, clock = tmp_path_factory.mktemp("season"), stopped_clock()
+    shutil.copy(migrated, home / "service.db")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LANTERNE_HOME", str(home))
+        for module in (audit, ledger, pay, payouts, release, review):
+            patch.setattr(module, "now", clock)
+        with Database(f"sqlite:///{home / 'service.db'}").session() as session:
+            _gate(session, clock)
+            _pay(session, clock)
+    return home, clock.at
+
+
 @pytest.fixture
-def session(database, clock, monkeypatch):
-    monkeypatch.setattr(report, "now", clock)
-    with database.session() as session:
-        _gate(session, clock)
-        _pay(session, clock)
+def session(season, home, clock, monkeypatch):
+    shutil.copytree(season[0], home)
+    clock.at = season[1]
+    for module in (feedback, leaks, report):
+        monkeypatch.setattr(module, "now", clock)
+    with Database(f"sqlite:///{home / 'service.db'}").session() as session:
         yield session
 
 
@@ -90,7 +111,9 @@ def test_what_happened_at_the_gate_is_counted(session):
 def test_what_is_about_one_is_held_back_and_so_is_what_would_tell_it(session):
     """One of four refusals is on the ground 2.1, one of three appeals failed: with the totals, the rest would tell them."""
     told = _figures(session)
-    assert set(told["review"]["refusals_by_ground"].values()) == {"withheld"}
+    assert told["review"]["refusals_by_ground"] == dict.fromkeys(
+        ("1: Shows a real person without their consent.", "2.1: Sells something."), "withheld"
+    )
     assert told["review"]["appeals_answered"] == {"overturned": "withheld", "upheld": "withheld"}
     assert told["review"]["overturned_share"] == "withheld"
     assert told["pay"]["raised"] == {"EUR": "withheld"} and told["pay"]["paid_late"] == {"EUR": "withheld"}
@@ -126,6 +149,42 @@ def test_what_is_owed_and_late_is_told(database, clock, monkeypatch):
         told = _figures(session)["pay"]
         assert told["owed"] == told["overdue"] == {"EUR": 20000}
         assert told["decisions"] == {"in time": 4, "late": 4}
+
+
+def test_what_artists_said_and_what_became_of_it(session):
+    for number, artist in enumerate(ARTISTS[:7]):
+        said = feedback.report_bug(session, artist, f"bug {number}", "words", "pseudonym").remark.id
+        feedback.decide(session, OLGA, said, *(["confirmed"] if number < 4 else ["declined", "It was meant so."]), card="artists")
+    told = _figures(session)["voice"]
+    assert told["bugs"] == 7 and told["bugs_decided"] == {"confirmed": 4, "fixed": 0, "declined": 3} and told["feedback"] == 0
+
+
+def test_leaks_are_counted_with_how_fast_they_were_cut(session, clock):
+    for number, artist in enumerate(ARTISTS[:4]):
+        key = f"key_{number}"
+        leaks.assess(session, key, artist.person_id, Seen(networks=tuple(f"10.0.{net}.0/24" for net in range(7))))
+        clock.at += 20
+        alarm = leaks.assess(session, key, artist.person_id, Seen(networks=tuple(f"10.0.{net}.0/24" for net in range(12))))
+        audit.append(session, "leak.upheld", {"alarm": alarm.id, "by": "olga", "reasons": "x"}, artist.person_id)
+        audit.append(session, "key.revoked", {"key": key, "by": "olga", "reason": "x", "videos": 1}, artist.person_id)
+    told = _figures(session)["access"]
+    assert told["alarms"] == {"the artist was told": 4, "the key was slowed down": 0, "the key was frozen": 4}
+    assert told["signs"] == {"networks": 8} and told["median_seconds_to_freeze"] == 20 and told["videos_stopped"] == 4
+    assert told["keys_revoked"] == {"by their owner": 0, "found published": 0, "after an alarm": 4, "by an operator": 0}
+
+
+_PEOPLE = st.lists(st.sampled_from("abcdef"), max_size=6)
+
+
+@given(st.dictionaries(st.sampled_from("12345"), _PEOPLE, max_size=5))
+def test_what_the_rest_of_a_whole_tells_is_about_no_few(cells):
+    """Who knows the whole learns of what is held back only its sum: that of several parts and people, or of all."""
+    told = figures.parts(cells)
+    hidden = [name for name, value in told.items() if value == "withheld"]
+    people = {person for name in hidden for person in cells[name]}
+    assert not hidden or len(hidden) == len(cells) or (len(hidden) > 1 and len(people) >= figures.LEAST)
+    for name in set(cells) - set(hidden):
+        assert told[name] == len(cells[name]) and not figures.few(cells[name])
 
 
 @pytest.mark.parametrize("cells, shown", [
