@@ -78,7 +78,8 @@ def me(house: House, who: Who):
                 accepted = cohorts.accepted(session, name, who)
             except cohorts.CohortError:  # it has ended
                 continue
-            mine.append(wires.Membership(accepted=offer_wire(accepted), next=offer_wire(newest) if newest.version > accepted.version else None))
+            following = offer_wire(newest) if newest.version > accepted.version else None
+            mine.append(wires.Membership(accepted=offer_wire(accepted), next=following))
         found = access.keys_of(session, who)
     return wires.Me(
         person_id=person.id, name=person.name, email=person.email, roles=person.roles, cohorts=mine,
@@ -86,7 +87,7 @@ def me(house: House, who: Who):
     )
 
 
-def makekey_wire(house: House, who: Who, fields: OwnFields):
+def make_key(house: House, who: Who, fields: OwnFields):
     """Make a key under the terms that you accepted. It is shown once."""
     asked = wire.read(wires.MakeKey, fields)
     wish = access.Wish(asked.name, tuple(asked.scopes), asked.days, tuple(asked.networks))
@@ -95,7 +96,7 @@ def makekey_wire(house: House, who: Who, fields: OwnFields):
     return wires.NewKey(id=key_id, key=text)
 
 
-def rotatekey_wire(house: House, who: Who, key_id: Id, fields: OwnFields):
+def rotate_key(house: House, who: Who, key_id: Id, fields: OwnFields):
     """Make a key's successor; both open for some hours. It is shown once."""
     asked = wire.read(wires.RotateKey, fields)
     with ruled(house) as session:
@@ -104,7 +105,7 @@ def rotatekey_wire(house: House, who: Who, key_id: Id, fields: OwnFields):
     return wires.NewKey(id=successor_id, key=text)
 
 
-def revokekey_wire(house: House, who: Who, key_id: Id):
+def revoke_key(house: House, who: Who, key_id: Id):
     """Revoke one of your keys; within a second it opens nothing more."""
     with ruled(house) as session:
         _must_own(session, who, key_id)
@@ -119,7 +120,7 @@ def alarms(house: House, who: Who):
         return wires.Alarms(data=[alarm_wire(*found) for found in leaks.listed(session, who)])
 
 
-def contestalarm_wire(house: House, who: Who, alarm_id: Id, fields: OwnFields):
+def contest_alarm(house: House, who: Who, alarm_id: Id, fields: OwnFields):
     """Say against an alarm; somebody else decides."""
     asked = wire.read(wires.ContestAlarm, fields)
     with ruled(house) as session:

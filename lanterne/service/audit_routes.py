@@ -109,7 +109,7 @@ def own_receipt(house: House, who: Who, number: Number):
     """A receipt for a line about you."""
     with ruled(house) as session:
         if number not in {line for line, *_ in audit.told(session, who)}:
-            raise APIError(404, "not_found", f"Line {number} is not about you, or not there; GET /programme/audit/lines has yours.", "number")
+            raise APIError(404, "not_found", f"There is no line {number} about you; GET /programme/audit/lines has yours.", "number")
         return Receipt(receipt=audit.receipt(session, number, who).text())
 
 

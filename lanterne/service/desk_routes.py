@@ -1,4 +1,4 @@
-"""The routes of the operators' desk: people, cohorts, invitations, cuts and alarms. Accounts are opened and changed in person, by no key."""
+"""The routes of the operators' desk: people, cohorts, invitations, cuts and alarms. No key opens accounts or changes what they may."""
 
 from fastapi import BackgroundTasks
 

@@ -46,7 +46,7 @@ def summary(endpoint: Callable) -> str:
 def tag(path: str) -> str:
     """Under which heading a route is shown."""
     headings = {"/v1/videos/characters": "Characters", "/v1/videos/{id}/events": "Watching", "/v1/videos/{id}/stream": "Watching",
-                "/v1/videos": "Videos", "/programme": "Programme"}
+                "/v1/videos": "Videos", "/programme/desk": "The operators' desk", "/programme": "Programme"}
     return next((heading for start, heading in headings.items() if path.startswith(start)), "Server")
 
 
@@ -59,9 +59,10 @@ def responses(path: str) -> dict:
 
 def extra(name: str) -> dict | None:
     """What FastAPI does not see of the route of this name."""
-    if name in FILES:
+    files = {}
+    if kinds := (FILES | programme_routes.FILES).get(name):
         binary = {"schema": {"type": "string", "format": "binary"}}
-        return {"responses": {"200": {"description": "The file.", "content": {kind: binary for kind in FILES[name]}}}}
+        files = {"responses": {"200": {"description": "The file.", "content": {kind: binary for kind in kinds}}}}
     if name == "events":
         event = {"type": "object", "properties": {"id": {"type": "string"}, "event": {"type": "string"}, "data": {"type": "string"}}}
         stream = {"text/event-stream": {"schema": {"type": "string"}, "itemSchema": event}}
@@ -70,9 +71,10 @@ def extra(name: str) -> dict | None:
         return _json({"type": "array", "items": {"$ref": f"{_SCHEMAS}/LeakedKey"}, "maxItems": 1000})
     if name in programme_routes.BODIES:
         body = programme_routes.BODIES[name]
-        return _json({"$ref": f"{_SCHEMAS}/{body.__name__}"}, required=any(field.is_required() for field in body.model_fields.values()))
+        needed = any(field.is_required() for field in body.model_fields.values())
+        return files | _json({"$ref": f"{_SCHEMAS}/{body.__name__}"}, needed)
     if name not in BODIES:
-        return None
+        return files or None
     found = {}
     if name == "create_character":
         fetch = {"operationId": "get_character", "parameters": {"id": "$response.body#/id"}}
@@ -118,7 +120,8 @@ def _bodies(settings: Settings) -> dict:
     models = [*BODIES.values(), *programme_routes.BODIES.values(), access_wire.LeakedKey]
     _, found = models_json_schema([(model, "validation") for model in models], ref_template="#/components/schemas/{model}")
     schemas = found["$defs"]
-    for schema in schemas.values():
+    of_programme = {body.__name__ for body in programme_routes.BODIES.values()}
+    for schema in (schema for title, schema in schemas.items() if title not in of_programme):
         for name, limits in _limits(settings).items():
             if name in schema.get("properties", {}):
                 schema["properties"][name] |= limits

@@ -245,15 +245,15 @@ ROUTES = [
     ("GET", "/programme/rate-card", rate_card, wires.RateCard),
     ("GET", "/programme/payee", read_payee, wires.Payee),
     ("POST", "/programme/payee", set_payee, wires.Payee),
-    ("GET", "/programme/statements", list_statements, wires.Statements),
+    ("GET", "/programme/statements", list_statements, wires.PayStatements),
     ("GET", "/programme/statements/{form}", statement_file, None),
     ("GET", "/programme/desk/work", work_queue, wires.WorkList),
     ("POST", "/programme/desk/work/{id}/decide", decide_work, wires.Work),
     ("GET", "/programme/desk/arrears", arrears, wires.Arrears),
-    ("POST", "/programme/desk/credits", give_credit, wires.Credit),
+    ("POST", "/programme/desk/credits", give_credit, wires.CreditGiven),
     ("POST", "/programme/desk/rate-cards", publish_card, wires.RateCard),
     ("POST", "/programme/desk/people/{id}/payee", set_payee_of, wires.Payee),
-    ("GET", "/programme/desk/people/{id}/statements", list_statements_of, wires.Statements),
+    ("GET", "/programme/desk/people/{id}/statements", list_statements_of, wires.PayStatements),
     ("GET", "/programme/desk/people/{id}/statements/{form}", statement_file_of, None),
     ("GET", "/programme/desk/payouts", list_payouts, wires.Payouts),
     ("POST", "/programme/desk/payouts", make_payout, wires.Payout),
@@ -294,7 +294,7 @@ def _work(case: pay.Case) -> wires.Work:
     )
 
 
-def _late(one: pay.Arrear) -> wires.Late:
+def _late(one: pay.Arrear) -> wires.Due:
     return wires.Due(
         person_id=one.person_id, what=one.what, subject=one.subject, amount=one.amount, currency=one.currency, due_at=one.due_at
     )
@@ -308,7 +308,7 @@ def _payee(payee: payouts.Payee) -> wires.Payee:
     return wires.Payee(**{name: getattr(payee, name) for name in wires.Payee.model_fields})
 
 
-def _statements(session: Session, actor: pay.Actor, person_id: str, month: str | None) -> wires.Statements:
+def _statements(session: Session, actor: pay.Actor, person_id: str, month: str | None) -> wires.PayStatements:
     found = statements.of(session, actor, person_id, *statements.month(month))
     return wires.PayStatements(data=[
         wires.PayStatement(
