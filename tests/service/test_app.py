@@ -115,28 +115,28 @@ def _expected(name: str, path: str, role: str) -> int | None:
     return None if asked == "session" or asked.partition(" ")[0] == ACTS_AS.get(role) else 403
 
 
-@pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("route", ROUTES, ids=[f"{method} {path}" for method, path, *_ in ROUTES])
-def test_only_those_who_may_can(server, database, http, finished, character, clients, route, role):
+def test_only_those_who_may_can(server, database, http, finished, character, clients, route):
     method, path, endpoint, _ = route
-    name, video_id = endpoint.__name__, finished.id
-    expected = _expected(name, path, role)
-    if name == "delete" and expected == 200:  # one of its own, which waits behind nothing
-        video_id = http.post("/v1/videos", json={"prompt": "a", "seconds": "1", "size": SMALL} | QUICK).json()["id"]
-    junk = {word: "junk" for word in re.findall(r"{(\w+)}", path)}
-    url = path.format(**junk | {"id": character.id if "character" in path else video_id, "number": 0, "form": "html"})
-    client, headers = clients["nobody" if role in PEOPLE else role], {}
-    if role in PEOPLE:
-        with database.session() as session:
-            headers = {"cookie": f"{COOKIE}={people.begin_session(session, role)}"}
-    # A stranger's body is a good one: what keeps it out is whose the video is.
-    body = {"prompt": "mine"} if role == "stranger" and name == "remix" else {}
-    answer = client.request(method, url, headers=headers, **({"json": body} if method == "POST" else {}))
-    assert answer.status_code == expected or (expected is None and answer.status_code in (200, 400, 404, 409)), answer.text
-    if answer.status_code >= 400:
-        assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
-    if name == "content":
-        assert client.head(url, headers=headers).status_code == answer.status_code
+    name = endpoint.__name__
+    with database.session() as session:
+        cookies = {role: f"{COOKIE}={people.begin_session(session, role)}" for role in PEOPLE}
+    for role in ROLES:
+        expected, video_id = _expected(name, path, role), finished.id
+        if name == "delete" and expected == 200:  # one of its own, which waits behind nothing
+            video_id = http.post("/v1/videos", json={"prompt": "a", "seconds": "1", "size": SMALL} | QUICK).json()["id"]
+        junk = {word: "junk" for word in re.findall(r"{(\w+)}", path)}
+        url = path.format(**junk | {"id": character.id if "character" in path else video_id, "number": 0, "form": "html"})
+        client, headers = (clients["nobody"], {"cookie": cookies[role]}) if role in PEOPLE else (clients[role], {})
+        # A stranger's body is a good one: what keeps it out is whose the video is.
+        body = {"prompt": "mine"} if role == "stranger" and name == "remix" else {}
+        answer = client.request(method, url, headers=headers, **({"json": body} if method == "POST" else {}))
+        said = f"{role}: {answer.text}"
+        assert answer.status_code == expected or (expected is None and answer.status_code in (200, 400, 404, 409)), said
+        if answer.status_code >= 400:
+            assert set(answer.json()["error"]) == {"message", "type", "param", "code"}, said
+        if name == "content":
+            assert client.head(url, headers=headers).status_code == answer.status_code, said
 
 
 def test_the_matrix_and_the_document_have_every_route_and_nothing_else_answers(http, home):
