@@ -127,6 +127,7 @@ def _needs(extra: str, error: ImportError) -> LanterneError:
 _SERVICE = "lanterne.service.commands"
 _PROGRAMME = "lanterne.service.pay_commands"
 _ACCESS = "lanterne.service.access_commands"
+_REVIEW = "lanterne.service.review_commands"
 _LAZY = {  # command: where it is, and the extra that it needs
     "serve": (_SERVICE, "serve_app", "serve"),
     "worker": (_SERVICE, "worker_app", "serve"),
@@ -143,6 +144,9 @@ _LAZY = {  # command: where it is, and the extra that it needs
     "revoke": (_ACCESS, "revoke_app", "programme"),
     "leaks": (_ACCESS, "leaks_app", "programme"),
     "drill": (_ACCESS, "drill_app", "programme"),
+    "policy": (_REVIEW, "policy_app", "programme"),
+    "release": (_REVIEW, "release_app", "programme"),
+    "review": (_REVIEW, "review_app", "programme"),
     "ledger": (_PROGRAMME, "ledger_app", "programme"),
     "pay": (_PROGRAMME, "pay_app", "programme"),
     "audit": (_PROGRAMME, "audit_app", "programme"),

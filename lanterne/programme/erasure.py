@@ -3,7 +3,7 @@
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from lanterne.programme import audit, ledger, pay, payouts, review
+from lanterne.programme import audit, ledger, pay, payouts, release, review
 from lanterne.programme.cohorts import Invitation
 from lanterne.programme.leaks import Alarm, Contest
 from lanterne.programme.pay import Actor, Dispute, Entry, PayError
@@ -14,7 +14,7 @@ from lanterne.programme.review import Appeal, Request
 
 def forget(session: Session, by: Actor, person_id: str) -> int:
     """Erase a person's IBAN, name, address and words, and what the audit log's lines about them say. The ledger stays, under their id, and
-    so do bank files, as bookkeeping must. Returns how many lines were emptied.
+    so do bank files, as bookkeeping must. What is public of theirs is taken down. Returns how many lines were emptied.
 
     Raises PayError while money is owed or on its way, or while something of theirs waits for a decision; PeopleError while their account is
     open.
@@ -40,5 +40,6 @@ def forget(session: Session, by: Actor, person_id: str) -> int:
     own_requests = select(Request.id).where(Request.artist_id == person_id)
     session.execute(update(Dispute).where(Dispute.entry_id.in_(own_entries)).values(statement=""))
     session.execute(update(Entry).where(Entry.person_id == person_id).values(note=""))
+    release.forget(session, person_id)
     session.execute(update(Appeal).where(Appeal.request_id.in_(own_requests)).values(words=""))
     return audit.erase(session, person_id)

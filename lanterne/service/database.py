@@ -99,11 +99,11 @@ class Character(Base):
 
 
 class File(Base):
-    """Which bytes in the store play which role for whom. holder: a video's or a character's id."""
+    """Which bytes in the store play which role for whom. holder: a video's, a character's, or of a release the request's id."""
 
     __tablename__ = "files"
     holder: Mapped[str] = mapped_column(primary_key=True)
-    # video, thumbnail, spritesheet, latents, segment-…, chunk-…, image, source, history
+    # video, thumbnail, spritesheet, latents, segment-…, chunk-…, image, source, history, released
     role: Mapped[str] = mapped_column(primary_key=True)
     sha256: Mapped[str] = mapped_column(index=True)
     bytes: Mapped[int]

@@ -27,7 +27,8 @@ BODIES = {
 FILES_ALONE = ("create_character",)  # bodies that JSON cannot hold
 FILES = {
     "content": ("video/mp4", "image/webp", "image/jpeg"), "playlist": ("application/vnd.apple.mpegurl",), "segment": ("video/mp2t",),
-    "get_metrics": ("text/plain",), "report": ("text/html",), "report_json": ("application/json",),
+    "get_metrics": ("text/plain",), "report": ("text/html",), "report_json": ("application/json",), "claimed_video": ("video/mp4",),
+    "public_video": ("video/mp4",),
 }
 # 16 to 4096, even: see MIN_SIZE and MAX_SIZE.
 EVEN = "(1[68]|[2-9][02468]|[1-9][0-9][02468]|[1-3][0-9][0-9][02468]|40[0-8][02468]|409[0246])"

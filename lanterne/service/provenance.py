@@ -18,7 +18,7 @@ from lanterne.programme.signing import CREATED, EDITED, EXTENDED, Statement, sig
 from lanterne.service.database import Database, File, Video
 from lanterne.service.deployment import Deployment
 
-_ORIGINS = ("image", "source", "history")  # the roles of what is given
+GIVEN = ("image", "source", "history")  # the roles of what is given
 _KINDS = {"edit": EDITED, "extend": EXTENDED}
 
 
@@ -47,7 +47,7 @@ class Marks:
 
 def number_of(secret: bytes, video: Video, given: list[File]) -> int:
     """The number in the watermark of a video that is made from these files."""
-    files = {file.role: file.sha256 for file in given if file.role in _ORIGINS}
+    files = {file.role: file.sha256 for file in given if file.role in GIVEN}
     return watermark.number_of(secret, json.dumps([video.owner, video.model, video.plan, files], sort_keys=True))
 
 
@@ -66,7 +66,7 @@ def traced(database: Database, number: int) -> Iterator[Video]:
     secret = identity().watermark_secret
     with database.session() as session:
         given: dict[str, list[File]] = {}
-        for file in session.scalars(select(File).where(File.role.in_(_ORIGINS))):
+        for file in session.scalars(select(File).where(File.role.in_(GIVEN))):
             given.setdefault(file.holder, []).append(file)
         for video in session.scalars(select(Video).order_by(Video.number)):
             if number_of(secret, video, given.get(video.id, [])) == number:
