@@ -128,6 +128,7 @@ _SERVICE = "lanterne.service.commands"
 _PROGRAMME = "lanterne.service.pay_commands"
 _ACCESS = "lanterne.service.access_commands"
 _REVIEW = "lanterne.service.review_commands"
+_VOICE = "lanterne.service.voice_commands"
 _LAZY = {  # command: where it is, and the extra that it needs
     "serve": (_SERVICE, "serve_app", "serve"),
     "worker": (_SERVICE, "worker_app", "serve"),
@@ -151,6 +152,9 @@ _LAZY = {  # command: where it is, and the extra that it needs
     "pay": (_PROGRAMME, "pay_app", "programme"),
     "audit": (_PROGRAMME, "audit_app", "programme"),
     "report": ("lanterne.service.report_commands", "report_app", "programme"),
+    "feedback": (_VOICE, "feedback_app", "programme"),
+    "consent": (_VOICE, "consent_app", "programme"),
+    "data": (_VOICE, "data_app", "programme"),
     "world": ("lanterne.world.commands", "app", "world"),
     "train": ("lanterne.train.commands", "app", "train"),
     "evaluate": ("lanterne.evaluate.commands", "app", "train"),

@@ -157,6 +157,6 @@ def choices(session: Session, person_id: str) -> list[Choice]:
     return [Choice(purpose, given(session, person_id, purpose), in_force(session, purpose)) for purpose in PURPOSES]
 
 
-def pseudonym(person_id: str, use: str) -> str:
+def pseudonym(person_id: str, use: str, noun: str = "artist") -> str:
     """The same for the same person and use, and nobody's name; of two uses, nobody can tell that they are the same person."""
-    return f"artist-{hmac.new(secret('server-secret'), f'{use}:{person_id}'.encode(), 'sha256').hexdigest()[:12]}"
+    return f"{noun}-{hmac.new(secret('server-secret'), f'{use}:{person_id}'.encode(), 'sha256').hexdigest()[:12]}"

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lanterne.errors import LanterneError
 from lanterne.programme import audit, consent, ledger, pay
-from lanterne.programme.pay import Actor, Entry, NotYours, text
+from lanterne.programme.pay import Actor, Entry, NotByYou, NotYours, text
 from lanterne.tables import Base, now
 
 KINDS = ("feedback", "bug", "preference")
@@ -183,7 +183,7 @@ def report_bug(session: Session, by: Actor, title: str, words: str, credit: str,
 
 
 def ask(session: Session, by: Actor, person_id: str, first: Seen, second: Seen) -> Comparison:
-    """Ask somebody, such as oneself, which of two videos they prefer. Who asks shows what is theirs or public; operators may ask others.
+    """Ask somebody, such as oneself, which of two videos they prefer. Of their own or of who is asked; operators may ask others.
 
     Raises FeedbackError, NotYours.
     """
@@ -192,8 +192,8 @@ def ask(session: Session, by: Actor, person_id: str, first: Seen, second: Seen) 
     if person_id != by.person_id:
         by.require_operator()
     for video in (first, second):
-        if not video.public and video.maker_id not in (by.person_id, person_id):
-            raise NotYours(f"There is no video {video.video_id[:80]!r} that you may show; give one of your own, or a public one.")
+        if video.maker_id not in (by.person_id, person_id):  # what is shown are the private bytes, and the prompt beside them
+            raise NotYours(f"There is no video {video.video_id[:80]!r} that you may show; give one of your own, or of who is asked.")
     if first.video_id == second.video_id or first.sha256 == second.sha256:
         raise FeedbackError("These are the same bytes; give two videos that differ.")
     if (first.prompt, first.negative_prompt) != (second.prompt, second.negative_prompt):
@@ -353,13 +353,13 @@ def decide(session: Session, by: Actor, remark_id: str, state: str, reason: str 
     said = get(session, remark_id)
     remark = said.remark
     if by.person_id == remark.person_id:
-        raise NotYours(f"{remark.id} is your own; somebody else decides on it.")
+        raise NotByYou(f"{remark.id} is your own; somebody else decides on it.")
     allowed = NEXT[remark.kind].get(said.state, ())
     if state not in allowed:
         what = f"give one of {', '.join(allowed)}" if allowed else "nothing more is decided on it"
         raise FeedbackError(f"{remark.id} is {said.state} and cannot become {state[:80]}; {what}.")
     if said.state == "open" and any(by.person_id == one.decider for one in said.verdicts):
-        raise NotYours(f"You decided on {remark.id} before; since it was contested, somebody else does.")
+        raise NotByYou(f"You decided on {remark.id} before; since it was contested, somebody else does.")
     _judge(session, said, state, text(reason, "reason", 4000, needed=state == "declined"), by.person_id)
     if state in ("accepted", "confirmed"):
         _pay(session, by, said, card)

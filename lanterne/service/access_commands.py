@@ -3,13 +3,14 @@
 Help must answer at once, so all that they need is imported when they run.
 """
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lanterne.errors import LanterneError
+from lanterne.errors import LanterneError, writing
 from lanterne.service.pay_commands import By, _seconds, _session
 
 people_app = typer.Typer(help="Accounts: artists, reviewers, operators.", no_args_is_help=True)
@@ -95,6 +96,32 @@ def list_people():
             state = f"closed {day_of(person.closed_at)}" if person.closed_at else "open"
             parts = [person.id, person.name, person.email, " ".join(person.roles), " ".join(cohorts.of(session, person.id)), state]
             typer.echo("  ".join(part for part in parts if part))
+
+
+@people_app.command(name="export")
+def export_person(
+    person: PersonId, by: By, output: Annotated[Path, typer.Option("--output", "-o", help="The ZIP file to write.")],
+):
+    """All that is kept about somebody, for them: data as JSON, their videos, and a page that says what is what."""
+    from lanterne.programme import people
+    from lanterne.programme.pay import Actor
+    from lanterne.service import dossier
+    from lanterne.service.deployment import Deployment
+
+    with _session() as session:
+        operator = by != person
+        if operator:
+            people.require(session, by, "operator")
+    if output.exists():
+        raise LanterneError(f"{output} is there already; choose another name.")
+    with writing(output):
+        partial = output.with_name(f".{output.name}.partial")
+        try:
+            with open(partial, "xb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+                dossier.write(Deployment.of(_settings()), Actor(by, operator), person, file)
+            partial.replace(output)
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 # lanterne cohort

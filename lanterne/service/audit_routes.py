@@ -146,4 +146,3 @@ ROUTES = [
 ]
 OPEN = ("audit_key", "checkpoint", "prove_consistency", "check_receipt")  # they tell nothing about anybody
 BODIES = {"prove_consistency": ProveConsistency, "check_receipt": CheckReceipt, "verify_log": VerifyLog}
-FILES = {"audit_key": ("text/plain",), "checkpoint": ("text/plain",)}

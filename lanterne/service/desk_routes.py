@@ -2,9 +2,9 @@
 
 from fastapi import BackgroundTasks
 
-from lanterne.programme import cohorts, erasure, leaks, people
+from lanterne.programme import cohorts, leaks, people
 from lanterne.programme.mail import Mail
-from lanterne.service import access_wire, keys, revocation, watch, wire
+from lanterne.service import access_wire, forgetting, keys, revocation, watch, wire
 from lanterne.service import desk_wire as wires
 from lanterne.service.access_routes import alarm_wire, key_wire, offer_wire
 from lanterne.service.account_routes import post, send_link
@@ -58,7 +58,7 @@ def forget_person(house: House, actor: Operator, person_id: Id):
     """Erase what is known of somebody whose account is closed; the ledger and the log stay valid."""
     with ruled(house) as session:
         people.known(session, person_id)
-        return wires.Forgotten(lines=erasure.forget(session, actor, person_id))
+        return wires.Forgotten(lines=forgetting.forget(house, session, actor, person_id))
 
 
 # Cohorts and invitations ---------------------------------------------------------------------------------------------------------

@@ -25,10 +25,13 @@ BODIES = {
     "cancel": wire.Cancel,
 }
 FILES_ALONE = ("create_character",)  # bodies that JSON cannot hold
+_STATEMENTS = ("text/html", "application/pdf", "text/csv")
 FILES = {
     "content": ("video/mp4", "image/webp", "image/jpeg"), "playlist": ("application/vnd.apple.mpegurl",), "segment": ("video/mp2t",),
     "get_metrics": ("text/plain",), "report": ("text/html",), "report_json": ("application/json",), "claimed_video": ("video/mp4",),
     "public_video": ("video/mp4",),
+    "compared_video": ("video/mp4",), "export_me": ("application/zip",), "audit_key": ("text/plain",), "checkpoint": ("text/plain",),
+    "statement_file": _STATEMENTS, "statement_file_of": _STATEMENTS, "export_payout": ("application/xml",), "beancount": ("text/plain",),
 }
 # 16 to 4096, even: see MIN_SIZE and MAX_SIZE.
 EVEN = "(1[68]|[2-9][02468]|[1-9][0-9][02468]|[1-3][0-9][0-9][02468]|40[0-8][02468]|409[0246])"
@@ -61,7 +64,7 @@ def responses(path: str) -> dict:
 def extra(name: str) -> dict | None:
     """What FastAPI does not see of the route of this name."""
     files = {}
-    if kinds := (FILES | programme_routes.FILES).get(name):
+    if kinds := FILES.get(name):
         binary = {"schema": {"type": "string", "format": "binary"}}
         files = {"responses": {"200": {"description": "The file.", "content": {kind: binary for kind in kinds}}}}
     if name == "events":

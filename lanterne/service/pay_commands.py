@@ -349,11 +349,14 @@ def statement(
 
 @pay_app.command()
 def forget(person: str, by: By):
-    """Erase a person's IBAN, name and words; the ledger stays, under their id."""
-    from lanterne.programme import erasure
+    """Erase a person's IBAN, name, words, videos and keys; the ledger stays, under their id."""
+    from lanterne.service import forgetting
+    from lanterne.service.deployment import Deployment
+    from lanterne.service.settings import Settings
 
     with _session() as session:
-        typer.echo(f"{erasure.forget(session, _operator(session, by), person)} lines of the audit log were emptied")
+        emptied = forgetting.forget(Deployment.of(Settings.load()), session, _operator(session, by), person)
+    typer.echo(f"{emptied} lines of the audit log were emptied")
 
 
 # lanterne audit

@@ -271,10 +271,6 @@ BODIES = {
     "give_credit": wires.GiveCredit, "publish_card": wires.PublishCard, "set_payee_of": wires.SetPayee, "make_payout": wires.MakePayout,
     "export_payout": wires.ExportPayout, "bounce_payout": wires.BouncePayout, "reverse": wires.ReverseTransaction,
 }
-FILES = {
-    "statement_file": tuple(kind for _, kind in _FORMS.values()), "statement_file_of": tuple(kind for _, kind in _FORMS.values()),
-    "export_payout": ("application/xml",), "beancount": ("text/plain",),
-}
 
 
 def _work(case: pay.Case) -> wires.Work:

@@ -6,13 +6,14 @@ bytes again, a copy is traced to its owner, and nothing more has to be kept. Wit
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from lanterne.generate import Request
-from lanterne.programme import mark, watermark
+from lanterne.programme import consent, mark, watermark
 from lanterne.programme.identity import identity
 from lanterne.programme.signing import CREATED, EDITED, EXTENDED, Statement, sign
 from lanterne.service.database import Database, File, Video
@@ -27,6 +28,7 @@ class Marks:
 
     def __init__(self, deployment: Deployment, video: Video, given: dict[str, File], parent: File | None, weights: str):
         self._who, self._settings, self._store = identity(), deployment.settings, deployment.store
+        self._database, self._owner = deployment.database, video.owner
         self._size = (video.width, video.height)
         number = number_of(self._who.watermark_secret, video, list(given.values()))
         self._pattern = watermark.pattern(self._who.watermark_secret, number, *Request(**video.plan).native_size)
@@ -39,10 +41,12 @@ class Marks:
         return mark.draw(frames, *self._size) if self._settings.visible_mark else frames
 
     def sign(self, path) -> None:
-        """Sign the finished file in its place. Raises WriteError, SigningError."""
+        """Sign the finished file in its place, with what its owner allows at this moment. Raises WriteError, SigningError."""
+        with self._database.session() as session:
+            training = consent.given(session, self._owner, "training") is not None
         parent = self._store.local(self._parent.sha256) if self._parent else None
         inputs = [self._store.local(self._image.sha256)] if self._image else []
-        sign(path, self._statement, self._who, parent, inputs, self._settings.timestamp_url)
+        sign(path, replace(self._statement, training=training), self._who, parent, inputs, self._settings.timestamp_url)
 
 
 def number_of(secret: bytes, video: Video, given: list[File]) -> int:

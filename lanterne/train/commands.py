@@ -54,16 +54,16 @@ def autoencoder(
 
     config, path = autoencoder_tiny() if tiny else autoencoder_small(), runs / "autoencoder.safetensors"
     _require(runs / "data", "clips-*.json", "lanterne train render")
-    frozen, history = None, {}
+    frozen, history, kept = None, {}, {}
     if decoder_only:
         _require(runs, path.name, "lanterne train autoencoder")
         before = checkpoint.load(path)
         frozen, history = before.build("autoencoder"), dict(before.metadata.get("training", {}))
-        config = before.configs["autoencoder"]
+        config, kept = before.configs["autoencoder"], _sources(before)
     model = train_autoencoder(runs / "data", runs / "ae", config, minutes, frozen, device, on_log=_say)
     part = "decoder" if decoder_only else "autoencoder"
     history[f"{part} trained"] = _summary(runs / "ae" / f"{part}.jsonl")
-    checkpoint.save(path, {"autoencoder": model}, {"training": history}, dtype="float32")
+    checkpoint.save(path, {"autoencoder": model}, {"training": history} | kept, dtype="float32")
 
 
 @app.command()
@@ -119,7 +119,7 @@ def transformer(
     earlier = [history["transformer trained"]] if "transformer trained" in history else []
     history["transformer trained"] = "; then ".join([*earlier, _summary(runs / "dit" / "transformer.jsonl")])
     modules = {"transformer": model, "autoencoder": before.build("autoencoder")}
-    checkpoint.save(runs / "lanterne.safetensors", modules, {"training": history}, dtype="int8")
+    checkpoint.save(runs / "lanterne.safetensors", modules, {"training": history} | _sources(before), dtype="int8")
     typer.echo(f"wrote {runs / 'lanterne.safetensors'}; try it with --weights, and copy it where lanterne evaluate says it is better")
 
 
@@ -136,7 +136,7 @@ def assemble(
     painter, finished = checkpoint.load(runs / "autoencoder.safetensors"), checkpoint.load(weights or EMBEDDED)
     modules = {"transformer": finished.build("transformer"), "autoencoder": painter.build("autoencoder")}
     training = dict(finished.metadata.get("training", {})) | dict(painter.metadata.get("training", {}))
-    checkpoint.save(runs / "lanterne.safetensors", modules, {"training": training}, dtype="int8")
+    checkpoint.save(runs / "lanterne.safetensors", modules, {"training": training} | _sources(finished, painter), dtype="int8")
     typer.echo(f"wrote {runs / 'lanterne.safetensors'}; try it with --weights, and copy it where lanterne evaluate says it is better")
 
 
@@ -164,6 +164,25 @@ def judge(
         _say(f"{axis}: {share:.3f} of {len(scenes)} unseen clips")
 
 
+@app.command()
+def consented(
+    data: Annotated[Path, typer.Option("--data", help="A folder that `lanterne data export` wrote.")],
+    database: Annotated[
+        str | None, typer.Option(help="The server's database. [default: the home folder's, where there is one]", show_default=False)
+    ] = None,
+):
+    """Read a data set of what artists said as training must: described, whole, without what was withdrawn. No stage trains on one yet."""
+    from lanterne.paths import home
+    from lanterne.train.consented import live_in, records, source_of
+
+    if database is None and (home() / "service.db").exists():
+        database = f"sqlite:///{home() / 'service.db'}"
+    source = source_of(data)
+    usable = sum(1 for _ in records(data, live_in(database) if database else None))
+    known = "" if database else "; there is no database here to ask whether they still may"
+    typer.echo(f"{source.release}: {usable} of {source.records} records of {source.kind} may be used{known}")
+
+
 @app.command("all")
 def everything(
     size: Size = "nano",
@@ -177,6 +196,12 @@ def everything(
     autoencoder(minutes=minutes / 4, device=device, runs=runs, decoder_only=False, tiny=size == "tiny")
     latents(device=device, runs=runs)
     transformer(minutes=minutes / 2, size=size, device=device, runs=runs)
+
+
+def _sources(*parts) -> dict:
+    """The data sets that these checkpoints were trained on, each once, as metadata of what is made from them."""
+    found = {source["release"]: source for part in parts for source in part.metadata.get("sources", [])}
+    return {"sources": list(found.values())} if found else {}
 
 
 def _summary(log: Path) -> str:

@@ -22,6 +22,11 @@ RIGHTS = {
     "models": "videos:read", "get_metrics": "metrics", "healthz": None,
     "accept_terms": "session", "sign_out": "session", "me": "session", "make_key": "session", "rotate_key": "session",
     "revoke_key": "session", "alarms": "session", "contest_alarm": "session",
+    "give_feedback": "session", "report_bug": "session", "public_bugs": None, "remarks": "session", "change_remark": "session",
+    "withdraw_remark": "session", "contest_remark": "session", "waiting_remarks": "operator", "decide_remark": "operator",
+    "compare": "session", "comparisons": "session", "compared_video": "session", "answer_comparison": "session",
+    "consents": "session", "give_consent": "session", "withdraw_consent": "session", "publish_consent": "operator",
+    "export_dataset": "operator", "dataset_releases": "operator", "register_model": "operator", "export_me": "session",
     "change_password": "session", "list_passkeys": "session", "add_passkey": "session", "begin_passkey": "session",
     "remove_passkey": "session", "make_role_key": "session",
     "list_work": "session", "claim_work": "session", "dispute_work": "session", "owed": "session", "rate_card": "session",
@@ -53,7 +58,7 @@ OWNERS = {
 OPEN = {
     "healthz": 200, "read_invitation": 404, "accept_invitation": 400, "sign_in": 400, "report_keys": 400, "report": 200, "report_json": 200,
     "audit_key": 200, "checkpoint": 200, "prove_consistency": 400, "check_receipt": 400,
-    "read_policy": 404, "public_videos": 200, "public_video": 404,
+    "read_policy": 404, "public_bugs": 200, "public_videos": 200, "public_video": 404,
     "ask_for_link": 400, "read_link": 404, "use_link": 400, "begin_sign_in": 200, "sign_in_by_passkey": 400,
 }
 ALL = ["videos:read", "videos:write", "metrics"]

@@ -10,6 +10,7 @@ from lanterne.programme import (  # noqa: F401 (their tables)
     feedback,
     leaks,
     ledger,
+    passkeys,
     pay,
     payouts,
     people,
