@@ -138,7 +138,7 @@ _LAZY = {  # command: where it is, and the extra that it needs
     "restore": (_SERVICE, "restore_app", "serve"),
     "trace": (_SERVICE, "trace_app", "serve"),
     "webhooks": (_SERVICE, "webhooks_app", "serve"),
-    "verify": ("lanterne.programme.provenance", "verify_app", "serve"),
+    "verify": ("lanterne.service.verify_commands", "verify_app", "serve"),
     "people": (_ACCESS, "people_app", "programme"),
     "cohort": (_ACCESS, "cohort_app", "programme"),
     "invite": (_ACCESS, "invite_app", "programme"),

@@ -78,17 +78,20 @@ def sign(
     _keep_first(path, home() / "manifests" / f"{name}.c2pa")
 
 
-def approve(path: Path, target: Path, approval: dict, who: Identity, timestamp_url: str | None = None) -> None:
+def approve(
+    path: Path, target: Path, approval: dict, who: Identity, timestamp_url: str | None = None, content: Path | None = None
+) -> None:
     """Write `target`: the signed video `path` with an approval for release added, bound to the SHA-256 of path's exact bytes.
 
-    approval: what is to be told of it, such as the policy's version, when, and by whom (a pseudonym). Raises WriteError, SigningError.
+    approval: what is to be told of it, such as the policy's version, when, and by whom (a pseudonym). content: the same video as path, with
+    less told beside the pictures; path stays the parent. Raises WriteError, SigningError.
     """
     sha256 = _sha256(path)
     assertions = [
         {"label": "c2pa.actions.v2", "data": {"actions": [{"action": "c2pa.published", "when": _now()}]}},
         {"label": APPROVAL, "data": approval | {"sha256": sha256}},
     ]
-    _write_signed(path, target, assertions, [(path, "parentOf", sha256)], who, timestamp_url)
+    _write_signed(content or path, target, assertions, [(path, "parentOf", sha256)], who, timestamp_url)
 
 
 def read(path: Path, anchors: str) -> dict | None:

@@ -31,6 +31,7 @@ from lanterne.service.events import Feed
 from lanterne.service.queue import Queue
 from lanterne.service.settings import Settings
 from lanterne.service.signed_in import caller_of
+from lanterne.service.verifying import Verifier
 from lanterne.service.waits import Outlook, Wait
 from lanterne.service.watch import Watch
 
@@ -272,6 +273,7 @@ def build(settings: Settings):
     own_site = urlsplit(settings.public_url or "").hostname
     state.watch = Watch(deployment.database, settings.post, [own_site] if own_site else [])
     state.feed = Feed(deployment.database, state.outlook)
+    state.verifier = Verifier()
     for method, path, endpoint, answer in ROUTES:
         name = endpoint.__name__
         app.add_api_route(

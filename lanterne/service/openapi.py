@@ -22,9 +22,9 @@ WELCOME = """A text becomes a video. Programs for OpenAI's Videos API work here 
 Press *Authorize* and give a key (`ltn_…`, made by `lanterne keys create`); every request below can then be tried out."""
 BODIES = {
     "create": wire.Create, "edit": wire.Edit, "extend": wire.Extend, "remix": wire.Remix, "create_character": wire.CreateCharacter,
-    "cancel": wire.Cancel,
+    "cancel": wire.Cancel, "verify_file": wire.Verify,
 }
-FILES_ALONE = ("create_character",)  # bodies that JSON cannot hold
+FILES_ALONE = ("create_character", "verify_file")  # bodies that JSON cannot hold
 _STATEMENTS = ("text/html", "application/pdf", "text/csv")
 FILES = {
     "content": ("video/mp4", "image/webp", "image/jpeg"), "playlist": ("application/vnd.apple.mpegurl",), "segment": ("video/mp2t",),
@@ -50,7 +50,7 @@ def summary(endpoint: Callable) -> str:
 def tag(path: str) -> str:
     """Under which heading a route is shown."""
     headings = {"/v1/videos/characters": "Characters", "/v1/videos/{id}/events": "Watching", "/v1/videos/{id}/stream": "Watching",
-                "/v1/videos": "Videos", "/programme/desk": "The operators' desk", "/programme": "Programme"}
+                "/v1/videos": "Videos", "/programme/desk": "The operators' desk", "/programme": "Programme", "/verify": "Programme"}
     return next((heading for start, heading in headings.items() if path.startswith(start)), "Server")
 
 

@@ -9,11 +9,14 @@ from lanterne.service import (
     pay_routes,
     report_routes,
     review_routes,
+    verify_routes,
     voice_routes,
 )
 from lanterne.service.signed_in import opened_by_keys
 
-_MODULES = (access_routes, account_routes, audit_routes, desk_routes, pay_routes, report_routes, review_routes, voice_routes)
+_MODULES = (
+    access_routes, account_routes, audit_routes, desk_routes, pay_routes, report_routes, review_routes, verify_routes, voice_routes,
+)
 
 ROUTES = [route for module in _MODULES for route in module.ROUTES]
 OPEN = {name for module in _MODULES for name in module.OPEN}

@@ -6,6 +6,7 @@ nothing is ever public unsigned, and a process that dies on the way leaves every
 """
 
 import logging
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -23,7 +24,7 @@ from lanterne.programme import people, release, review, signing
 from lanterne.programme.identity import identity
 from lanterne.programme.mail import Mail
 from lanterne.programme.pay import Actor, NotYours, day_of
-from lanterne.programme.release import Publication, Takedown, Wishes
+from lanterne.programme.release import Publication, Showing, Takedown, Wishes
 from lanterne.programme.review import Escalation, Look, Policy, Request, ReviewError, Task
 from lanterne.service.database import Database, File, Video
 from lanterne.service.deployment import Deployment
@@ -31,6 +32,7 @@ from lanterne.service.files import sha256_of
 from lanterne.service.holding import forget, hold
 from lanterne.service.provenance import GIVEN, number_of
 from lanterne.service.watch import send
+from lanterne.video import blank_settings
 
 RELEASED = "released"  # the role of the copy that the public is shown; its holder is the request
 _BELIEVED = 0.25  # seconds for which a video that is being downloaded is taken to be public still
@@ -67,7 +69,7 @@ def publish(deployment: Deployment, by: Actor, request_id: str, wishes: Wishes, 
         release.require_approval(session, by, request_id, asked.sha256)
         if done := session.get(Publication, request_id):
             return done
-    with _copy(deployment, asked) as (path, number), deployment.database.session() as session:
+    with _copy(deployment, asked, with_prompt) as (path, number), deployment.database.session() as session:
         video = _video(session, asked)
         if with_prompt:
             prompt = "".join(letter for letter in video.prompt if letter.isprintable() or letter in "\n\t")
@@ -188,12 +190,12 @@ def look_after(deployment: Deployment) -> None:
     if due:
         escalate(deployment)
     with deployment.database.session() as session:
-        unpublished = release.unpublished(session)
+        unpublished = [(asked, bool(session.get(Showing, asked.id).prompt)) for asked in release.unpublished(session)]
         over = select(File.holder).where(File.role == RELEASED, File.holder.in_(select(Takedown.request_id)))
         for request_id in session.scalars(over).all():
             forget(session, deployment, request_id)
-    for asked in unpublished:  # of a version that showed no copies, or released while its video was there
-        with suppress(ReviewError), _copy(deployment, asked) as (path, number), deployment.database.session() as session:
+    for asked, with_prompt in unpublished:  # of a version that made no copies
+        with suppress(ReviewError), _copy(deployment, asked, with_prompt) as (path, number), deployment.database.session() as session:
             _video(session, asked)
             _show(session, deployment, asked, path, number)
 
@@ -265,8 +267,9 @@ def _local(deployment: Deployment, name: str, sha256: str) -> Path:
 
 
 @contextmanager
-def _copy(deployment: Deployment, asked: Request) -> Iterator[tuple[Path, int]]:
+def _copy(deployment: Deployment, asked: Request, with_prompt: bool) -> Iterator[tuple[Path, int]]:
     """What the public is to get: the approved file with the approval signed into it, ready to be held; and its watermark's number.
+    Without the prompt, the settings that our files carry are taken out.
 
     Raises ReviewError where the file is not what was approved any more, WriteError, StoreError.
     """
@@ -281,8 +284,13 @@ def _copy(deployment: Deployment, asked: Request) -> Iterator[tuple[Path, int]]:
     with writing(work):
         work.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="release-", dir=work) as folder:
-        path = Path(folder) / "video.mp4"
-        signing.approve(_local(deployment, asked.id, asked.sha256), path, approval, who, deployment.settings.timestamp_url)
+        approved, content, path = _local(deployment, asked.id, asked.sha256), None, Path(folder) / "video.mp4"
+        if not with_prompt:
+            content = Path(folder) / "content.mp4"
+            with writing(content):
+                shutil.copyfile(approved, content)
+            blank_settings(content)
+        signing.approve(approved, path, approval, who, deployment.settings.timestamp_url, content)
         deployment.store.send_ahead(path)
         yield path, number
 

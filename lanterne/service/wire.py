@@ -287,6 +287,10 @@ class CreateCharacter(_Given):
     video: Annotated[Upload, BeforeValidator(_file), Field(description="A video that shows it.")]
 
 
+class Verify(_Given):
+    file: Annotated[Upload, BeforeValidator(_file), Field(description="A video or a picture.")]
+
+
 class Cancel(_Given):
     keep: Annotated[bool, BeforeValidator(_truth), Field(description="Finish with the chunks that are done, as a shorter video.")] = False
 

@@ -28,7 +28,7 @@ def film(name: str) -> bytes:
 
     with TemporaryDirectory() as folder:
         path = Path(folder) / "film.mp4"
-        with VideoWriter(path, 256, 144, {"name": name}) as writer:
+        with VideoWriter(path, 256, 144, {"lanterne": name, "request": {"prompt": PROMPT}}) as writer:
             writer.write(clip(2))
         return path.read_bytes()
 
@@ -76,3 +76,24 @@ def path_of(house: Deployment, digest: str) -> Path:
 def held_by(house: Deployment, holder: str) -> list[File]:
     with house.database.session() as session:
         return list(session.query(File).where(File.holder == holder))
+
+
+# Over HTTP.
+
+
+def ok(answer):
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def refused(answer, status, said):
+    assert answer.status_code == status and said in answer.json()["error"]["message"], answer.text
+
+
+def asked(browsers, video_id="video_1", by="ana"):
+    return ok(browsers[by].post("/programme/requests", json={"video_id": video_id}))["id"]
+
+
+def looked(browsers, by, request_id, **body):
+    ok(browsers[by].post(f"/programme/review/{request_id}/claim"))
+    return ok(browsers[by].post(f"/programme/review/{request_id}/look", json=body or {"verdict": "approve"}))

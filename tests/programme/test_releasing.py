@@ -1,70 +1,24 @@
 """The gate over HTTP, each route as whoever may use it: what is public is the signed copy of what was approved, and nothing else ever."""
 
 import os
-import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from hashlib import sha256
 
 import gate
 import pytest
-from fastapi.testclient import TestClient
-from gate import ANA, OLGA, add_video, delete_video, film, path_of
+from gate import ANA, OLGA, add_video, asked, delete_video, film, looked, ok, path_of, refused
 from sqlalchemy import update
 
 from lanterne.programme import audit, erasure, people, release, review, signing
 from lanterne.programme.identity import identity
 from lanterne.programme.release import Release
 from lanterne.programme.verify import examine
-from lanterne.service import app, keeping, releasing
+from lanterne.service import keeping, releasing
 from lanterne.service.database import Video
-from lanterne.service.deployment import Deployment
-from lanterne.service.settings import Settings
-from lanterne.service.signed_in import COOKIE
+from lanterne.video import read_settings, read_video
 
 REFUSAL = {"verdict": "refuse", "ground": "1", "explanation": "A person can be recognised.", "times": [[1, 2.5]]}
-
-
-@pytest.fixture
-def house(home, migrated):
-    home.mkdir()
-    shutil.copy(migrated, home / "service.db")
-    house = Deployment.of(Settings())
-    gate.people_and_policy(house)
-    return house
-
-
-@pytest.fixture
-def browsers(house):
-    """A browser for each person, signed in; and one for the public, under its name."""
-    application = app.build(house.settings)
-    with ExitStack() as open_:
-        found = {}
-        for name in (*gate.ROLES, "public"):
-            found[name] = open_.enter_context(TestClient(application, base_url="http://testserver"))
-            if name != "public":
-                with house.database.session() as session:
-                    found[name].cookies.set(COOKIE, people.begin_session(session, name))
-        yield found
-
-
-def ok(answer):
-    assert answer.status_code == 200, answer.text
-    return answer.json()
-
-
-def refused(answer, status, said):
-    assert answer.status_code == status and said in answer.json()["error"]["message"], answer.text
-
-
-def asked(browsers, video_id="video_1", by="ana"):
-    return ok(browsers[by].post("/programme/requests", json={"video_id": video_id}))["id"]
-
-
-def looked(browsers, by, request_id, **body):
-    ok(browsers[by].post(f"/programme/review/{request_id}/claim"))
-    return ok(browsers[by].post(f"/programme/review/{request_id}/look", json=body or {"verdict": "approve"}))
 
 
 def letters(home):
@@ -108,6 +62,7 @@ def test_from_the_request_over_an_appeal_to_the_public_and_back(house, browsers,
     report = examine(tmp_path / "shown.mp4", identity().root)
     assert report.state == "trusted" and report.lineage[0].approval["sha256"] == report.lineage[1].sha256 == digest
     assert report.lineage[0].approval["by"].startswith("reviewer-") and report.lineage[0].approval["policy"] == 1
+    assert read_settings(tmp_path / "shown.mp4")["request"]["prompt"] == gate.PROMPT
     ok(ana.post(f"{path}/takedown", json={}))
     refused(public.get(f"/programme/public/{request_id}/video"), 404, "taken down")
     assert ok(public.get("/programme/public"))["data"] == [] and not path_of(house, listed["sha256"]).exists()
@@ -120,6 +75,21 @@ def test_from_the_request_over_an_appeal_to_the_public_and_back(house, browsers,
         "review.requested", "review.looked", "review.looked", "review.appealed", "review.looked", "review.released", "review.published",
         "review.taken_down",
     ]
+
+
+def test_the_public_copy_tells_no_prompt_unasked(house, browsers, tmp_path):
+    digest = add_video(house, "video_1")
+    request_id = asked(browsers)
+    looked(browsers, "rita", request_id)
+    ok(browsers["ana"].post(f"/programme/requests/{request_id}/publish", json={}))
+    data = browsers["public"].get(f"/programme/public/{request_id}/video").content
+    assert gate.PROMPT.encode() in film("video_1") and gate.PROMPT.encode() not in data
+    (tmp_path / "shown.mp4").write_bytes(data)
+    (tmp_path / "approved.mp4").write_bytes(film("video_1"))
+    report = examine(tmp_path / "shown.mp4", identity().root)
+    assert report.state == "trusted" and report.settings is None and report.lineage[1].sha256 == digest
+    shown, approved = (list(read_video(tmp_path / name, 256, 144)) for name in ("shown.mp4", "approved.mp4"))
+    assert len(shown) == len(approved) and all((one == other).all() for one, other in zip(shown, approved, strict=True))
 
 
 def test_what_cannot_be_asked(house, browsers):

@@ -44,7 +44,7 @@ RIGHTS = {
     # Whoever has the link, the password or the published key; what these say to others is in OPEN.
     "read_invitation": None, "accept_invitation": None, "sign_in": None, "report_keys": None,
     "audit_key": None, "checkpoint": None, "prove_consistency": None, "check_receipt": None,
-    "report": None, "report_json": None, "read_policy": None, "public_videos": None, "public_video": None,
+    "report": None, "report_json": None, "read_policy": None, "public_videos": None, "public_video": None, "verify_file": None,
     "publish_policy": "operator", "ask_release": "session", "own_requests": "session", "read_request": "session",
     "withdraw_request": "session", "appeal_refusal": "session", "publish_video": "session", "take_down": "session",
     "review_queue": "reviewer", "claim_request": "reviewer", "claimed_video": "reviewer", "give_look": "reviewer",
@@ -58,7 +58,7 @@ OWNERS = {
 OPEN = {
     "healthz": 200, "read_invitation": 404, "accept_invitation": 400, "sign_in": 400, "report_keys": 400, "report": 200, "report_json": 200,
     "audit_key": 200, "checkpoint": 200, "prove_consistency": 400, "check_receipt": 400,
-    "read_policy": 404, "public_bugs": 200, "public_videos": 200, "public_video": 404,
+    "read_policy": 404, "public_bugs": 200, "public_videos": 200, "public_video": 404, "verify_file": 400,
     "ask_for_link": 400, "read_link": 404, "use_link": 400, "begin_sign_in": 200, "sign_in_by_passkey": 400,
 }
 ALL = ["videos:read", "videos:write", "metrics"]
