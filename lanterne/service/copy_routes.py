@@ -21,6 +21,6 @@ def report_copy(house: House, actor: Operator, fields: OperatorsFields):
     ])
 
 
-ROUTES = [("POST", "/programme/copies", report_copy, wires.Reported)]
+ROUTES = [("POST", "/programme/desk/copies", report_copy, wires.Reported)]
 OPEN = ()
 BODIES = {"report_copy": wires.FoundCopy}

@@ -173,14 +173,14 @@ def test_an_operator_reports_a_copy_over_http(own, database, ana):
         clerk = keys.insert(session, "clerk", "olga", ["admin"], None, keys.Quota())[1]
     body = {"watermark": f"{number:010x}", "url": "https://free.example/pier"}
     with own.http(clerk) as http:
-        [seen] = http.post("/programme/copies", json=body).json()["data"]
+        [seen] = http.post("/programme/desk/copies", json=body).json()["data"]
         assert seen["id"] == video_id and not seen["released"]
         assert alarm_of(database, key_id).signals[0]["evidence"] == ["https://free.example/pier"]
-        assert http.post("/programme/copies", json=body | {"watermark": "0" * 10}).json() == {"data": []}
+        assert http.post("/programme/desk/copies", json=body | {"watermark": "0" * 10}).json() == {"data": []}
         for wrong in ({"watermark": "x"}, {"url": "free.example"}):
-            assert http.post("/programme/copies", json=body | wrong).status_code == 400
+            assert http.post("/programme/desk/copies", json=body | wrong).status_code == 400
     with own.http(text) as http:
-        assert http.post("/programme/copies", json=body).status_code == 403
+        assert http.post("/programme/desk/copies", json=body).status_code == 403
     until(lambda: "free.example/pier" in outbox(own))
 
 
