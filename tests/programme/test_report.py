@@ -274,7 +274,7 @@ def test_it_names_nobody(session):
 
 def test_the_command_writes_it_and_checks_it(lanterne, tmp_path):
     assert "nothing to read yet" in lanterne("report", "-o", str(tmp_path / "x"), code=2)
-    lanterne("ledger", "card", "artists", "--by", "olga", "--rate", "hours=35.00")
+    lanterne("people", "add", "Olga", "olga@example.org", "--role", "operator", "--id", "olga", "--by", "olga")
     assert "from 1 lines of the log" in lanterne("report", "-o", str(tmp_path / "r"))
     made, key = tmp_path / "r" / "report.json", lanterne("audit", "key")
     assert "figure by figure" in lanterne("report", "--check", str(made))
