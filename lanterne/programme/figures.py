@@ -18,6 +18,7 @@ WITHHELD = "withheld"
 DAY, HOUR = 86400, 3600  # seconds
 _CREDIT_DAYS = 30  # within which credits were to be paid, in lines that do not say it themselves
 _PAYABLE = "liability:payable:"
+_LESS = "for less than was claimed, each with a reason"
 _STEPS = ("leak.notify", "leak.throttle", "leak.freeze")
 
 Value = int | float | str | None  # None: there was nothing to measure
@@ -29,7 +30,7 @@ class Figure:
 
     name: str
     words: str
-    value: Value | dict[str, Value]
+    value: Value | dict[str, Value]  # by part of a whole, or by currency
     unit: str = ""
 
 
@@ -281,6 +282,7 @@ class _Books:
         self.amounts: dict[tuple[str, str], list[tuple[str | None, int]]] = defaultdict(list)  # by name and currency
         self.decided: list[tuple[str, str | None]] = []
         self.accepted: list[tuple[str, str | None]] = []
+        self.as_claimed: list[tuple[str, str | None]] = []
         self.days: list[tuple[str | None, float]] = []
 
     def take(self, step: Step) -> None:
@@ -320,7 +322,9 @@ class _Books:
         if within:
             self.decided.append(("late" if step.at > work.due_at else "in time", work.person))
             self.accepted += [(work.kind, work.person)] if more and not work.accepted else []
-            self.days += [(work.person, (step.at - work.at) / DAY)] if first else []
+        if within and first:
+            self.as_claimed.append(("as claimed" if more == work.claimed else _LESS, work.person))
+            self.days.append((work.person, (step.at - work.at) / DAY))
         work.accepted, work.waiting = step.data["accepted"], False
 
     def _owe(self, person: str | None, currency: str, due_at: int, amount: int) -> None:
@@ -339,11 +343,11 @@ class _Books:
             self._note(True, "overdue", currency, person, sum(debt.amount for debt in debts if debt.due_at < self.period.until))
         self.decided += [("late", work.person) for work in self.works.values() if work.waiting and work.due_at < self.period.until]
 
-    def money(self, name: str) -> dict[str, Value]:
+    def money(self, name: str) -> Value | dict[str, Value]:
+        """{currency: minor units}. Of a programme with few people, that there is nothing would tell of them, too."""
+        if few(person for (called, _), found in self.amounts.items() if called in ("claimed", "accepted", "owed") for person, _ in found):
+            return WITHHELD
         return {currency: total(found) for (called, currency), found in sorted(self.amounts.items()) if called == name}
-
-    def times(self, name: str) -> Value:
-        return total([(person, 1) for (called, _), found in self.amounts.items() if called == name for person, _ in found])
 
 
 def _pay(read: Sequence[Step], kinds: Counter, period: Period) -> Section:
@@ -358,8 +362,8 @@ def _pay(read: Sequence[Step], kinds: Counter, period: Period) -> Section:
         Figure("work_accepted", "Claims accepted, in whole or in part", parts(_grouped(
             books.accepted, ("hours", "bug", "feedback", "use")
         ))),
-        Figure("reductions", "Claims of which less was accepted, each with a reason", books.times("reduced")),
-        Figure("reduced", "Taken off these claims", books.money("reduced"), "money"),
+        Figure("claims_decided", "Claims decided", parts(_grouped(books.as_claimed, ("as claimed", _LESS)))),
+        Figure("reduced", "Not accepted, of what was claimed", books.money("reduced"), "money"),
         Figure("disputes", "Decisions disputed", kinds["pay.disputed"]),
         Figure("raised", "Raised after a dispute, by somebody else", books.money("raised"), "money"),
         Figure("median_days_to_decision", "From the claim to the decision, median", middle(books.days), "days"),

@@ -175,7 +175,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Arrear:
-    """Something that is late. what: "decision", "answer to a dispute" or "payment"."""
+    """Something to be done, and by when. what: "decision", "answer to a dispute" or "payment"."""
 
     person_id: str
     what: str
@@ -304,7 +304,7 @@ def decide(session: Session, by: Actor, entry_id: str, accepted: int | None = No
     """
     audit.take_turn(session)
     by.require_operator()
-    case = _case(session, entry_id)
+    case = case_of(session, entry_id)
     entry, before = case.entry, case.accepted or 0
     if by.person_id == entry.person_id:
         raise NotByYou(f"{entry_id} is your own; somebody else decides on it.")
@@ -341,7 +341,7 @@ def decide(session: Session, by: Actor, entry_id: str, accepted: int | None = No
 def dispute(session: Session, by: Actor, entry_id: str, statement: str) -> Dispute:
     """Say no to a reduction of one's own claim; somebody else then decides, within the card's days. Raises PayError, NotYours."""
     audit.take_turn(session)
-    case = _case(session, entry_id)
+    case = case_of(session, entry_id)
     if by.person_id != case.entry.person_id:
         raise NotYours(f"{entry_id} is not yours; only who claimed it can dispute what was decided.")
     if case.waiting:
@@ -408,7 +408,8 @@ def cases(session: Session, by: Actor, person_id: str | None = None) -> list[Cas
     return _cases(session, Entry.person_id == person_id if person_id else None)
 
 
-def _case(session: Session, entry_id: str) -> Case:
+def case_of(session: Session, entry_id: str) -> Case:
+    """An entry, for who was found to have sight of it. Raises PayError where there is none."""
     found = _cases(session, Entry.id == entry_id)
     if not found:
         raise PayError(f"There is no entry {entry_id[:80]!r}; `lanterne pay entries` shows them.")
@@ -432,8 +433,14 @@ def owed(session: Session, by: Actor, person_id: str) -> dict[str, int]:
 
 
 def arrears(session: Session, by: Actor, person_id: str | None = None) -> list[Arrear]:
-    """What is late: decisions, answers to disputes, payments (the oldest debt counts as paid first). Raises NotYours."""
-    late = [
+    """What is late, of a person or, for operators, of all. Raises NotYours."""
+    return [arrear for arrear in due(session, by, person_id) if arrear.due_at < now()]
+
+
+def due(session: Session, by: Actor, person_id: str | None = None) -> list[Arrear]:
+    """What is still to be done, the soonest first: decisions, answers to disputes, payments (the oldest debt counts as paid first). Raises
+    NotYours."""
+    open_ = [
         Arrear(case.entry.person_id, "answer to a dispute" if case.disputes else "decision", case.entry.id,
                case.entry.claimed - (case.accepted or 0), case.entry.currency, case.due_at)
         for case in cases(session, by, person_id) if case.waiting
@@ -448,8 +455,8 @@ def arrears(session: Session, by: Actor, person_id: str | None = None) -> list[A
             amount = max(0, min(left, debt.amount))
             left -= amount
             if amount:
-                late.append(Arrear(debtor, "payment", debt.subject, amount, currency, debt.due_at))
-    return sorted((arrear for arrear in late if arrear.due_at < now()), key=lambda arrear: (arrear.due_at, arrear.subject))
+                open_.append(Arrear(debtor, "payment", debt.subject, amount, currency, debt.due_at))
+    return sorted(open_, key=lambda arrear: (arrear.due_at, arrear.subject))
 
 
 def _debts(session: Session) -> Iterator[Arrear]:

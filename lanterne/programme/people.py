@@ -122,11 +122,17 @@ def add(session: Session, name: str, email: str, roles: list[str], by: str, pers
     return person
 
 
-def get(session: Session, person_id: str) -> Person:
-    """An account that is open. Raises PeopleError."""
+def known(session: Session, person_id: str) -> Person:
+    """An account, open or closed. Raises PeopleError."""
     person = session.get(Person, person_id, populate_existing=True)
     if person is None:
         raise PeopleError(f"There is no person {person_id[:80]!r}; `lanterne people list` shows them.")
+    return person
+
+
+def get(session: Session, person_id: str) -> Person:
+    """An account that is open. Raises PeopleError."""
+    person = known(session, person_id)
     if person.closed_at is not None:
         raise PeopleError(f"The account of {person.id} is closed; nothing can be done with it.")
     return person

@@ -26,7 +26,7 @@ def read_invitation(house: House, token: Token):
     """What an invitation offers: terms, pay, quotas, end. Nothing is agreed on by looking."""
     with ruled(house) as session:
         invitation, offer = cohorts.look(session, token)
-        return wires.Invitation(email=invitation.email, expires_at=invitation.expires_at, offer=_offer(offer))
+        return wires.Invitation(email=invitation.email, expires_at=invitation.expires_at, offer=offer_wire(offer))
 
 
 def accept_invitation(house: House, token: Token, fields: OpenFields):
@@ -78,11 +78,12 @@ def me(house: House, who: Who):
                 accepted = cohorts.accepted(session, name, who)
             except cohorts.CohortError:  # it has ended
                 continue
-            mine.append(wires.Membership(accepted=_offer(accepted), next=_offer(newest) if newest.version > accepted.version else None))
+            following = offer_wire(newest) if newest.version > accepted.version else None
+            mine.append(wires.Membership(accepted=offer_wire(accepted), next=following))
         found = access.keys_of(session, who)
     return wires.Me(
         person_id=person.id, name=person.name, email=person.email, roles=person.roles, cohorts=mine,
-        keys=[_key(house, key) for key in found],
+        keys=[key_wire(house, key) for key in found],
     )
 
 
@@ -110,13 +111,13 @@ def revoke_key(house: House, who: Who, key_id: Id):
         _must_own(session, who, key_id)
         revocation.revoke_key(session, key_id, who, "Its owner revoked it.")
         key = session.get(Key, key_id, populate_existing=True)
-    return _key(house, key)
+    return key_wire(house, key)
 
 
 def alarms(house: House, who: Who):
     """Why keys of yours looked as if others had them, with the evidence, and what was decided."""
     with house.database.session() as session:
-        return wires.Alarms(data=[_alarm(*found) for found in leaks.listed(session, who)])
+        return wires.Alarms(data=[alarm_wire(*found) for found in leaks.listed(session, who)])
 
 
 def contest_alarm(house: House, who: Who, alarm_id: Id, fields: OwnFields):
@@ -128,7 +129,7 @@ def contest_alarm(house: House, who: Who, alarm_id: Id, fields: OwnFields):
             raise APIError(404, "not_found", f"There is no alarm {alarm_id[:80]!r} about a key of yours; check the id.", "id")
         leaks.contest(session, alarm_id, who, asked.statement)
     with house.database.session() as session:
-        return next(_alarm(*found) for found in leaks.listed(session, who) if found[0].id == alarm_id)
+        return next(alarm_wire(*found) for found in leaks.listed(session, who) if found[0].id == alarm_id)
 
 
 async def report_keys(request: Request, house: House):
@@ -187,11 +188,11 @@ def _must_own(session: Session, who: str, key_id: str) -> None:
         raise APIError(404, "not_found", str(error), "id") from None
 
 
-def _offer(offer: cohorts.Offer) -> wires.Offer:
+def offer_wire(offer: cohorts.Offer) -> wires.Offer:
     return wires.Offer(cohort=offer.cohort, version=offer.version, sha256=offer.sha256, document=offer.document, text=offer.text())
 
 
-def _key(house: Deployment, key: Key) -> wires.Key:
+def key_wire(house: Deployment, key: Key) -> wires.Key:
     state = (
         "revoked" if key.revoked_at else "frozen" if key.frozen_at else "expired" if key.expires_at and key.expires_at <= now()
         else "throttled" if key.throttled_at else "in use"
@@ -202,7 +203,7 @@ def _key(house: Deployment, key: Key) -> wires.Key:
     )
 
 
-def _alarm(alarm: leaks.Alarm, contest: leaks.Contest | None, verdict: leaks.Verdict | None) -> wires.Alarm:
+def alarm_wire(alarm: leaks.Alarm, contest: leaks.Contest | None, verdict: leaks.Verdict | None) -> wires.Alarm:
     return wires.Alarm(
         id=alarm.id, key_id=alarm.key_id, step=alarm.step, score=alarm.score, signals=[wires.Signal(**one) for one in alarm.signals],
         raised_at=alarm.raised_at, contested_at=contest and contest.opened_at,

@@ -121,7 +121,8 @@ def test_what_is_about_one_is_held_back_and_so_is_what_would_tell_it(session):
 
 def test_what_was_paid_is_counted(session):
     told = _figures(session)["pay"]
-    assert told["claims"] == 12 and told["claimed"] == {"EUR": 84000} and told["reductions"] == 4 and told["reduced"] == {"EUR": 8000}
+    assert told["claims"] == 12 and told["claimed"] == {"EUR": 84000} and told["reduced"] == {"EUR": 8000}
+    assert list(told["claims_decided"].values()) == [8, 4]
     assert told["accepted"] == {"EUR": 78000} and told["disputes"] == 1 and told["median_days_to_decision"] == 3
     assert told["credited"] == {"EUR": 3000} and told["paid"] == {"EUR": 81000} and told["owed"] == {} and told["overdue"] == {}
     assert told["decisions"] == {"in time": 13, "late": 0} and told["work_accepted"]["hours"] == 12
@@ -162,9 +163,9 @@ def test_what_artists_said_and_what_became_of_it(session):
 def test_leaks_are_counted_with_how_fast_they_were_cut(session, clock):
     for number, artist in enumerate(ARTISTS[:4]):
         key = f"key_{number}"
-        leaks.assess(session, key, artist.person_id, Seen(networks=tuple(f"10.0.{net}.0/24" for net in range(7))))
+        leaks.assess(session, key, artist.person_id, Seen(networks=tuple(f"10.{net}.0.0/24" for net in range(7))))
         clock.at += 20
-        alarm = leaks.assess(session, key, artist.person_id, Seen(networks=tuple(f"10.0.{net}.0/24" for net in range(12))))
+        alarm = leaks.assess(session, key, artist.person_id, Seen(networks=tuple(f"10.{net}.0.0/24" for net in range(12))))
         audit.append(session, "leak.upheld", {"alarm": alarm.id, "by": "olga", "reasons": "x"}, artist.person_id)
         audit.append(session, "key.revoked", {"key": key, "by": "olga", "reason": "x", "videos": 1}, artist.person_id)
     told = _figures(session)["access"]
@@ -185,6 +186,17 @@ def test_what_the_rest_of_a_whole_tells_is_about_no_few(cells):
     assert not hidden or len(hidden) == len(cells) or (len(hidden) > 1 and len(people) >= figures.LEAST)
     for name in set(cells) - set(hidden):
         assert told[name] == len(cells[name]) and not figures.few(cells[name])
+
+
+def test_of_one_person_alone_nothing_is_told_but_what_the_open_log_says(database):
+    with database.session() as session:
+        ledger.publish_rate_card(session, "artists", "EUR", {"bug": 5000}, "olga")
+        pay.decide(session, OLGA, pay.claim(session, ARTISTS[0], "bug", pay.today().isoformat(), subject="17").id)
+        made = report.make(session)
+    told = made.told["figures"]["pay"]
+    assert told["claims"] == 1 and told["claims_decided"] == dict.fromkeys(told["claims_decided"], "withheld")
+    assert {told[name] for name in ("claimed", "accepted", "reduced", "raised", "owed", "overdue", "paid_late")} == {"withheld"}
+    assert "50.00" not in made.html()
 
 
 @pytest.mark.parametrize("cells, shown", [
