@@ -182,13 +182,13 @@ def _of_places(seen: Seen) -> Iterator[Signal]:
         )
     if (over := len(seen.countries) - USUAL_COUNTRIES) > 0:
         yield Signal(
-            "countries", min(40, 8 * over),
+            "countries", min(40, 6 * over),
             f"The networks that used the key within the hour are registered in {len(seen.countries)} countries; up to {USUAL_COUNTRIES} "
             "are usual for one person.", seen.countries,
         )
     if (over := len(seen.agents) - USUAL_AGENTS) > 0:
         yield Signal(
-            "agents", min(30, 5 * over),
+            "agents", min(30, 3 * over),
             f"{len(seen.agents)} kinds of programs used the key within the hour; up to {USUAL_AGENTS} are usual.", seen.agents,
         )
 
