@@ -6,7 +6,7 @@ plays them before they are whole; stills are PNG. The settings a file was made w
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from fractions import Fraction
 from mmap import mmap
@@ -53,13 +53,16 @@ class VideoWriter:
     """One open encoder session: frames go in as they are made, and the file appears under its name when it is whole.
 
     Frames of any size are cropped to the aspect of width x height and scaled with Lanczos. Use as a context manager: an exception
-    inside leaves nothing behind. The same frames and settings give the same bytes.
+    inside leaves nothing behind. The same frames and settings give the same bytes. seal(file) is called with the whole file before it gets
+    its name, to sign it; what cannot be sealed does not stay.
 
     Raises MediaError where the folder cannot be written or the disk is full.
     """
 
-    def __init__(self, path: Path, width: int, height: int, settings: dict, fps: int = FPS):
-        self.path = Path(path)
+    def __init__(
+        self, path: Path, width: int, height: int, settings: dict, fps: int = FPS, seal: Callable[[Path], None] | None = None
+    ):
+        self.path, self._seal = Path(path), seal
         self.num_frames = 0
         self._size = (width, height)
         self._temporary = self.path.with_name(f".{self.path.stem}.partial.mp4")
@@ -95,6 +98,8 @@ class VideoWriter:
                 with writing(self.path):
                     self._container.mux(self._stream.encode(None))
                     self._container.close()
+                    if self._seal:
+                        self._seal(self._temporary)
                     self._temporary.replace(self.path)
         finally:
             if self._temporary.exists():
@@ -117,8 +122,10 @@ def write_segment(path: Path, frames_THWC: np.ndarray, first: int, fps: int = FP
         container.mux(stream.encode(None))
 
 
-def write_png(path: Path, picture_HWC: np.ndarray, width: int, height: int, settings: dict) -> None:
-    """A still with its settings inside; scaled like video frames."""
+def write_png(
+    path: Path, picture_HWC: np.ndarray, width: int, height: int, settings: dict, seal: Callable[[Path], None] | None = None
+) -> None:
+    """A still with its settings inside; scaled like video frames, sealed like a video."""
     path = Path(path)
     info = PngImagePlugin.PngInfo()
     info.add_itxt(_PNG_KEY, json.dumps(settings, sort_keys=True))
@@ -127,6 +134,8 @@ def write_png(path: Path, picture_HWC: np.ndarray, width: int, height: int, sett
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(resize_and_crop(picture_HWC, width, height)).save(temporary, pnginfo=info)
+            if seal:
+                seal(temporary)
             temporary.replace(path)
     finally:
         if temporary.exists():

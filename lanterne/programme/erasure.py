@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 
 from lanterne.programme import audit, consent, feedback, ledger, pay, payouts, release, review
 from lanterne.programme.cohorts import Invitation
-from lanterne.programme.leaks import Alarm, Contest
+from lanterne.programme.leaks import Alarm, Contest, Copy
 from lanterne.programme.passkeys import Challenge, Passkey
 from lanterne.programme.pay import Actor, Dispute, Entry, PayError
 from lanterne.programme.payouts import Payee, PayoutLine
@@ -37,7 +37,7 @@ def forget(session: Session, by: Actor, person_id: str) -> int:
         person.name, person.email = "forgotten", f"{person_id}@forgotten.invalid"  # no address is there, and none can be
         own_alarms = select(Alarm.id).where(Alarm.person_id == person_id)
         session.execute(update(Contest).where(Contest.alarm_id.in_(own_alarms)).values(statement=""))
-    for kind in (Passkey, Challenge, PasswordLink):
+    for kind in (Passkey, Challenge, PasswordLink, Copy):
         session.execute(delete(kind).where(kind.person_id == person_id))
     session.execute(delete(Payee).where(Payee.person_id == person_id))
     own_entries = select(Entry.id).where(Entry.person_id == person_id)

@@ -123,6 +123,16 @@ class Event(Base):
     __table_args__ = (Index("events_of_video", "video_id", "number"), {"sqlite_autoincrement": True})
 
 
+class Manifest(Base):
+    """The first signed manifest of a content, so that every worker's file of it has the same bytes. name: the content's, in signing.py."""
+
+    __tablename__ = "manifests"
+    number: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    manifest: Mapped[bytes]
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+
 class Repeat(Base):
     """A create that carried an Idempotency-Key: the same key and body give the same video again."""
 

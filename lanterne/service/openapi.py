@@ -22,12 +22,13 @@ WELCOME = """A text becomes a video. Programs for OpenAI's Videos API work here 
 Press *Authorize* and give a key (`ltn_…`, made by `lanterne keys create`); every request below can then be tried out."""
 BODIES = {
     "create": wire.Create, "edit": wire.Edit, "extend": wire.Extend, "remix": wire.Remix, "create_character": wire.CreateCharacter,
-    "cancel": wire.Cancel, "verify_file": wire.Verify,
+    "cancel": wire.Cancel, "link": wire.MakeLink, "verify_file": wire.Verify,
 }
 FILES_ALONE = ("create_character", "verify_file")  # bodies that JSON cannot hold
+_OF_A_VIDEO = ("video/mp4", "image/webp", "image/jpeg")
 _STATEMENTS = ("text/html", "application/pdf", "text/csv")
 FILES = {
-    "content": ("video/mp4", "image/webp", "image/jpeg"), "playlist": ("application/vnd.apple.mpegurl",), "segment": ("video/mp2t",),
+    "content": _OF_A_VIDEO, "linked": _OF_A_VIDEO, "playlist": ("application/vnd.apple.mpegurl",), "segment": ("video/mp2t",),
     "get_metrics": ("text/plain",), "report": ("text/html",), "report_json": ("application/json",), "claimed_video": ("video/mp4",),
     "public_video": ("video/mp4",),
     "compared_video": ("video/mp4",), "export_me": ("application/zip",), "audit_key": ("text/plain",), "checkpoint": ("text/plain",),
@@ -50,7 +51,8 @@ def summary(endpoint: Callable) -> str:
 def tag(path: str) -> str:
     """Under which heading a route is shown."""
     headings = {"/v1/videos/characters": "Characters", "/v1/videos/{id}/events": "Watching", "/v1/videos/{id}/stream": "Watching",
-                "/v1/videos": "Videos", "/programme/desk": "The operators' desk", "/programme": "Programme", "/verify": "Programme"}
+                "/v1/videos": "Videos", "/media": "Videos", "/programme/desk": "The operators' desk", "/programme": "Programme",
+                "/verify": "Programme"}
     return next((heading for start, heading in headings.items() if path.startswith(start)), "Server")
 
 
@@ -87,7 +89,7 @@ def extra(name: str) -> dict | None:
     content = {"multipart/form-data": {"schema": {"$ref": f"{schema}Form"}}}
     if name not in FILES_ALONE:
         content["application/json"] = {"schema": {"$ref": schema}}
-    return found | {"requestBody": {"required": name != "cancel", "content": content}}
+    return found | {"requestBody": {"required": name not in ("cancel", "link"), "content": content}}
 
 
 def _json(schema: dict, required: bool = True) -> dict:
@@ -110,7 +112,7 @@ def document(app: FastAPI, settings: Settings) -> dict:
         for path, methods in found["paths"].items():
             for operation in methods.values():
                 operation["responses"].pop("422", None)
-                if path == "/healthz" or operation["operationId"] in programme_routes.OPEN:
+                if path in ("/healthz", "/media/{id}") or operation["operationId"] in programme_routes.OPEN:
                     operation["security"] = []
                 elif path.startswith("/programme/"):
                     keyed = [{"key": []}] if operation["operationId"] in programme_routes.KEYED else []

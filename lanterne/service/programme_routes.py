@@ -5,6 +5,7 @@ from lanterne.service import (
     access_routes,
     account_routes,
     audit_routes,
+    copy_routes,
     desk_routes,
     pay_routes,
     report_routes,
@@ -15,7 +16,8 @@ from lanterne.service import (
 from lanterne.service.signed_in import opened_by_keys
 
 _MODULES = (
-    access_routes, account_routes, audit_routes, desk_routes, pay_routes, report_routes, review_routes, verify_routes, voice_routes,
+    access_routes, account_routes, audit_routes, copy_routes, desk_routes, pay_routes, report_routes, review_routes, verify_routes,
+    voice_routes,
 )
 
 ROUTES = [route for module in _MODULES for route in module.ROUTES]

@@ -7,19 +7,22 @@ bytes again, a copy is traced to its owner, and nothing more has to be kept. Wit
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import delete, func, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from lanterne.generate import Request
 from lanterne.programme import consent, mark, watermark
 from lanterne.programme.identity import identity
-from lanterne.programme.signing import CREATED, EDITED, EXTENDED, Statement, sign
-from lanterne.service.database import Database, File, Video
+from lanterne.programme.signing import CREATED, EDITED, EXTENDED, Statement, first_here, sign
+from lanterne.service.database import Database, File, Manifest, Video
 from lanterne.service.deployment import Deployment
 
 GIVEN = ("image", "source", "history")  # the roles of what is given
+_KEPT = 20_000  # manifests, of about 15 kB
 _KINDS = {"edit": EDITED, "extend": EXTENDED}
 
 
@@ -46,7 +49,22 @@ class Marks:
             training = consent.given(session, self._owner, "training") is not None
         parent = self._store.local(self._parent.sha256) if self._parent else None
         inputs = [self._store.local(self._image.sha256)] if self._image else []
-        sign(path, replace(self._statement, training=training), self._who, parent, inputs, self._settings.timestamp_url)
+        statement, first = replace(self._statement, training=training), partial(first_of_all, self._database)
+        sign(path, statement, self._who, parent, inputs, self._settings.timestamp_url, first)
+
+
+def first_of_all(database: Database, name: str, made: bytes) -> bytes:
+    """The first manifest of a content among all workers' files: what the database has, or from now on what this home folder has."""
+    insert = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[database.engine.dialect.name]
+    kept = select(Manifest.manifest).where(Manifest.name == name)
+    with database.session() as session:
+        if (first := session.scalar(kept)) is not None:
+            return first
+    with database.session() as session:
+        session.execute(insert(Manifest).values(name=name, manifest=first_here(name, made)).on_conflict_do_nothing())
+        newest = select(func.max(Manifest.number)).scalar_subquery()
+        session.execute(delete(Manifest).where(Manifest.number <= newest - _KEPT))
+        return session.scalar(kept)
 
 
 def number_of(secret: bytes, video: Video, given: list[File]) -> int:

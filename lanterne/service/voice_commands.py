@@ -89,7 +89,7 @@ def compare(
     from lanterne.service import voice
 
     with _session() as session:
-        asks = Actor(by) if person in (None, by) else _officer(session, by)
+        asks = Actor(by) if person in (None, by) else _operator(session, by)
         typer.echo(feedback.ask(session, asks, person or by, voice.seen(session, first), voice.seen(session, second)).id)
 
 
@@ -180,7 +180,7 @@ def decide(
     from lanterne.programme import feedback
 
     with _session() as session:
-        typer.echo(feedback.decide(session, _officer(session, by), remark, state, reason, card).state)
+        typer.echo(feedback.decide(session, _operator(session, by), remark, state, reason, card).state)
 
 
 # lanterne consent
@@ -192,7 +192,7 @@ def publish(purpose: Purpose, by: By, words: Annotated[Path, typer.Option("--tex
     from lanterne.programme import consent
 
     with _session() as session:
-        asked = consent.publish(session, _officer(session, by), purpose, _read(words))
+        asked = consent.publish(session, _operator(session, by), purpose, _read(words))
         typer.echo(f"{asked.purpose}, version {asked.version}, SHA-256 {asked.sha256}")
 
 
@@ -258,7 +258,7 @@ def export(
     from lanterne.programme import datasets
 
     with _session() as session:
-        files = datasets.export(session, _officer(session, by), kind, purpose, licence or datasets.LICENCE)
+        files = datasets.export(session, _operator(session, by), kind, purpose, licence or datasets.LICENCE)
         with writing(output):  # if this fails, it was not exported
             if output.exists():
                 raise LanterneError(f"{output} is there already; choose another folder.")
@@ -297,7 +297,7 @@ def register(
         raise LanterneError(f"{weights} names no data set that it was trained on; name it with --release.")
     with _session() as session:
         for name in names:
-            model = datasets.register(session, _officer(session, by), name, sha256_of(weights), weights.name)
+            model = datasets.register(session, _operator(session, by), name, sha256_of(weights), weights.name)
             typer.echo(f"{model.release_id}  {model.sha256}")
 
 
@@ -318,11 +318,3 @@ def _tell_affected(session, person: str, purpose: str | None) -> None:
             typer.echo(f"    {model.name}  {model.sha256}")
     if not any(one.models for one in found):
         typer.echo("No model was trained on anything of theirs.")
-
-
-def _officer(session, by: str):
-    """An operator who has an account. Raises PeopleError."""
-    from lanterne.programme import people
-
-    people.require(session, by, "operator")
-    return _operator(by)

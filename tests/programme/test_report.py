@@ -163,9 +163,9 @@ def test_what_artists_said_and_what_became_of_it(session):
 def test_leaks_are_counted_with_how_fast_they_were_cut(session, clock):
     for number, artist in enumerate(ARTISTS[:4]):
         key = f"key_{number}"
-        leaks.assess(session, key, artist.person_id, Seen(networks=tuple(f"10.0.{net}.0/24" for net in range(7))))
+        leaks.assess(session, key, artist.person_id, Seen(networks=tuple(f"10.{net}.0.0/24" for net in range(7))))
         clock.at += 20
-        alarm = leaks.assess(session, key, artist.person_id, Seen(networks=tuple(f"10.0.{net}.0/24" for net in range(12))))
+        alarm = leaks.assess(session, key, artist.person_id, Seen(networks=tuple(f"10.{net}.0.0/24" for net in range(12))))
         audit.append(session, "leak.upheld", {"alarm": alarm.id, "by": "olga", "reasons": "x"}, artist.person_id)
         audit.append(session, "key.revoked", {"key": key, "by": "olga", "reason": "x", "videos": 1}, artist.person_id)
     told = _figures(session)["access"]

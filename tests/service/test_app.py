@@ -19,7 +19,7 @@ RIGHTS = {
     "create": "videos:write", "listing": "videos:read", "edit": "videos:write", "extend": "videos:write", "remix": "videos:write",
     "create_character": "videos:write", "get_character": "videos:read", "get": "videos:read", "delete": "videos:write",
     "content": "videos:read", "cancel": "videos:write", "events": "videos:read", "playlist": "videos:read", "segment": "videos:read",
-    "models": "videos:read", "get_metrics": "metrics", "healthz": None,
+    "link": "videos:read", "models": "videos:read", "get_metrics": "metrics", "healthz": None,
     "accept_terms": "session", "sign_out": "session", "me": "session", "make_key": "session", "rotate_key": "session",
     "revoke_key": "session", "alarms": "session", "contest_alarm": "session",
     "give_feedback": "session", "report_bug": "session", "public_bugs": None, "remarks": "session", "change_remark": "session",
@@ -28,7 +28,7 @@ RIGHTS = {
     "consents": "session", "give_consent": "session", "withdraw_consent": "session", "publish_consent": "operator",
     "export_dataset": "operator", "dataset_releases": "operator", "register_model": "operator", "export_me": "session",
     "change_password": "session", "list_passkeys": "session", "add_passkey": "session", "begin_passkey": "session",
-    "remove_passkey": "session", "make_role_key": "session",
+    "remove_passkey": "session", "make_role_key": "session", "report_copy": "operator",
     "list_work": "session", "claim_work": "session", "dispute_work": "session", "owed": "session", "rate_card": "session",
     "read_payee": "session", "set_payee": "session", "list_statements": "session", "statement_file": "session", "own_lines": "session",
     "own_receipt": "session",
@@ -45,6 +45,7 @@ RIGHTS = {
     "read_invitation": None, "accept_invitation": None, "sign_in": None, "report_keys": None,
     "audit_key": None, "checkpoint": None, "prove_consistency": None, "check_receipt": None,
     "report": None, "report_json": None, "read_policy": None, "public_videos": None, "public_video": None, "verify_file": None,
+    "linked": None,
     "publish_policy": "operator", "ask_release": "session", "own_requests": "session", "read_request": "session",
     "withdraw_request": "session", "appeal_refusal": "session", "publish_video": "session", "take_down": "session",
     "review_queue": "reviewer", "claim_request": "reviewer", "claimed_video": "reviewer", "give_look": "reviewer",
@@ -57,7 +58,7 @@ OWNERS = {
 }
 OPEN = {
     "healthz": 200, "read_invitation": 404, "accept_invitation": 400, "sign_in": 400, "report_keys": 400, "report": 200, "report_json": 200,
-    "audit_key": 200, "checkpoint": 200, "prove_consistency": 400, "check_receipt": 400,
+    "linked": 400, "audit_key": 200, "checkpoint": 200, "prove_consistency": 400, "check_receipt": 400,
     "read_policy": 404, "public_bugs": 200, "public_videos": 200, "public_video": 404, "verify_file": 400,
     "ask_for_link": 400, "read_link": 404, "use_link": 400, "begin_sign_in": 200, "sign_in_by_passkey": 400,
 }
