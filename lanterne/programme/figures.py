@@ -226,6 +226,7 @@ def _access(read: Sequence[Step], kinds: Counter, period: Period) -> Section:
             name: total([(person, 1) for person in people]) for name, people in sorted(_grouped(signs).items())
         }),
         Figure("median_seconds_to_freeze", "From the first alarm about a key to its freezing, median", middle(waits), "seconds"),
+        Figure("copies", "Copies found in public of videos without an approval", kinds["leak.copy"]),
         Figure("alarms_contested", "Alarms contested", kinds["leak.contested"]),
         Figure("alarms_decided", "Alarms decided", {"upheld": kinds["leak.upheld"], "lifted": kinds["leak.lifted"]}),
         Figure("keys_revoked", "Keys revoked, and why", parts(_grouped(
@@ -424,6 +425,7 @@ def _voice(read: Sequence[Step], kinds: Counter, period: Period) -> Section:
 def _privacy(read: Sequence[Step], kinds: Counter, steps: Sequence[Step], period: Period) -> Section:
     erased = sum(step.data["openings"] for step in read if step.kind == "audit.erased" and step.at in period)
     return Section("privacy", "Privacy and the log", (
+        Figure("exports", "Exports of all that is kept about somebody", kinds["person.exported"]),
         Figure("erasures", "Erasures on request", kinds["audit.erased"]),
         Figure("lines_erased", "Lines whose contents were erased for them", erased),
         Figure("lines", "Lines of the log in this time", sum(kinds.values())),
