@@ -46,11 +46,11 @@ class GiveLook(Given):
 class PublishPolicy(Given):
     words: Annotated[str, Field(min_length=1, max_length=100_000, pattern=_NO_NULL)]
     grounds: Annotated[dict[str, str], Field(min_length=1, max_length=100, description="Each a number, such as 2.1, and a text.")]
-    decide_days: Annotated[int, Field(strict=True, ge=1, le=60)] = 5
-    appeal_days: Annotated[int, Field(strict=True, ge=183, le=3660)] = 183
-    sample_percent: Annotated[int, Field(strict=True, ge=0, le=100)] = 10
+    decide_days: Annotated[int, Field(ge=1, le=60), Number] = 5
+    appeal_days: Annotated[int, Field(ge=183, le=3660), Number] = 183
+    sample_percent: Annotated[int, Field(ge=0, le=100), Number] = 10
     remedy: Literal["credit", "release"]
-    credit: Annotated[int | None, Field(strict=True, ge=1, description="Minor units, for the remedy credit.")] = None
+    credit: Annotated[int | None, Field(ge=1, description="Minor units, for the remedy credit."), Number] = None
     currency: Annotated[str | None, Field(max_length=3, description="ISO 4217.")] = None
 
 
