@@ -63,6 +63,7 @@ drill-kills: $(VENV)/.installed-all
 
 drill-fuzz: $(VENV)/.installed-all
 	LANTERNE_FUZZ=10000 $(BIN)/python -m pytest -s tests/service/test_fuzz.py
+	LANTERNE_DESK_FUZZ=200 $(BIN)/python -m pytest tests/service/test_desk_fuzz.py
 
 drill-networks: $(VENV)/.installed-all
 	LANTERNE_NETWORKS=5 $(BIN)/python -m pytest -s tests/service/test_networks.py

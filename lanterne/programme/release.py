@@ -1,14 +1,11 @@
-"""What was approved and is shown: releases and their end, the reasons of a refusal, and figures that anybody may know.
+"""What was approved and is shown: releases and their end, and the reasons of a refusal.
 
 Two files belong to a release: the one that was approved, and the copy of it that the public gets, into which the approval is signed. The
 rows say which copy is of which approval; nothing is public without both.
 """
 
 import hmac
-from collections import Counter
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from statistics import median
 
 from sqlalchemy import BigInteger, ForeignKey, ForeignKeyConstraint, select, tuple_, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -328,27 +325,3 @@ def _refusal(file: File, policy: Policy) -> dict:
 def pseudonym(reviewer: str) -> str:
     """The same for the same reviewer, and nobody's name."""
     return f"reviewer-{hmac.new(secret('reviewers-secret'), reviewer.encode(), 'sha256').hexdigest()[:8]}"
-
-
-def figures(session: Session) -> dict:
-    """What anybody may know: counts, median hours, deadlines missed, refusals by ground, appeals overturned, agreement of second looks."""
-    all_ = files(session)
-    blind = [file for file in all_ if "blind" in file.looks]
-    seconds = [file for file in all_ if "second" in file.looks]
-    appeals = [file.looks["appeal"].verdict for file in all_ if "appeal" in file.looks]
-    hours = [(file.looks["first"].looked_at - file.request.requested_at) / 3600 for file in all_ if "first" in file.looks]
-    refused = [file.looks["second"].ground for file in all_ if file.state in ("refused", "appealed")]
-    return {
-        "requests": len(all_),
-        "states": dict(Counter(file.state for file in all_)),
-        "median_hours_to_first_look": round(median(hours), 2) if hours else None,
-        "deadlines_missed": sum(len(file.escalations) for file in all_),
-        "refused_by_ground": dict(Counter(refused)),
-        "appeals": len(appeals),
-        "overturned": appeals.count("approve"),
-        "refusals_looked_at_again": len(seconds),
-        "refusals_agreed": sum(file.looks["second"].verdict == "refuse" for file in seconds),
-        "approvals_looked_at_again": len(blind),
-        "approvals_agreed": sum(file.looks["blind"].verdict == "approve" for file in blind),
-        "at": datetime.fromtimestamp(now(), UTC).isoformat(),
-    }
