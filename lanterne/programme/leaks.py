@@ -24,7 +24,7 @@ from lanterne.tables import Base, now
 HOUR, DAY = 3600, 86400
 KEPT = 7 * DAY  # seconds for which sightings are kept
 STEPS = {"notify": 30, "throttle": 60, "freeze": 90}  # from which score on
-USUAL_NETWORKS, USUAL_COUNTRIES, USUAL_AGENTS, USUAL_AT_ONCE, USUAL_VIDEOS, USUAL_JUMP, USUAL_VARIETY = 4, 3, 3, 10, 9, 5, 0.3
+USUAL_NETWORKS, USUAL_COUNTRIES, USUAL_AGENTS, USUAL_AT_ONCE, USUAL_VIDEOS, USUAL_JUMP, USUAL_VARIETY = 4, 3, 4, 10, 9, 5, 0.3
 LEAST_COMPARED, MOST_COMPARED = 8, 50  # prompts
 COPIES_KEPT = 30 * DAY  # seconds for which a copy in public speaks against a key
 LONGEST_STATEMENT = 5000  # characters
@@ -174,7 +174,7 @@ def _of_the_key(seen: Seen) -> Iterator[Signal]:
 
 def _of_places(seen: Seen) -> Iterator[Signal]:
     ranges = len({_range_of(network) for network in seen.networks})
-    if (over := ranges + (len(seen.networks) - ranges) / 3 - USUAL_NETWORKS) > 0:
+    if (over := ranges + (len(seen.networks) - ranges) / 6 - USUAL_NETWORKS) > 0:
         said = f"{len(seen.networks)} networks" + (f" of {ranges} providers' ranges" if ranges < len(seen.networks) else "")
         yield Signal(
             "networks", min(90, math.ceil(13 * over)),
