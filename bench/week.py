@@ -241,7 +241,7 @@ def play(week: dict[int, list[Moment]], only: set[int] | None = None) -> tuple[l
                         continue
                     if moment.who not in mine:
                         mine[moment.who] = [_new_key(session, moment.who) for _ in range(2)]
-                    if moment.rotates:
+                    if moment.rotates and session.get(Key, mine[moment.who][0]).frozen_at is None:
                         mine[moment.who][0] = keys.rotate(session, mine[moment.who][0], 24)[0]
                     key_id = mine[moment.who][moment.scripted]
                     touched[key_id] = moment.who

@@ -24,7 +24,7 @@ from lanterne.tables import Base, now
 HOUR, DAY = 3600, 86400
 KEPT = 7 * DAY  # seconds for which sightings are kept
 STEPS = {"notify": 30, "throttle": 60, "freeze": 90}  # from which score on
-USUAL_NETWORKS, USUAL_COUNTRIES, USUAL_AGENTS, USUAL_AT_ONCE, USUAL_VIDEOS, USUAL_JUMP, USUAL_VARIETY = 4, 3, 3, 10, 9, 5, 0.3
+USUAL_NETWORKS, USUAL_COUNTRIES, USUAL_AGENTS, USUAL_AT_ONCE, USUAL_VIDEOS, USUAL_JUMP, USUAL_VARIETY = 4, 3, 4, 10, 9, 5, 0.3
 LEAST_COMPARED, MOST_COMPARED = 8, 50  # prompts
 COPIES_KEPT = 30 * DAY  # seconds for which a copy in public speaks against a key
 LONGEST_STATEMENT = 5000  # characters
@@ -174,7 +174,7 @@ def _of_the_key(seen: Seen) -> Iterator[Signal]:
 
 def _of_places(seen: Seen) -> Iterator[Signal]:
     ranges = len({_range_of(network) for network in seen.networks})
-    if (over := ranges + (len(seen.networks) - ranges) / 3 - USUAL_NETWORKS) > 0:
+    if (over := ranges + (len(seen.networks) - ranges) / 6 - USUAL_NETWORKS) > 0:
         said = f"{len(seen.networks)} networks" + (f" of {ranges} providers' ranges" if ranges < len(seen.networks) else "")
         yield Signal(
             "networks", min(90, math.ceil(13 * over)),
@@ -182,13 +182,13 @@ def _of_places(seen: Seen) -> Iterator[Signal]:
         )
     if (over := len(seen.countries) - USUAL_COUNTRIES) > 0:
         yield Signal(
-            "countries", min(40, 8 * over),
+            "countries", min(40, 6 * over),
             f"The networks that used the key within the hour are registered in {len(seen.countries)} countries; up to {USUAL_COUNTRIES} "
             "are usual for one person.", seen.countries,
         )
     if (over := len(seen.agents) - USUAL_AGENTS) > 0:
         yield Signal(
-            "agents", min(30, 5 * over),
+            "agents", min(30, 3 * over),
             f"{len(seen.agents)} kinds of programs used the key within the hour; up to {USUAL_AGENTS} are usual.", seen.agents,
         )
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from lanterne.programme.people import LONGEST
-from lanterne.service.access_wire import Given, Name, Secret
+from lanterne.service.access_wire import WHOLE, Given, Name, Secret
 
 _BASE64URL = r"^[A-Za-z0-9_-]+$"
 
@@ -47,7 +47,7 @@ class SignInByPasskey(Given):
 class MakeRoleKey(Given):
     name: Name
     scopes: Annotated[list[Literal["review", "admin"]], Field(min_length=1, description="Each needs its role: reviewer, operator.")]
-    days: Annotated[int, Field(strict=True, ge=1, le=366, description="Until it expires.")] = 90
+    days: Annotated[int, Field(strict=True, ge=1, le=366, description="Until it expires."), WHOLE] = 90
     networks: Annotated[
         list[Annotated[str, Field(max_length=50)]], Field(default_factory=list, max_length=20, description="Such as 192.0.2.0/24.")
     ]

@@ -78,7 +78,9 @@ def _copy(source: Path, target: Path) -> None:
 def _relieve_workers(path: Path) -> None:
     """Those of the server that was copied do not work for the copy: whoever works there takes their videos over."""
     with sqlite3.connect(path) as database:
-        database.execute("UPDATE workers SET alive_until = 0, token = NULL")
+        database.execute("UPDATE workers SET alive_until = 0")
+        if "token" in {column for _, column, *_ in database.execute("PRAGMA table_info(workers)")}:  # 0.2.0's had none
+            database.execute("UPDATE workers SET token = NULL")
     database.close()
 
 

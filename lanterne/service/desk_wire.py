@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from lanterne.programme.cohorts import INVITATION_DAYS, LARGEST_TEXT
-from lanterne.service.access_wire import Alarm, Given, Key, Offer
+from lanterne.service.access_wire import WHOLE, Alarm, Given, Key, Offer
 
 _NO_NULL = r"^[^\x00]*$"
 LATEST = 2**31 - 1  # UTC seconds that every database keeps
@@ -34,11 +34,11 @@ class OfferTerms(Given):
     """What is agreed on; `card` stands for the rates that are in force when this is published."""
 
     text: Annotated[str, Field(min_length=1, max_length=LARGEST_TEXT, pattern=_NO_NULL)]
-    videos: Annotated[int, Field(strict=True, ge=1, le=10**6, description="That a member may ask for in a period, with all keys together.")]
-    seconds: Annotated[int, Field(strict=True, ge=1, le=10**8, description="And seconds of video.")]
-    days: Annotated[int, Field(strict=True, ge=1, le=366, description="Of that period; it moves with the time.")] = 30
-    at_once: Annotated[int, Field(strict=True, ge=1, le=1000, description="Videos queued and in progress.")] = 3
-    ends_at: Annotated[int, Field(strict=True, ge=0, le=LATEST)]
+    videos: Annotated[int, Field(strict=True, ge=1, le=10**6, description="That a member may ask for in a period, with all keys."), WHOLE]
+    seconds: Annotated[int, Field(strict=True, ge=1, le=10**8, description="And seconds of video."), WHOLE]
+    days: Annotated[int, Field(strict=True, ge=1, le=366, description="Of that period; it moves with the time."), WHOLE] = 30
+    at_once: Annotated[int, Field(strict=True, ge=1, le=1000, description="Videos queued and in progress."), WHOLE] = 3
+    ends_at: Annotated[int, Field(strict=True, ge=0, le=LATEST), WHOLE]
     card: Id = "artists"
 
 
@@ -49,7 +49,7 @@ class OpenCohort(OfferTerms):
 class Invite(Given):
     cohort: Id
     email: Address
-    days: Annotated[int, Field(strict=True, ge=1, le=366, description="For which it can be accepted.")] = INVITATION_DAYS
+    days: Annotated[int, Field(strict=True, ge=1, le=366, description="For which it can be accepted."), WHOLE] = INVITATION_DAYS
 
 
 class DecideAlarm(Given):

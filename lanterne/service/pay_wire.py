@@ -5,14 +5,14 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from lanterne.programme.money import LARGEST
-from lanterne.service.access_wire import Given
+from lanterne.service.access_wire import WHOLE, Given
 
 _NO_NULL = r"^[^\x00]*$"
 LATEST = 2**31 - 1  # UTC seconds that every database keeps
 Day = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", description="Such as 2026-11-25.")]
 Kind = Literal["hours", "bug", "feedback", "use"]
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217.")]
-Amount = Annotated[int, Field(strict=True, ge=1, le=LARGEST, description="In minor units, such as cents.")]
+Amount = Annotated[int, Field(strict=True, ge=1, le=LARGEST, description="In minor units, such as cents."), WHOLE]
 Word = Annotated[str, Field(min_length=1, max_length=200, pattern=_NO_NULL)]
 Words = Annotated[str, Field(max_length=2000, pattern=_NO_NULL)]
 PersonId = Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9._@-]+$")]
@@ -42,7 +42,7 @@ class DisputeWork(Given):
 
 class DecideWork(Given):
     accepted: Annotated[
-        int | None, Field(strict=True, ge=0, le=LARGEST, description="In all, in minor units; as claimed by default.")
+        Annotated[int, Field(strict=True, ge=0, le=LARGEST), WHOLE] | None, Field(description="In all, minor units; as claimed by default.")
     ] = None
     reason: Words = Field("", description="Needed where it is less than was claimed; the artist reads it.")
 
@@ -53,18 +53,18 @@ class GiveCredit(Given):
     amount: Amount
     currency: Currency = "EUR"
     because: Annotated[str, Field(min_length=1, max_length=2000, pattern=_NO_NULL)]
-    due_at: Annotated[int, Field(strict=True, ge=0, le=LATEST)]
-    missed_at: Annotated[int | None, Field(strict=True, ge=0, le=LATEST, description="When it was done; now by default.")] = None
+    due_at: Annotated[int, Field(strict=True, ge=0, le=LATEST), WHOLE]
+    missed_at: Annotated[int, Field(strict=True, ge=0, le=LATEST), WHOLE] | None = Field(None, description="When it was done, or now.")
 
 
 class PublishCard(Given):
     name: PersonId
-    rates: dict[Kind, Annotated[int, Field(strict=True, ge=1, le=LARGEST // 1000)]] = Field(
+    rates: dict[Kind, Annotated[int, Field(strict=True, ge=1, le=LARGEST // 1000), WHOLE]] = Field(
         min_length=1, description="Minor units for an hour, an accepted bug, feedback, a public use."
     )
     currency: Currency = "EUR"
-    decide_days: Annotated[int, Field(strict=True, ge=1, le=366)] = 14
-    pay_days: Annotated[int, Field(strict=True, ge=1, le=366)] = 30
+    decide_days: Annotated[int, Field(strict=True, ge=1, le=366), WHOLE] = 14
+    pay_days: Annotated[int, Field(strict=True, ge=1, le=366), WHOLE] = 30
 
 
 class SetPayee(Given):

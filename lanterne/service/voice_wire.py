@@ -6,10 +6,11 @@ from pydantic import BaseModel, Field
 
 from lanterne.programme.feedback import CREDITS, MOST_NOTES, TAGS
 from lanterne.service.access_wire import Given, Sha256
+from lanterne.service.wire import Number
 
 Share = Annotated[float, Field(strict=True, ge=0, le=1)]
 Seconds = Annotated[float, Field(strict=True, ge=0)]
-Rating = Annotated[int, Field(strict=True, ge=1, le=5)]
+Rating = Annotated[int, Field(ge=1, le=5), Number]
 Tags = Annotated[list[Literal[TAGS]], Field(max_length=len(TAGS))]
 _NO_NULL = r"^[^\x00]*$"
 
