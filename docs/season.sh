@@ -34,7 +34,7 @@ link=$(lanterne invite send spring ana@example.org --by olga | second)
 server=${link%/programme/*}
 web "$link" | field "['offer']['text']"
 terms=$(web "$link" | field "['offer']['sha256']")
-artist=$(web "$link/accept" --data "{\"sha256\": \"$terms\", \"name\": \"Ana\", \"password\": \"correct horse\"}" | field "['person_id']")
+web "$link/accept" --data "{\"sha256\": \"$terms\", \"name\": \"Ana\", \"password\": \"correct horse\"}" | field "['person_id']"
 web "$server/programme/session" --cookie-jar ana.cookies --data '{"email": "ana@example.org", "password": "correct horse"}' | field "['person_id']"
 key=$(ana "$server/programme/keys" --data '{"cohort": "spring", "name": "laptop"}' | field "['key']")
 

@@ -165,12 +165,12 @@ def test_leaks_are_counted_with_how_fast_they_were_cut(session, clock):
         key = f"key_{number}"
         leaks.assess(session, key, artist.person_id, Seen(sites=("example.org",)))
         clock.at += 20
-        alarm = leaks.assess(session, key, artist.person_id, Seen(sites=("example.org", "example.com"), agents=tuple("123456789")))
+        alarm = leaks.assess(session, key, artist.person_id, Seen(sites=("example.org",), decoy=True))
         audit.append(session, "leak.upheld", {"alarm": alarm.id, "by": "olga", "reasons": "x"}, artist.person_id)
         audit.append(session, "key.revoked", {"key": key, "by": "olga", "reason": "x", "videos": 1}, artist.person_id)
     told = _figures(session)["access"]
     assert told["alarms"] == {"the artist was told": 4, "the key was slowed down": 0, "the key was frozen": 4}
-    assert told["signs"] == {"agents": 4, "sites": 8} and told["median_seconds_to_freeze"] == 20 and told["videos_stopped"] == 4
+    assert told["signs"] == {"decoy": 4, "sites": 8} and told["median_seconds_to_freeze"] == 20 and told["videos_stopped"] == 4
     assert told["keys_revoked"] == {"by their owner": 0, "found published": 0, "after an alarm": 4, "by an operator": 0}
 
 
