@@ -128,8 +128,12 @@ class Private(RuleBasedStateMachine):
     def _ask(self, who: str, route, chance: int, body: dict | None) -> None:
         method, path, endpoint, _ = route
         name = endpoint.__name__
-        kinds = {"/v1": "video", "/media": "video", "/programme/videos": "video", "/programme/keys": "key", "/programme/alarms": "alarm",
-                 "/programme/desk/alarms": "alarm"}
+        kinds = {
+            "/v1": "video", "/media": "video", "/programme/videos": "video", "/programme/keys": "key", "/programme/alarms": "alarm",
+            "/programme/desk/alarms": "alarm", "/programme/requests": "rev", "/programme/review": "rev", "/programme/work": "work",
+            "/programme/desk/work": "work", "/programme/comparisons": "cmp",
+            "/programme/remarks": ("feedback", "bug")[chance % 2],
+        }
         kind = next((kind for start, kind in kinds.items() if path.startswith(start)), "")
         url = path.format(
             id=self._pick(chance, kind), number=chance % 9, token="junk", name="spring", side=("left", "right")[chance % 2],
