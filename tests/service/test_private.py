@@ -96,8 +96,8 @@ class Private(RuleBasedStateMachine):
         path.write_bytes(content)
         session.add(Video(
             id=video_id, owner=owner, key_id=key_id, kind="create", status="completed", progress=100, prompt=self._say(owner),
-            model="lanterne", width=256, height=144, seconds=4, plan={"seconds": 4, "steps": 10}, stopping=False, created_at=now(),
-            completed_at=now(),
+            model="lanterne", width=256, height=144, seconds=4, plan={"seconds": 4, "steps": 10, "seed": 1, "guidance": 3.0},
+            stopping=False, created_at=now(), completed_at=now(),
         ))
         for role in ("video", "thumbnail", "segment-0000"):
             session.add(File(holder=video_id, role=role, sha256=digest, bytes=len(content), media_type="video/mp4"))
