@@ -230,6 +230,14 @@ def test_the_same_log_gives_the_same_report_also_after_it_grew(session, clock):
         report.check(session, json.dumps(forged))
 
 
+@pytest.mark.parametrize("change", [
+    {"since": 2**52}, {"until": -1}, {"until": "now"}, {"log": None}, {"log": {"size": 1}}, {"figures": []}, {"shape": 2}, {"erased": True},
+])
+def test_what_is_no_report_is_said_so(session, change):
+    with pytest.raises(ReportError, match="not a transparency report"):
+        report.check(session, json.dumps(report.make(session).told | change))
+
+
 def test_the_lines_alone_check_it_without_the_server(session):
     made, key = report.make(session), Signer().verifier
     assert report.check_lines(made.json(), made.log(), key) == made.told
@@ -238,6 +246,9 @@ def test_the_lines_alone_check_it_without_the_server(session):
         report.check_lines(made.json(), made.log().replace("review.looked", "review.hooked", 1), key)
     forged = json.loads(made.json())
     forged["steps"]["review.late"] = 0
+    with pytest.raises(ReportError, match="steps"):
+        report.check_lines(json.dumps(forged), made.log(), key)
+    del forged["steps"]
     with pytest.raises(ReportError, match="steps"):
         report.check_lines(json.dumps(forged), made.log(), key)
     with pytest.raises(AuditError, match="not an audit log's public key"):
