@@ -73,6 +73,7 @@ class Programme(RuleBasedStateMachine):
         pay.decide(session, actor("otto"), disputed.id, 0, "known before")
         pay.dispute(session, actor("ana"), disputed.id, "no")
         pay.credit(session, actor("olga"), "ben", "late:old", 500, "EUR", "late", 1, 2)
+        pay.credit(session, actor("otto"), "olga", "late:olga", 700, "EUR", "late", 1, 2)
         payouts.make(session, actor("olga"), PAYER, key=str(self.counter))
         pay.decide(session, actor("otto"), pay.claim(session, actor("ben"), "hours", self.day, hours=2).id)
 
