@@ -87,6 +87,7 @@ def fulfil(order: Order, preview: Path | None = None, as_json: bool = False, qui
     from lanterne import generate as road  # torch: half of the start-up
     from lanterne.programme import watermark
     from lanterne.programme.identity import identity
+    from lanterne.upscale import resampling, upscale_for
 
     request = road.Request(**order.request)  # refuses before anything is loaded
     console = Console(stderr=True, quiet=quiet)
@@ -104,7 +105,7 @@ def fulfil(order: Order, preview: Path | None = None, as_json: bool = False, qui
         "given": {name: {"path": str(path.absolute()), "sha256": file_hash(path)} for name, path in order.given.items()},
         "weights": engine.weights,
         "native_size": list(request.native_size),
-        "resampling": "none" if (request.width, request.height) == request.native_size else "lanczos",
+        "resampling": resampling(engine.upscaler, request.native_size, request.width, request.height),
         "generated_by_ai": True,
     } | ({"visible_mark": True} if order.mark else {})
     with writing(run.folder / "order.json"):
@@ -117,7 +118,8 @@ def fulfil(order: Order, preview: Path | None = None, as_json: bool = False, qui
         with stop:
             frames = _frames(engine, request, conditions, run, console, preview, stop)
             marks = watermark.pattern(who.watermark_secret, number, *request.native_size)
-            num_frames = _write(order, request, settings, _marked(frames, marks, order.mark, request))
+            enlarge = upscale_for(engine.upscaler, request.native_size, request.width, request.height)
+            num_frames = _write(order, request, settings, _marked(frames, marks, order.mark, request), enlarge)
             _sign(order, engine.weights, number, who)
     except LanterneError as error:
         kept, cancelled = run.finished, isinstance(error, Cancelled)
@@ -198,16 +200,18 @@ def _marked(frames, pattern_HW, visibly: bool, request):
         yield mark.draw(some, request.width, request.height) if visibly else some
 
 
-def _write(order: Order, request, settings: dict, frames) -> int:
-    """Write the file; returns the number of frames in it."""
+def _write(order: Order, request, settings: dict, frames, enlarge) -> int:
+    """Write the file; returns the number of frames in it. enlarge: of upscale_for."""
     from lanterne.video import VideoWriter, write_png
 
     if request.seconds == 0:
-        write_png(order.output, next(frames)[0], request.width, request.height, settings)
+        pictures = next(frames)
+        picture = (enlarge(pictures) if enlarge else pictures)[0]
+        write_png(order.output, picture, request.width, request.height, settings)
         for _ in frames:
             pass  # nothing more comes; this lets the road finish its bookkeeping
         return 1
-    with VideoWriter(order.output, request.width, request.height, settings) as writer:
+    with VideoWriter(order.output, request.width, request.height, settings, enlarge=enlarge) as writer:
         for some in frames:
             writer.write(some)
     return writer.num_frames
