@@ -142,13 +142,13 @@ def assemble(
 @app.command()
 def upscaler(
     minutes: Minutes = 30,
-    clips: Annotated[int, typer.Option(min=20, help="Clips of 5 frames rendered at 1280x720.")] = 150,
+    clips: Annotated[int, typer.Option(min=20, help="Clips of 5 frames rendered large.")] = 240,
     workers: Annotated[int, typer.Option(min=1, help="Processes that render.")] = os.cpu_count() or 1,
     tiny: Annotated[bool, typer.Option(help="A model for trying things out.")] = False,
     device: Device = "cpu",
     runs: Runs = DEFAULT_RUNS,
 ):
-    """Train the upscaler on renders of 1280x720 and what RUNS/autoencoder.safetensors paints of them; writes RUNS/upscaler.safetensors."""
+    """Train the upscaler on large renders and what RUNS/autoencoder.safetensors paints of them; writes RUNS/upscaler.safetensors."""
     from lanterne.models import checkpoint
     from lanterne.models.upscaler import upscaler_small, upscaler_tiny
     from lanterne.train.upscaler import render_pairs, train_upscaler
