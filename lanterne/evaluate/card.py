@@ -14,9 +14,10 @@ _ROWS = {
     "reconstructions": "those through the autoencoder (**ceiling**)",
     "model": "**the model**",
     "unseen": "the model, on combinations never trained on",
+    "paraphrases": "the model, on prompts in words that no caption uses",
     "floor": "the model against other prompts' words (**floor**)",
 }
-_COUNTED = {"model": "all that state the axis", "unseen": "combinations never trained on"}
+_COUNTED = {"model": "all that state the axis", "unseen": "combinations never trained on", "paraphrases": "words that no caption uses"}
 
 
 def write_card(
@@ -47,7 +48,8 @@ def write_card(
     share = ", ".join(f"{axis} {model[axis]['accuracy'] / max(ceiling[axis]['accuracy'], 1e-6):.2f}" for axis in AXES)
     text.append(f"Share of the ceiling: {share}.\n")
     cameras = report["cameras"]
-    shares = [[_ROWS[name], *(f"{one[name]:.2f}" for one in cameras.values())] for name in ("reconstructions", "model")]
+    names = {name: _ROWS[name] for name in ("reconstructions", "model")} | {"motion": "the model's motion over the renders'"}
+    shares = [[text, *(f"{one[name]:.2f}" for one in cameras.values())] for name, text in names.items()]
     text.append(_table(["camera moves that the judge sees", *(f"{name} ({one['count']})" for name, one in cameras.items())], shares))
     text.append("## Does it move, and steadily?\n")
     measured = report["dynamics"]

@@ -34,7 +34,6 @@ from lanterne.world.scene import (
 )
 
 PROMPTS = Path(__file__).parent.parent / "world" / "held_out_prompts.txt"
-PROMPT_AXES = (*AXES, "subject", "event")  # the columns of that file before the prompt
 _UNSEEN = 20_000_000  # seeds of scenes that no training has seen
 _BATCH = 8
 _SEEDS = 4  # videos of one prompt, for diversity
@@ -56,7 +55,7 @@ def read_prompts(limit: int | None = None) -> list[dict]:
         paraphrase = paraphrase or line.startswith("# Paraphrases")
         if line and not line.startswith("#"):
             *axes, prompt = line.split("|")
-            row = {axis: None if value == "-" else value for axis, value in zip(PROMPT_AXES, axes, strict=True)}
+            row = {axis: None if value == "-" else value for axis, value in zip(AXES, axes, strict=True)}
             rows.append(row | {"prompt": prompt, "paraphrase": paraphrase})
     return rows if limit is None else rows[:: max(1, len(rows) // limit)][:limit]
 
@@ -150,32 +149,39 @@ class Evaluation:
         """What the judge sees in each clip, by row and axis."""
         return {name: self.judge.verdicts(value) for name, value in clips.items()}
 
-    def cameras(self, verdicts: dict[str, dict[str, list[str]]]) -> dict[str, dict]:
-        """For each camera move that a prompt states: how many do, and the share that the judge sees in them, by row."""
+    def cameras(self, verdicts: dict[str, dict[str, list[str]]], clips: dict[str, np.ndarray]) -> dict[str, dict]:
+        """For each camera move that a prompt states: how many do, the share that the judge sees in them, by row, and the model's motion
+        over the renders'."""
+        moved = {name: [metrics.motion(clip) for clip in clips[name]] for name in ("renders", "model")}
         stated = [(index, row["camera"]) for index, row in enumerate(self.rows) if row["camera"]]
         result = {}
         for camera in AXES["camera"]:
             places = [index for index, value in stated if value == camera]
             if places:
                 shares = {name: float(np.mean([seen["camera"][i] == camera for i in places])) for name, seen in verdicts.items()}
-                result[camera] = {"count": len(places)} | shares
+                renders, model = (np.mean([moved[name][place] for place in places]) for name in ("renders", "model"))
+                result[camera] = {"count": len(places)} | shares | {"motion": float(model / max(renders, 1e-6))}
         return result
 
     def attributes(self, verdicts: dict[str, dict[str, list[str]]]) -> dict:
         """Accuracy by row and axis with a 90 % bootstrap interval, over the prompts that state the axis.
 
-        "unseen": the model on combinations that training never showed. "floor": the model's clips
+        "unseen": the model on combinations of family, time and weather, or of family and subject, that training never showed.
+        "paraphrases": the model on prompts in words that no caption uses, which the other rows leave out. "floor": the model's clips
         against the words of every other prompt, which is what a model deaf to its prompt would get.
         """
         unseen = {index for index, row in enumerate(self.rows) if _held_out(row)}
-        table: dict[str, dict] = {name: {} for name in (*verdicts, "unseen", "floor")}
+        paraphrases = {index for index, row in enumerate(self.rows) if row["paraphrase"]}
+        table: dict[str, dict] = {name: {} for name in (*verdicts, "unseen", "paraphrases", "floor")}
         for axis in AXES:
             stated = [(index, row[axis]) for index, row in enumerate(self.rows) if row[axis]]
+            plain = [(index, value) for index, value in stated if index not in paraphrases]
             for name in verdicts:
-                table[name][axis] = _with_interval([verdicts[name][axis][index] == value for index, value in stated])
+                table[name][axis] = _with_interval([verdicts[name][axis][index] == value for index, value in plain])
             seen = verdicts["model"][axis]
-            table["unseen"][axis] = _with_interval([seen[index] == value for index, value in stated if index in unseen])
-            shares = [sum(other == value for place, other in enumerate(seen) if place != index) for index, value in stated]
+            table["unseen"][axis] = _with_interval([seen[index] == value for index, value in plain if index in unseen])
+            table["paraphrases"][axis] = _with_interval([seen[index] == value for index, value in stated if index in paraphrases])
+            shares = [sum(other == value for place, other in enumerate(seen) if place != index) for index, value in plain]
             table["floor"][axis] = _with_interval([share / (len(seen) - 1) for share in shares])
         return table
 
@@ -291,7 +297,7 @@ class Evaluation:
         verdicts = self.verdicts(clips)
         report = {
             "weights": self.engine.weights, "judge": self.judge.name, "prompts": len(self.rows),
-            "attributes": self.attributes(verdicts), "cameras": self.cameras(verdicts),
+            "attributes": self.attributes(verdicts), "cameras": self.cameras(verdicts, clips),
             "dynamics": self.dynamics(clips), "autoencoder": self.autoencoder(clips), "diversity": self.diversity(),
             "nearest": nearest, "renders_8": self.rollout_of_renders(8, 4), "rollout_8": self.rollout(8, 4),
         }
