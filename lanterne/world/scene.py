@@ -52,9 +52,18 @@ _BEGINS = {
     "lights_on": ("time_of_day", "dusk"), "timelapse": ("weather", "cloudy"),
 }
 _INHABITED = ("city", "street")
+_OPEN_SKIES = ("clear", "cloudy")  # weathers that let the sun be seen rising
 COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "white", "black")
 SHAPES = ("cube", "ball", "cone", "cylinder", "pyramid", "ring")
 RELATIONS = ("row", "on_top", "behind")  # of solids: side by side, the second on the first, the second behind the first
+FLAT_SHAPES = ("cube", "cylinder")  # that something can stand on
+ROLLING_SHAPE = "ball"  # with the feature "rolling", the first of them rolls
+
+# Where training never shows a subject that it shows elsewhere: (family, subject).
+HELD_OUT_PAIRS = frozenset({
+    ("islands", "boat"), ("canyon", "train"), ("lake", "balloon"), ("ocean", "plane"), ("forest", "birds"), ("coast", "windmill"),
+    ("canyon", "campfire"), ("volcano", "waterfall"),
+})
 
 _SPLITS = ("train", "held_out", "any")
 _MIRRORED = {"pan_left": "pan_right", "pan_right": "pan_left"}
@@ -115,7 +124,7 @@ def draw_scene(seed: int, split: str = "train") -> Scene:
     if split not in _SPLITS:
         raise ValueError(f"split={split!r} is unknown; use one of {', '.join(_SPLITS)}.")
     random = np.random.Generator(np.random.Philox(key=[seed, _STREAM]))
-    while True:  # rejection keeps every axis as likely as it was; held-out needs about twelve draws
+    while True:  # rejection keeps every axis about as likely as it was; held-out needs about eight draws
         scene = _draw(random, seed)
         if is_sensible(scene) and (split == "any" or is_held_out(scene) == (split == "held_out")):
             return scene
@@ -128,8 +137,20 @@ def subjects_of(family: str) -> tuple[str, ...]:
 def events_of(family: str, time_of_day: str | None, weather: str | None) -> tuple[str, ...]:
     """The events that can begin in such a scene."""
     begins = {"time_of_day": time_of_day, "weather": weather}
-    fitting = (event for event in EVENTS if begins[_BEGINS[event][0]] == _BEGINS[event][1])
-    return tuple(event for event in fitting if event != "lights_on" or family in _INHABITED)
+    fitting = (event for event in _events_in(family) if begins[_BEGINS[event][0]] == _BEGINS[event][1])
+    return tuple(event for event in fitting if event != "sunrise" or weather in _OPEN_SKIES)
+
+
+def _events_in(family):
+    if family in AIRLESS:
+        return ()
+    return tuple(event for event in EVENTS if event != "lights_on" or family in _INHABITED)
+
+
+def beginning(event: str) -> dict[str, str]:
+    """What the scene is when the event begins: {"time_of_day": ...} or {"weather": ...}."""
+    axis, value = _BEGINS[event]
+    return {axis: value}
 
 
 def _draw(random, seed):
@@ -138,36 +159,66 @@ def _draw(random, seed):
 
     family, time_of_day, weather = pick(FAMILIES), pick(TIMES), pick(WEATHERS)
     season, camera, speed = pick(SEASONS), pick(CAMERAS), pick(SPEEDS)
-    options = FEATURES[family]
-    chosen = [option for option, u in zip(options, random.random(len(options)), strict=True) if u < 0.4]
-    has_subject, has_event = random.random(2) < (0.5, 0.4)
-    if family in AIRLESS:
-        time_of_day = weather = None
-    subjects, events = subjects_of(family), events_of(family, time_of_day, weather)
-    count = pick((1, 2, 2, 3, 4)) if family == "table" else 0
+    has_subject, has_event = random.random(2) < (0.5, 0.25)
+    events, event = _events_in(family), None
+    if has_event and events:  # drawn first: few times and weathers would happen to be its own
+        event = "lights_on" if family in _INHABITED and random.random() < 0.5 else pick(events)
+        begins = beginning(event)
+        time_of_day, weather = begins.get("time_of_day", time_of_day), begins.get("weather", weather)
+        if event == "sunrise":
+            weather = pick(_OPEN_SKIES)
+    subjects = subjects_of(family)
+    solids, relation = _draw_solids(random, pick) if family == "table" else ((), None)
+    options = tuple(option for option in FEATURES[family] if option != "rolling" or _rolls(solids, relation))
     return Scene(
         seed=seed,
         family=family,
-        time_of_day=time_of_day,
-        weather=weather,
+        time_of_day=None if family in AIRLESS else time_of_day,
+        weather=None if family in AIRLESS else weather,
         season=season if family in SEASONAL else None,
         camera=camera,
         speed=speed if camera != "static" else "steady",
-        features=tuple(chosen),
-        subject=pick(subjects) if subjects and has_subject else None,
-        event=pick(events) if events and has_event else None,
-        solids=tuple((pick(COLOURS), pick(SHAPES)) for _ in range(count)),
-        relation=pick(RELATIONS) if count == 2 else "row" if count > 2 else None,
+        features=tuple(option for option, u in zip(options, random.random(len(options)), strict=True) if u < 0.4),
+        subject=pick(subjects) if subjects and has_subject and event != "timelapse" else None,
+        event=event,
+        solids=solids,
+        relation=relation,
     )
 
 
+def _draw_solids(random, pick):
+    """Solids and their relation. In a row half of them repeat the one before, so that there is something to count."""
+    count = pick((1, 2, 2, 2, 3, 4))
+    relation = pick(RELATIONS) if count == 2 else "row" if count > 2 else None
+    solids = [(pick(COLOURS), pick(FLAT_SHAPES if relation == "on_top" else SHAPES))]
+    while len(solids) < count:
+        solids.append(solids[-1] if relation == "row" and random.random() < 0.5 else (pick(COLOURS), pick(SHAPES)))
+    return tuple(solids), relation
+
+
+def _rolls(solids, relation):
+    return relation in (None, "row") and any(shape == ROLLING_SHAPE for _, shape in solids)
+
+
 def is_sensible(scene: Scene) -> bool:
-    """False for the few combinations the world leaves out: snow falling on dunes, or in summer."""
-    return not (scene.weather == "snow" and (scene.family == "dunes" or scene.season == "summer"))
+    """False for the combinations that the world leaves out."""
+    if scene.weather == "snow" and (scene.family in ("dunes", "islands") or scene.season == "summer"):
+        return False
+    if scene.subject == "campfire" and (scene.weather in ("rain", "storm") or scene.event == "storm_coming"):
+        return False
+    if scene.subject == "balloon" and scene.weather == "storm":
+        return False
+    if scene.event == "timelapse" and scene.subject:  # what moves would rush
+        return False
+    if scene.relation == "on_top" and scene.solids[0][1] not in FLAT_SHAPES:
+        return False
+    if scene.relation in ("on_top", "behind") and scene.solids[0] == scene.solids[1]:
+        return False
+    return "rolling" not in scene.features or _rolls(scene.solids, scene.relation)
 
 
 def is_held_out(scene: Scene) -> bool:
-    """True for one in twelve combinations of family, time and weather, which training never sees.
+    """True for one in twelve combinations of family, time and weather, and for HELD_OUT_PAIRS: training never sees either.
 
     A lattice: its coefficients are coprime with 12 and no axis has more than 12 values, so that every *pair* of values loses
     at most one partner. The model has seen each pair often; only the triple is new to it. A table or a planet has no such triple.
@@ -175,7 +226,7 @@ def is_held_out(scene: Scene) -> bool:
     if scene.family in AIRLESS:
         return False
     index = FAMILIES.index(scene.family) + 7 * TIMES.index(scene.time_of_day) + 5 * WEATHERS.index(scene.weather)
-    return index % 12 == 5
+    return index % 12 == 5 or (scene.family, scene.subject) in HELD_OUT_PAIRS
 
 
 def mirror(scene: Scene) -> Scene:

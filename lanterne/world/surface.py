@@ -12,7 +12,7 @@ SKY, WATER, ROCK, SAND, GRASS, TREE, SNOW, BUILDING, THING = range(9)
 CLASSES = ("sky", "water", "rock", "sand", "grass", "tree", "snow", "building", "thing")
 
 MIPS = 5
-CHANNELS = 8  # of the baked maps: normal x, normal y, sun, openness, red, green, blue, free
+CHANNELS = 9  # of the baked maps: normal x, normal y, sun, openness, red, green, blue, sun after the event, heat
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,10 @@ class Surface:
     detail: float = 0.3               # strength of the close-up texture
     blocks: bool = False              # the height field is buildings: nearest look-up, walls, windows
     scale: float = 4000.0             # metres over which air veils the view
+    street: bool = False              # blocks seen from between them: shops, signs, asphalt that mirrors
+    heat: np.ndarray | None = None    # (N, N) float32: how brightly the ground itself shines (lava)
+    plume: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)  # smoke: x, y, z and width of the crater, metres; width 0 is none
+    lamps: np.ndarray | None = None   # (M, 3) float32, metres: the lamps one sees shining
 
 
 @njit(cache=True, fastmath=True)
@@ -74,20 +78,25 @@ def _sun_visibility(height, cell, sun_x, sun_y, sun_z):
     return out
 
 
-def bake(surface, light):
-    """Maps for the kernels, as tuples over MIPS levels: heights (N, N) and maps (N, N, CHANNELS), float32."""
+def bake(surface, light, later):
+    """Maps for the kernels, as tuples over MIPS levels: heights (N, N) and maps (N, N, CHANNELS), float32.
+
+    light, later: the scene's Light when its event begins and when it has ended.
+    """
     h = np.ascontiguousarray(surface.height, dtype=np.float32)
     gx = (np.roll(h, -1, 1) - np.roll(h, 1, 1)) / (2 * surface.cell)
     gy = (np.roll(h, -1, 0) - np.roll(h, 1, 0)) / (2 * surface.cell)
     length = np.sqrt(1 + gx * gx + gy * gy)
-    sun = _sun_visibility(np.maximum(h, surface.water_level).astype(np.float32), surface.cell, *light.sun)
+    solid = np.maximum(h, surface.water_level).astype(np.float32)
+    sun = _sun_visibility(solid, surface.cell, *light.sun)
     low, wide = blur(h, 2.0), blur(h, 10.0)
     openness = np.clip(1.0 + (0.55 * (h - low) + 0.35 * (h - wide)) / (4.0 * surface.cell), 0.35, 1.15)
     maps = np.empty((*h.shape, CHANNELS), np.float32)
     maps[..., 0], maps[..., 1] = -gx / length, -gy / length
     maps[..., 2], maps[..., 3] = sun, openness
     maps[..., 4:7] = surface.albedo
-    maps[..., 7] = 0.0
+    maps[..., 7] = sun if later.turn == 0.0 else _sun_visibility(solid, surface.cell, *later.sun)
+    maps[..., 8] = 0.0 if surface.heat is None else surface.heat
     heights, levels = [h], [maps]
     for _ in range(MIPS - 1):
         heights.append(halve(heights[-1]))

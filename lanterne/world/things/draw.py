@@ -180,10 +180,10 @@ def _paint(x, y, z, kind, thing):
     elif thing.kind == WATERFALL:
         tone = 0.55 + 0.9 * smooth_noise(0.7 * x, 0.7 * y, 1.5 * z)
         if kind == 5:
-            lines = smooth_noise(1.3 * y, 0.16 * z + 1.9 * thing.seconds, 0.5)
+            lines = smooth_noise(0.9 * y, 0.20 * z + 2.2 * thing.seconds, 0.5)
             fine = smooth_noise(3.1 * y, 0.45 * z + 5.0 * thing.seconds, 9.5)
-            white = 0.42 + 0.42 * lines + 0.30 * fine
-            white *= 1.0 if z < 27.5 else 0.75
+            white = 0.22 + 0.85 * lines * lines + 0.35 * fine
+            white = min(white, 1.0) * (1.0 if z < 27.5 else 0.75)
             r, g, b = 0.88 * white, 0.94 * white, white
         elif kind == 1:
             near = 1.0 - 0.55 * min(max(2.4 - abs(abs(y) - fall_edge(z)), 0.0) / 2.4, 1.0)  # wet beside the fall
@@ -346,10 +346,10 @@ def _look(ox, oy, oz, dx, dy, dz, limit, sun_x, sun_y, sun_z, thing, light):
             gap, along, sine = _streak(ox, oy, oz, dx, dy, dz, 0.0, 0.0, 22.9, c, s, -0.03, limit)
             if along > 0.0:
                 wide = 0.8 + 0.055 * along
-                beam = (0.10 + 0.62 * lamps) * math.exp(-(gap / wide) ** 2) / (0.35 + 0.65 * sine) / (1.0 + 0.016 * along)
+                beam = (0.16 + 0.56 * lamps) * math.exp(-(gap / wide) ** 2) / (0.35 + 0.65 * sine) / (1.0 + 0.016 * along)
                 r, g, b = r + 0.60 * beam, g + 0.56 * beam, b + 0.42 * beam
             towards = max(-(c * dx + s * dy), 0.0)
-            flash = math.exp(-28.0 * (1.0 - towards)) * (0.5 + 2.5 * lamps)
+            flash = math.exp(-18.0 * (1.0 - towards)) * (2.2 + 1.5 * lamps)
             halo = _glow(ox, oy, oz, dx, dy, dz, 0.0, 0.0, 22.9, 5.5, limit) * (0.5 * lamps + flash)
             r, g, b = r + halo, g + 0.9 * halo, b + 0.65 * halo
     elif thing.kind == PLANE:

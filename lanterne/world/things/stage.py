@@ -36,8 +36,7 @@ class Plan:
     slope: float
     swell: float
     colours: tuple
-    lamps: float
-    ground: float
+    dust: float
     phase: float
     count: int
 
@@ -55,12 +54,13 @@ def _height_at(surface, x, y):
     return surface.height[j, i]
 
 
-def _level(surface, x, y, level, radius, edge, bumps=0.0, paint=True):
+def _level(surface, x, y, level, radius, edge, bumps=0.0, paint=True, reach=1.3):
     """The surface with a level place around (x, y): flat up to `radius` metres, the old ground beyond `edge` more.
 
     bumps: the share of small unevenness, such as crowns, that stays. paint: trees and what was under water become open ground.
+    reach: cells that the radius covers at least; a camera stands on the highest of those up to two cells away.
     """
-    radius, edge = max(radius, 1.3 * surface.cell), max(edge, 1.6 * surface.cell)
+    radius, edge = max(radius, reach * surface.cell), max(edge, 1.6 * surface.cell)
     dx, dy = _periodic(surface.height.shape[0], surface.cell, x, y)
     inside = smoothstep(radius + edge, radius, np.hypot(dx, dy)).astype(np.float32)
     rough = bumps * np.clip(surface.height - blur(surface.height, 3.0), 0.0, 30.0) if bumps else 0.0
@@ -114,15 +114,13 @@ def prepare(scene, surface: Surface) -> tuple[Surface, Plan | None]:
     pose, motion = surface.pose, motion_of(scene)
     side = 1.0 if motion.pan > 0 else -1.0 if motion.pan < 0 else float(rng.choice((-1.0, 1.0)))  # it goes with a pan
     if kind == shapes.WATERFALL:
+        rock = kinds.CLIFFS[scene.family]
         snowy = scene.season == "winter" or scene.weather == "snow"
-        colours = kinds.CLIFFS[scene.family], kinds.SNOWY_TURF if snowy else kinds.CLIFFS[scene.family] if scene.season is None else kinds.TURF
+        colours = rock, kinds.SNOWY_TURF if snowy else rock if scene.season is None else kinds.TURF
     elif kind == shapes.BIRDS and (scene.family == "islands" or scene.time_of_day == "night"):
         colours = kinds.WHITE_BIRDS
     else:
         colours = kinds.PAINTS[kind][int(rng.integers(len(kinds.PAINTS[kind])))]
-    lamps = {"night": 1.0, "dusk": 0.9, "dawn": 0.4, "sunset": 0.3}.get(scene.time_of_day, 0.0)
-    if scene.weather in ("fog", "rain", "storm", "snow"):
-        lamps = max(lamps, 0.35)
     phase, count = rng.uniform(0.0, 2.0 * math.pi), int(rng.integers(7, 12))
     size *= rng.uniform(0.92, 1.12)
     stride = {"push_in": 1.25, "pull_back": 0.8}.get(scene.camera, 1.0)  # room to come nearer, or to draw away
@@ -133,16 +131,31 @@ def prepare(scene, surface: Surface) -> tuple[Surface, Plan | None]:
         slope = min(max(pose.tilt + lift, least), pose.tilt + 0.17)
         heading = side * {shapes.BALLOON: 0.5, shapes.PLANE: 1.05, shapes.BIRDS: 0.95}[kind] * rng.uniform(0.9, 1.1)
         return surface, Plan(kind, pose, 0.0, 0.0, -size * middle, heading, 0.0, 0.0, size, away * stride, drift, slope, 0.0, colours,
-                             lamps, 0.0, phase, count)
+                             0.0, phase, count)
 
     if scene.family == "street":
         course = round(pose.yaw / (0.5 * math.pi)) * 0.5 * math.pi  # along the street, away from the camera or towards it
         pose = replace(pose, distance=min(pose.distance, 2.0 * away))
-        x = pose.x + away * stride * math.cos(course) - 2.4 * side * math.sin(course)
-        y = pose.y + away * stride * math.sin(course) + 2.4 * side * math.cos(course)
+        x, y = pose.x + away * stride * math.cos(course), pose.y + away * stride * math.sin(course)
+        reach = np.arange(-24.0, 24.5, 0.5)
+        free = reach[_height_at(surface, x - reach * math.sin(course), y + reach * math.cos(course)) < 4.0]  # from house to house
+        lane = float(free.mean()) + 2.4 * side
+        x, y = x - lane * math.sin(course), y + lane * math.cos(course)
         z, speed = float(_height_at(surface, x, y)), 3.0
         course += math.pi if side > 0 else 0.0
         heading = course
+    elif scene.family == "islands":  # seen from above, so that its islands are: the subject is as large as it must be
+        height = pose.height
+        away = min(pose.distance, height / (0.02 - pose.tilt))
+        size *= away / kinds.AWAY[kind]
+        pose = replace(_spot(scene, surface, kind, replace(pose, distance=away), away, rng), height=height)
+        x, y = pose.x + away * stride * math.cos(pose.yaw), pose.y + away * stride * math.sin(pose.yaw)
+        course = pose.yaw + side * (0.5 * math.pi + rng.uniform(-0.5, 0.5))
+        heading, speed, z = course, 0.06 * away, surface.water_level
+        if kind == shapes.LIGHTHOUSE:
+            heading, speed = pose.yaw + math.pi, 0.0
+            z = max(float(_height_at(surface, x, y)), z + 2.0)
+            surface = _level(surface, x, y, z, 9.0 * size, 9.0 * size)
     else:
         height = min(max(pose.height / pose.distance * away, kinds.EYE[kind][0]), kinds.EYE[kind][1])
         pose = _spot(scene, surface, kind, pose, away, rng)
@@ -161,7 +174,7 @@ def prepare(scene, surface: Surface) -> tuple[Surface, Plan | None]:
             height = max(height, 3.0 * surface.wave_height + 3.0)
         elif kind == shapes.CAR:
             speed = 0.13 * away
-            surface = _level(surface, x, y, ground, 2.0 * away, 60.0)
+            surface = _level(surface, x, y, ground, 2.0 * away, 60.0, reach=5.0)
             dx, dy = _periodic(surface.height.shape[0], surface.cell, x, y)
             across = np.abs(dy * math.cos(course) - dx * math.sin(course))
             near = np.hypot(dx, dy) < 160.0
@@ -179,7 +192,7 @@ def prepare(scene, surface: Surface) -> tuple[Surface, Plan | None]:
             surface = _level(surface, x, y, z, 10.0, 22.0 if kind == shapes.LIGHTHOUSE else 45.0)
         elif kind == shapes.CAMPFIRE:
             heading = pose.yaw + math.pi + rng.uniform(-0.35, 0.35)
-            surface = _level(surface, 0.5 * (x + pose.x), 0.5 * (y + pose.y), ground, 1.4 * away, 14.0)
+            surface = _level(surface, 0.5 * (x + pose.x), 0.5 * (y + pose.y), ground, 1.4 * away, 14.0, reach=5.0)
         else:
             heading = pose.yaw + math.pi + rng.uniform(-0.3, 0.3)
             floor = float(min(ground, _height_at(surface, pose.x, pose.y) + 5.0))
@@ -192,12 +205,12 @@ def prepare(scene, surface: Surface) -> tuple[Surface, Plan | None]:
             raised = np.where((np.hypot(dx, dy) < 160.0) & (behind > 0), np.maximum(surface.height, hill), surface.height)
             surface = replace(surface, height=raised.astype(np.float32))
             z = floor
-    if scene.family != "street":
+    if scene.family not in ("street", "islands"):
         tilt = (size * middle - height) / (away * stride) + 0.03
         pose = replace(pose, height=height, tilt=min(max(tilt, -0.22), 0.16))
     surface = replace(surface, pose=pose)
     dusty = 1.0 if kind == shapes.CAR and scene.family != "street" and scene.weather not in ("rain", "storm") else 0.0
-    return surface, Plan(kind, pose, x, y, z, heading, course, speed, size, away, 0.0, 0.0, surface.wave_height, colours, lamps, dusty,
+    return surface, Plan(kind, pose, x, y, z, heading, course, speed, size, away, 0.0, 0.0, surface.wave_height, colours, dusty,
                          phase, count)
 
 
@@ -226,8 +239,8 @@ def where(plan, scene, camera, seconds):
     return camera.x + away * math.cos(bearing), camera.y + away * math.sin(bearing), camera.z + away * (tilt + bob) + plan.z
 
 
-def thing_at(plan, scene, camera, seconds) -> Thing:
-    """The subject as the kernels take it, at a moment; camera: the camera's then. Not for birds."""
+def thing_at(plan, scene, camera, light, seconds) -> Thing:
+    """The subject as the kernels take it, at a moment; camera, light: as they are then. Not for birds."""
     x, y, z = where(plan, scene, camera, seconds)
     roll = pitch = turn = 0.0
     if plan.kind == shapes.BOAT:
@@ -250,4 +263,4 @@ def thing_at(plan, scene, camera, seconds) -> Thing:
         turn = 1.5 * seconds + plan.phase
     heading = plan.heading if plan.kind not in kinds.FLYING else plan.pose.yaw + plan.heading
     return Thing(plan.kind, x, y, z, _axes(heading, roll, pitch), plan.size, turn, seconds, kinds.BOX[plan.kind], *plan.colours,
-                 plan.lamps, plan.ground)
+                 light.lamps, plan.dust)

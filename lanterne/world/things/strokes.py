@@ -87,7 +87,7 @@ def strokes_at(plan, scene, camera, seconds, width, height, jitter, light):
         tone = np.asarray(plan.colours[0]) * (np.asarray(light.ambient) + 0.5 * np.asarray(light.sun_colour))
         tone = tone + 0.08 * np.asarray(light.horizon)
         rows = []
-        for a, b, half in ((0, 1, 1.05), (6, 2, 0.85), (2, 3, 0.6), (6, 4, 0.85), (4, 5, 0.6)):
+        for a, b, half in ((0, 1, 0.95), (6, 2, 0.75), (2, 3, 0.55), (6, 4, 0.75), (4, 5, 0.55)):
             p, q = joints[:, a], joints[:, b]
             rows.append(np.concatenate([p[:, :2], q[:, :2], np.full((len(p), 1), half * thick), 0.5 * (p[:, 2:] + q[:, 2:]),
                                         np.broadcast_to(tone, (len(p), 3))], 1))
