@@ -26,7 +26,7 @@ def test_a_subject_is_seen_and_moves_wherever_it_may_be(subject):
         scene = scene_with(subject, family, seed=11 + number, time_of_day="dusk" if subject == "lighthouse" else "morning")
         shown, empty = (render(one, WIDTH, HEIGHT, 2, fps=2) for one in (scene, replace(scene, subject=None)))
         seen = (shown.classes_THW == THING).mean((1, 2))
-        assert (seen > (0.001 if subject == "birds" else 0.005)).all(), (family, seen)
+        assert (seen > (0.0005 if subject == "birds" else 0.005)).all(), (family, seen)
         assert np.isfinite(shown.depth_THW[shown.classes_THW == THING]).all()
         assert not (empty.classes_THW == THING).any()
         change = np.abs(shown.frames_THWC[1].astype(int) - shown.frames_THWC[0]).max(-1)
