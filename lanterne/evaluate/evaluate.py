@@ -215,7 +215,7 @@ class Evaluation:
         scenes = []
         for place, prompt in enumerate(_ROLLOUTS[:count]):
             said = understand(prompt)
-            row = {axis: getattr(said, axis) for axis in PROMPT_AXES} | {"prompt": prompt}
+            row = {axis: getattr(said, axis) for axis in AXES} | {"prompt": prompt}
             scenes.append(scene_for(row, _UNSEEN + 600_000 + place))
         path = self.runs / "evaluate" / f"rollout-{_digest([seconds, *(to_dict(scene) for scene in scenes)])}.json"
         videos = (render(scene, *LANDSCAPE, round(seconds * FPS)).frames_THWC for scene in scenes)

@@ -111,6 +111,7 @@ def transformer(
     from lanterne.models import checkpoint
     from lanterne.models import transformer as models
     from lanterne.train.transformer import train_transformer
+    from lanterne.world.knowledge import THE_WORLD
 
     if size not in ("tiny", "nano", "small"):
         raise typer.BadParameter(f"size {size!r} is not one of tiny, nano, small.")
@@ -120,7 +121,7 @@ def transformer(
     history = dict(before.metadata.get("training", {}))
     earlier = [history["transformer trained"]] if "transformer trained" in history else []
     history["transformer trained"] = "; then ".join([*earlier, _summary(runs / "dit" / "transformer.jsonl")])
-    _write_weights(runs, model, before.build("autoencoder"), history, before)
+    _write_weights(runs, model, before.build("autoencoder"), THE_WORLD, history, before)
 
 
 @app.command()
@@ -132,11 +133,13 @@ def assemble(
     into RUNS/lanterne.safetensors, with no more training."""
     from lanterne.generate import EMBEDDED
     from lanterne.models import checkpoint
+    from lanterne.world.knowledge import knowledge_of
 
     _require(runs, "autoencoder.safetensors", "lanterne train autoencoder")
     painter, finished = checkpoint.load(runs / "autoencoder.safetensors"), checkpoint.load(weights or EMBEDDED)
     training = dict(finished.metadata.get("training", {})) | dict(painter.metadata.get("training", {}))
-    _write_weights(runs, finished.build("transformer"), painter.build("autoencoder"), training, finished)
+    taught = knowledge_of(finished.metadata)
+    _write_weights(runs, finished.build("transformer"), painter.build("autoencoder"), taught, training, finished)
 
 
 @app.command()
@@ -203,8 +206,9 @@ def everything(
     transformer(minutes=minutes / 2, size=size, device=device, runs=runs)
 
 
-def _write_weights(runs: Path, transformer, autoencoder, training: dict, other) -> None:
-    """RUNS/lanterne.safetensors, with the upscaler of RUNS or else that of the checkpoint `other`, if it has one."""
+def _write_weights(runs: Path, transformer, autoencoder, taught, training: dict, other) -> None:
+    """RUNS/lanterne.safetensors, which says what it was `taught` of the world, with the upscaler of RUNS or else that of the checkpoint
+    `other`, if it has one."""
     from lanterne.models import checkpoint
 
     path = runs / "upscaler.safetensors"
@@ -213,7 +217,7 @@ def _write_weights(runs: Path, transformer, autoencoder, training: dict, other) 
     if "upscaler" in larger.configs:
         modules["upscaler"] = larger.build("upscaler")
         training = training | {name: said for name, said in larger.metadata.get("training", {}).items() if name == "upscaler trained"}
-    checkpoint.save(runs / "lanterne.safetensors", modules, {"training": training}, dtype="int8")
+    checkpoint.save(runs / "lanterne.safetensors", modules, {"training": training} | taught.to_metadata(), dtype="int8")
     typer.echo(f"wrote {runs / 'lanterne.safetensors'}; try it with --weights, and copy it where lanterne evaluate says it is better")
 
 
