@@ -104,10 +104,10 @@ def render(scene, width, height, num_frames, fps=16, device="cpu"):
         cell=float(surface.cell), top=float(max(surface.height.max(), surface.water_level + 3 * surface.wave_height)),
         water_level=float(surface.water_level), water_colour=surface.water_colour, shallow_colour=surface.shallow_colour,
         wave_height=float(surface.wave_height), wave_tile=tile, whitecaps=float(surface.whitecaps), surf=float(surface.surf),
-        detail=float(surface.detail), blocks=bool(surface.blocks), street=bool(surface.street),
+        detail=float(surface.detail), streak=float(surface.streak), blocks=bool(surface.blocks), street=bool(surface.street),
         glowing=surface.heat is not None, plume=surface.plume, far=float(4.0 * surface.scale))
     base = highest_ground(scene, pose, surface.height, surface.cell, surface.water_level)
-    flashes = rng.uniform(0, 4.0, 2) if stormy else ()
+    flashes = rng.uniform(0.1, 1.0, 1) + (0.0, 0.17) if stormy else ()  # two strokes of lightning, every two seconds
 
     frames = place.to_device(np.empty((num_frames, height, width, 3), np.uint8))
     depth = place.to_device(np.empty((num_frames, height, width), np.float32))
@@ -129,7 +129,7 @@ def render(scene, width, height, num_frames, fps=16, device="cpu"):
                               ground, light, seconds + SHUTTER * moment / fps, 1.0 / len(_PASSES), k == 0)
         if surface.lamps is not None:
             place.render_lamps(picture, _seen(surface, middle, width, height), light)
-        flash = sum(0.9 * max(0.0, 1.0 - abs((seconds % 4.0) - at) / 0.12) for at in flashes)
+        flash = sum(0.9 * max(0.0, 1.0 - abs((seconds % 2.0) - at) / 0.12) for at in flashes)
         place.develop(picture, frames[n], light, seconds, flash, min(width, height) / 144.0, srgb)
     depth = place.to_host(depth)
     poses = [camera_at(scene, pose, base, n / fps) for n in range(num_frames + 1)]
