@@ -124,7 +124,7 @@ def render(scene, width, height, num_frames, fps=16, device="cpu"):
         detail=float(surface.detail), streak=float(surface.streak), blocks=bool(surface.blocks), street=bool(surface.street),
         glowing=surface.heat is not None, plume=surface.plume, far=float(4.0 * surface.scale))
     base = highest_ground(scene, pose, surface.height, surface.cell, surface.water_level)
-    flashes = rng.uniform(0.1, 1.0, 1) + (0.0, 0.17) if stormy else ()  # two strokes of lightning, every two seconds
+    flashes = np.add(rng.uniform(0.1, 1.0), (0.0, 0.17)) if stormy else ()  # two strokes of lightning, every two seconds
 
     frames = place.to_device(np.empty((num_frames, height, width, 3), np.uint8))
     depth = place.to_device(np.empty((num_frames, height, width), np.float32))
