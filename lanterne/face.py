@@ -90,9 +90,9 @@ def fulfil(order: Order, preview: Path | None = None, as_json: bool = False, qui
 
     request = road.Request(**order.request)  # refuses before anything is loaded
     console = Console(stderr=True, quiet=quiet)
-    report = None if quiet else _report_words(request.prompt, console)
     with console.status("Loading the model"):
         engine = road.Engine.load(order.weights)
+    report = None if quiet else _report_words(request.prompt, engine, console)
     conditions, request, before = _conditions(engine, request, order.given)
     run = road.Run(paths.runs(), engine, request, conditions)
     stop = _StopOnSignal()
@@ -161,7 +161,7 @@ def _frames(engine, request, conditions, run, console, preview, stop):
     """The road's frames, with progress shown while they come."""
     from lanterne import generate as road
     from lanterne.video import write_png
-    from lanterne.world.prompts import read
+    from lanterne.world.prompts import reader
 
     columns = (
         TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[steps]}"), TimeElapsedColumn(),
@@ -184,7 +184,7 @@ def _frames(engine, request, conditions, run, console, preview, stop):
             write_png(preview, frames[-1], *request.native_size, {})
 
         yield from road.generate(
-            engine, request, conditions, run, read, on_step=on_step, on_chunk=on_chunk,
+            engine, request, conditions, run, reader(engine.metadata), on_step=on_step, on_chunk=on_chunk,
             on_preview=on_preview if preview else None, should_stop=stop.asked,
         )
 
@@ -275,11 +275,12 @@ def _keep_latents(output: Path, run) -> None:
             old.unlink(missing_ok=True)
 
 
-def _report_words(prompt: str, console: Console) -> tuple:
-    """Tell which of the prompt's words the model's world does not have; returns them with the nearest it has."""
+def _report_words(prompt: str, engine, console: Console) -> tuple:
+    """Tell which of the prompt's words the model was not taught; returns them with the nearest it was."""
+    from lanterne.world.knowledge import knowledge_of
     from lanterne.world.prompts import understand
 
-    said = understand(prompt)
+    said = understand(prompt, knowledge_of(engine.metadata))
     for word, near in said.unknown_words:
         hint = f'; the nearest it knows is "{near}"' if near else ""
         console.print(f'The embedded model does not know "{word}"{hint}.', style="yellow", highlight=False)

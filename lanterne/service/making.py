@@ -28,7 +28,7 @@ from lanterne.service.deployment import Deployment
 from lanterne.service.holding import CHUNK
 from lanterne.service.provenance import Marks
 from lanterne.video import VideoWriter, read_picture, read_video, write_segment, write_spritesheet, write_thumbnail
-from lanterne.world.prompts import read
+from lanterne.world.prompts import reader
 
 _PREVIEW_WIDTH = 256
 
@@ -95,7 +95,7 @@ class Making:
         }
         self._marks = Marks(deployment, video, given, parent, engine.weights)
         self._frames = generate(
-            engine, self.request, self.conditions, self.run, read, on_step=on_step, should_stop=lambda: self._stopped()
+            engine, self.request, self.conditions, self.run, reader(engine.metadata), on_step=on_step, should_stop=lambda: self._stopped()
         )
         self._writer = VideoWriter(self._folder / "video.mp4", self.request.width, self.request.height, settings)
         self._writer.__enter__()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 FAMILIES = (
-    "mountains", "dunes", "forest", "lake", "coast", "ocean", "canyon", "city", "islands", "volcano", "street", "planet", "table",
+    "mountains", "dunes", "forest", "lake", "coast", "ocean", "canyon", "city", "islands", "volcano", "planet", "street", "table",
 )
 TIMES = ("dawn", "morning", "noon", "sunset", "dusk", "night")
 WEATHERS = ("clear", "cloudy", "overcast", "fog", "rain", "snow", "storm")
