@@ -534,6 +534,10 @@ def to_device(array):
 to_host = to_device
 
 
+def copy(array):
+    return array.copy()
+
+
 @njit(cache=True, fastmath=True)
 def render_column(column, picture, depth, classes, camera, jitter_x, jitter_y, heights, maps, kinds, detail, shadows, sky, view, waves,
                   ground, light, seconds, weight, truth, hit, side, mirror):

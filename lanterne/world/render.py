@@ -10,6 +10,10 @@ from lanterne.world.kernels import Ground, View
 from lanterne.world.light import clouds_of, make_light
 from lanterne.world.noise import fractal
 from lanterne.world.surface import bake
+from lanterne.world.things import stage
+from lanterne.world.things.draw import draw
+from lanterne.world.things.shapes import BIRDS
+from lanterne.world.things.strokes import draw_strokes, strokes_at
 from lanterne.world.waves import WaveField
 
 # Where in the pixel (x, y) and when in the open shutter each of a frame's passes is taken: anti-aliasing and motion blur at once.
@@ -56,6 +60,18 @@ def _flow(depth, cam, after):
     return np.stack([(right / forward - u) * focal, -(wz / forward - after.tilt - v + cam.tilt) * focal], -1).astype(np.float32)
 
 
+def _draw_subject(place, brushes, subject, scene, picture, before, depth, classes, camera, jitter, seconds, light):
+    """A scene's subject into the pass that was just added to picture; before: the picture without that pass."""
+    height, width = picture.shape[:2]
+    weight = 1.0 / len(_PASSES)
+    if subject.kind != BIRDS:
+        thing = stage.thing_at(subject, scene, camera, light, seconds)
+        brushes[0](picture, before, depth, classes, camera, *jitter, thing, light, subject.swell, weight)
+    strokes = strokes_at(subject, scene, camera, seconds, width, height, jitter, light)
+    if strokes is not None:
+        brushes[1](picture, before, depth, classes, place.to_device(strokes), weight)
+
+
 def _view(camera, width, height):
     """What a frame sees of the sky, in itself and mirrored in water, with room for the camera's way during the shutter."""
     focal = 1.225 * np.sqrt(width * height)
@@ -86,11 +102,12 @@ def render(scene, width, height, num_frames, fps=16, device="cpu"):
     """Render a Scene. width, height in pixels; device: "cpu" or "cuda"; returns a Render of num_frames frames."""
     global _detail
     place = kernels if device == "cpu" else import_module("lanterne.world.cuda")
+    brushes = (draw, draw_strokes) if device == "cpu" else (place.draw, place.draw_strokes)
     if _detail is None:
         _detail = _detail_texture()
     rng = np.random.Generator(np.random.Philox(key=scene.seed))
     family = import_module(f"lanterne.world.families.{scene.family}")
-    surface = family.build(scene, rng)
+    surface, subject = stage.prepare(scene, family.build(scene, rng))
     pose = surface.pose
     light_at = make_light(scene, rng, pose, surface.scale)
     light, later = light_at(0.0), light_at(1e3)
@@ -114,6 +131,7 @@ def render(scene, width, height, num_frames, fps=16, device="cpu"):
     classes = place.to_device(np.empty((num_frames, height, width), np.uint8))
     heights, maps, kinds, detail, clouds, shadows, srgb = map(
         place.to_device, (heights, maps, surface.classes, _detail, clouds, shadows, _SRGB))
+    notepad = place.to_device(np.empty((height, width), np.float32)), place.to_device(np.empty((height, width), np.uint8))
     for n in range(num_frames):
         picture = place.to_device(np.zeros((height, width, 3), np.float32))
         seconds = n / fps
@@ -124,9 +142,15 @@ def render(scene, width, height, num_frames, fps=16, device="cpu"):
         sky = place.to_device(np.empty((max(height // 2, 2), max(width // 2, 2), 4), np.float32))
         place.render_sky(sky, view, middle, clouds, light, seconds)
         for k, (jx, jy, moment) in enumerate(_PASSES):
-            camera = camera_at(scene, pose, base, seconds + SHUTTER * moment / fps)
-            place.render_pass(picture, depth[n], classes[n], camera, jx, jy, heights, maps, kinds, detail, shadows, sky, view, waves,
-                              ground, light, seconds + SHUTTER * moment / fps, 1.0 / len(_PASSES), k == 0)
+            now = seconds + SHUTTER * moment / fps
+            camera = camera_at(scene, pose, base, now)
+            # A subject is hidden by what stands before it in its own pass, so that it needs the depth of every pass.
+            truth = (depth[n], classes[n]) if k == 0 else notepad
+            before = place.copy(picture) if subject else None
+            place.render_pass(picture, *truth, camera, jx, jy, heights, maps, kinds, detail, shadows, sky, view, waves, ground,
+                              light, now, 1.0 / len(_PASSES), k == 0 or subject is not None)
+            if subject:
+                _draw_subject(place, brushes, subject, scene, picture, before, *truth, camera, (jx, jy), now, light)
         if surface.lamps is not None:
             place.render_lamps(picture, _seen(surface, middle, width, height), light)
         flash = sum(0.9 * max(0.0, 1.0 - abs((seconds % 4.0) - at) / 0.12) for at in flashes)

@@ -8,8 +8,8 @@ from numba import njit
 from lanterne.world.noise import blur, halve
 
 # Semantic classes of the ground truth.
-SKY, WATER, ROCK, SAND, GRASS, TREE, SNOW, BUILDING = range(8)
-CLASSES = ("sky", "water", "rock", "sand", "grass", "tree", "snow", "building")
+SKY, WATER, ROCK, SAND, GRASS, TREE, SNOW, BUILDING, THING = range(9)
+CLASSES = ("sky", "water", "rock", "sand", "grass", "tree", "snow", "building", "thing")
 
 MIPS = 5
 CHANNELS = 9  # of the baked maps: normal x, normal y, sun, openness, red, green, blue, sun after the event, heat
