@@ -1,5 +1,5 @@
 """A scene becomes frames and their ground truth: depth, optical flow, semantic classes. Same scene, same bytes."""
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 
 import numpy as np
@@ -9,6 +9,7 @@ from lanterne.world.camera import camera_at, highest_ground
 from lanterne.world.kernels import Ground, View
 from lanterne.world.light import clouds_of, make_light
 from lanterne.world.noise import fractal
+from lanterne.world.scene import AIRLESS
 from lanterne.world.surface import bake
 from lanterne.world.things import stage
 from lanterne.world.things.draw import draw
@@ -98,9 +99,40 @@ def _seen(surface, camera, width, height):
     return np.ascontiguousarray(seen[inside].astype(np.float32))
 
 
+def _render_airless(scene, width, height, num_frames, fps, device):
+    """As render, for the families without ground, weather and hour: each has a kernel of its own for its whole picture."""
+    place = kernels if device == "cpu" else import_module("lanterne.world.cuda")
+    family = import_module(f"lanterne.world.families.{scene.family}")
+    render_pass = family.render_pass if device == "cpu" else place.render_pass_of(scene.family)
+    pose, at = family.build(scene, np.random.Generator(np.random.Philox(key=scene.seed)))
+    noon = replace(scene, family="ocean", time_of_day="noon", weather="clear", features=(), solids=(), relation=None)
+    film = make_light(noon, np.random.Generator(np.random.Philox(key=0)), pose, 1.0)(0.0)._replace(exposure=1.0)
+    frames = place.to_device(np.empty((num_frames, height, width, 3), np.uint8))
+    depth = place.to_device(np.empty((num_frames, height, width), np.float32))
+    classes = place.to_device(np.empty((num_frames, height, width), np.uint8))
+    srgb = place.to_device(_SRGB)
+    for n in range(num_frames):
+        picture = place.to_device(np.zeros((height, width, 3), np.float32))
+        for k, (jx, jy, moment) in enumerate(_PASSES):
+            now = (n + SHUTTER * moment) / fps
+            shown, array = at(now)
+            render_pass(picture, depth[n], classes[n], camera_at(scene, pose, 0.0, now), jx, jy, shown, place.to_device(array), now,
+                        1.0 / len(_PASSES), k == 0)
+        place.develop(picture, frames[n], film, n / fps, 0.0, min(width, height) / 144.0, srgb)
+    return _with_flow(scene, pose, 0.0, fps, *map(place.to_host, (frames, depth, classes)))
+
+
+def _with_flow(scene, pose, base, fps, frames, depth, classes):
+    poses = [camera_at(scene, pose, base, n / fps) for n in range(len(frames) + 1)]
+    flow = np.stack([_flow(depth[n], poses[n], poses[n + 1]) for n in range(len(frames))])
+    return Render(frames, depth, flow, classes)
+
+
 def render(scene, width, height, num_frames, fps=16, device="cpu"):
     """Render a Scene. width, height in pixels; device: "cpu" or "cuda"; returns a Render of num_frames frames."""
     global _detail
+    if scene.family in AIRLESS:
+        return _render_airless(scene, width, height, num_frames, fps, device)
     place = kernels if device == "cpu" else import_module("lanterne.world.cuda")
     brushes = (draw, draw_strokes) if device == "cpu" else (place.draw, place.draw_strokes)
     if _detail is None:
@@ -121,10 +153,10 @@ def render(scene, width, height, num_frames, fps=16, device="cpu"):
         cell=float(surface.cell), top=float(max(surface.height.max(), surface.water_level + 3 * surface.wave_height)),
         water_level=float(surface.water_level), water_colour=surface.water_colour, shallow_colour=surface.shallow_colour,
         wave_height=float(surface.wave_height), wave_tile=tile, whitecaps=float(surface.whitecaps), surf=float(surface.surf),
-        detail=float(surface.detail), blocks=bool(surface.blocks), street=bool(surface.street),
+        detail=float(surface.detail), streak=float(surface.streak), blocks=bool(surface.blocks), street=bool(surface.street),
         glowing=surface.heat is not None, plume=surface.plume, far=float(4.0 * surface.scale))
     base = highest_ground(scene, pose, surface.height, surface.cell, surface.water_level)
-    flashes = rng.uniform(0, 4.0, 2) if stormy else ()
+    flashes = np.add(rng.uniform(0.1, 1.0), (0.0, 0.17)) if stormy else ()  # two strokes of lightning, every two seconds
 
     frames = place.to_device(np.empty((num_frames, height, width, 3), np.uint8))
     depth = place.to_device(np.empty((num_frames, height, width), np.float32))
@@ -153,9 +185,6 @@ def render(scene, width, height, num_frames, fps=16, device="cpu"):
                 _draw_subject(place, brushes, subject, scene, picture, before, *truth, camera, (jx, jy), now, light)
         if surface.lamps is not None:
             place.render_lamps(picture, _seen(surface, middle, width, height), light)
-        flash = sum(0.9 * max(0.0, 1.0 - abs((seconds % 4.0) - at) / 0.12) for at in flashes)
+        flash = sum(0.9 * max(0.0, 1.0 - abs((seconds % 2.0) - at) / 0.12) for at in flashes)
         place.develop(picture, frames[n], light, seconds, flash, min(width, height) / 144.0, srgb)
-    depth = place.to_host(depth)
-    poses = [camera_at(scene, pose, base, n / fps) for n in range(num_frames + 1)]
-    flow = np.stack([_flow(depth[n], poses[n], poses[n + 1]) for n in range(num_frames)])
-    return Render(place.to_host(frames), depth, flow, place.to_host(classes))
+    return _with_flow(scene, pose, base, fps, *map(place.to_host, (frames, depth, classes)))
