@@ -21,11 +21,11 @@ class Camera(NamedTuple):
     tilt: float
 
 
-_SPEEDS = {"slow": 0.75, "steady": 1.0, "fast": 1.4}
-_LEVELLING = 0.6  # a camera that rises looks down a little: radians per subject's distance
-_PAN, _TILT, _DOLLY, _LIFT, _ARC = math.radians(9.0), 0.105, 0.115, 0.10, math.radians(11.0)
+_SPEEDS = {"slow": 0.75, "steady": 1.0, "fast": 1.3}
+_LEVELLING = 0.5  # a camera that rises looks down a little: radians per subject's distance
+_PAN, _TILT, _DOLLY, _LIFT, _ARC = math.radians(9.0), 0.105, 0.14, 0.13, math.radians(12.0)
 _LEAD = 1.7  # seconds after which a pan or a tilt passes what the pose looks at
-_DESCENT = 0.30  # of the subject's distance: how high a descent begins
+_DESCENT = 0.27  # of the subject's distance: how high a descent begins
 _STEADY, _EASE = 4.0, 1.0  # seconds of constant rates (the longest clip of the training), and of slowing down after them
 _MOTIONS = {
     "static": CameraMotion(),

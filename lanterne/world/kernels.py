@@ -30,6 +30,7 @@ class Ground(NamedTuple):
     whitecaps: float
     surf: float
     detail: float
+    streak: float
     blocks: bool
     street: bool
     glowing: bool
@@ -246,9 +247,10 @@ def _land(x, y, t, focal, maps, detail, shadows, ground, light, seconds):
         texel = period / 32.0
         fade = 1.0 - _ramp(0.4 * texel, 1.6 * texel, footprint)
         if fade > 0.0:
-            m = _bilinear(detail, x / texel + 37.0 * k, y / texel, 0)
-            nx += ground.detail * 0.5 * fade * _bilinear(detail, x / texel + 37.0 * k, y / texel, 1)
-            ny += ground.detail * 0.5 * fade * _bilinear(detail, x / texel + 37.0 * k, y / texel, 2)
+            a, b2 = x / texel * ground.streak + 37.0 * k, y / texel
+            m = _bilinear(detail, a, b2, 0)
+            nx += ground.detail * ground.streak * 0.5 * fade * _bilinear(detail, a, b2, 1)
+            ny += ground.detail * 0.5 * fade * _bilinear(detail, a, b2, 2)
             grain += fade * m
     shade = 1.0 + 0.45 * ground.detail * grain
     nz = math.sqrt(max(1.0 - nx * nx - ny * ny, 0.05))
@@ -295,11 +297,15 @@ def _building(x, y, z, roof, nx, ny, maps, ground, light, t, focal):
     if ground.street and nz == 0.0 and z < min(roof - 1.0, 9.0):
         return _shopfront(y if nx != 0.0 else x, z, int(nx + 2.0 * ny) + 4, r, g, b, ground, light)
     if nz == 0.0 and z < roof - 1.0:
-        along = (y if nx != 0.0 else x) / (2.6 if ground.street else 4.2)
-        floor = z / (3.4 if ground.street else 4.6)
+        wide, tall = (2.6, 3.4) if ground.street else (4.2, 4.6)
+        size = 1.0
+        if light.lamps > 0.2:
+            while size < 16.0 and 0.7 * wide * size < t / focal:  # far away one window stands for several, so that a skyline twinkles
+                size *= 2.0
+        along, floor = (y if nx != 0.0 else x) / (wide * size), z / (tall * size)
         cu, cv = math.floor(along), math.floor(floor)
         fu, fv = along - cu, floor - cv
-        blurred = _ramp(1.0, 3.4, t / focal)  # windows melt into their mean when they are smaller than a pixel
+        blurred = 0.0 if light.lamps > 0.2 else _ramp(1.0, 3.4, t / focal)  # by day they melt into their mean
         glass = 1.0 if 0.18 < fu < 0.82 and 0.22 < fv < 0.78 else 0.0
         glass = glass * (1 - blurred) + 0.36 * blurred
         mirror = 0.55 * (1.0 - light.lamps)
@@ -308,7 +314,7 @@ def _building(x, y, z, roof, nx, ny, maps, ground, light, t, focal):
         b = b * (1 - 0.6 * glass) + glass * mirror * 0.55 * light.horizon[2]
         who = uniform(int(cu) + 50000, int(cv) + i * 7 + j * 13, 21)
         lit = (1.0 if who < 0.42 * light.lit else 0.0) * (1 - blurred) + 0.42 * light.lit * blurred
-        lamp = light.lamps * lit * glass * 0.50
+        lamp = light.lamps * lit * glass * (0.30 + 0.5 * uniform(int(cu) + 50000, int(cv) + j, 23))
         warm = uniform(int(cu) + 50000, int(cv) + i, 22) * (1 - blurred) + 0.3 * blurred
         r += lamp * 1.15
         g += lamp * (0.78 + 0.25 * warm)
@@ -605,53 +611,62 @@ def render_column(column, picture, depth, classes, camera, jitter_x, jitter_y, h
         hit[row] = max((base - camera.z) / v, ground.far) if v < -1e-5 and camera.z > base else -1.0
         row -= 1
 
-    # What the flat water mirrors: the same walk once more from the camera's mirror image below the water.
-    any_water, first = False, 0
+    # What the flat water mirrors: the same walk once more from the camera's mirror image below the water. A row takes part once the walk
+    # has come to the place where the row's ray leaves the water; what stands before that place is not in it.
+    any_water, first, t = False, 0, 1.0
     if has_water:
-        for row in range(rows):
+        for row in range(rows - 1, -1, -1):
             if hit[row] > 0.0 and side[row] == 0:
                 t, slope = hit[row], (0.5 * rows - row - jitter_y) / focal + camera.tilt
                 if t >= ground.far or camera.z + t * slope < ground.water_level + 1.5 + 2.0 * ground.wave_height:
                     any_water = True
                     break
     if any_water:
-        first = 0
-        t, t_before = 1.0, 0.5
         while first < rows and (0.5 * rows - first - jitter_y) / focal + camera.tilt >= -1e-4:
             first += 1
-        row = first
+        for row in range(first, rows):
+            mirror[row, 3] = -1.0
+        taking = rows
+        t_before = 0.9 * t
         z_mirror = 2.0 * ground.water_level - camera.z
-        while row < rows and t < ground.far:
-            slope = -((0.5 * rows - row - jitter_y) / focal + camera.tilt)
-            if row == first and slope > 1e-3 and not ground.street:
-                t = max(t, (camera.z - ground.water_level) / slope * 1.02)
+        while t < ground.far:
+            while taking > first and z_mirror - t * ((0.5 * rows - taking + 1 - jitter_y) / focal + camera.tilt) >= ground.water_level:
+                taking -= 1
             x, y = camera.x + t * rx, camera.y + t * ry
             h = _height(heights, _lookup_level(t, focal, ground, levels), x, y, ground)
-            if h > ground.water_level and h > z_mirror + t * slope:
-                if ground.blocks:
-                    at, face = _wall(heights, camera.x, camera.y, z_mirror, rx, ry, slope, t_before, t, ground)
-                    nx, ny = _outward(face)
-                    r, g, b = _building(camera.x + at * rx, camera.y + at * ry, z_mirror + at * slope, h, nx, ny, maps, ground, light,
-                                        at, focal)
-                else:
-                    r, g, b = _land(x, y, t, focal, maps, detail, shadows, ground, light, seconds)
-                norm = 1.0 / math.sqrt(1.0 + u * u + slope * slope)
-                r, g, b = _air(r, g, b, t * stretch, h, rx * norm, ry * norm, slope * norm, camera, light)
-                mirror[row, 0], mirror[row, 1], mirror[row, 2], mirror[row, 3] = r, g, b, 0.0
-                row += 1
-                continue
-            if z_mirror + t * slope > ground.top:
+            if h > ground.water_level and taking < rows:
+                shaded = False
+                for row in range(taking, rows):
+                    slope = -((0.5 * rows - row - jitter_y) / focal + camera.tilt)
+                    if z_mirror + t * slope >= h:
+                        break
+                    if mirror[row, 3] >= 0.0:
+                        continue
+                    if ground.blocks:
+                        at, face = _wall(heights, camera.x, camera.y, z_mirror, rx, ry, slope, t_before, t, ground)
+                        nx, ny = _outward(face)
+                        r, g, b = _building(camera.x + at * rx, camera.y + at * ry, z_mirror + at * slope, h, nx, ny, maps, ground, light,
+                                            at, focal)
+                    elif not shaded:
+                        r, g, b = _land(x, y, t, focal, maps, detail, shadows, ground, light, seconds)
+                        shaded = True
+                    norm = 1.0 / math.sqrt(1.0 + u * u + slope * slope)
+                    mirror[row, 0], mirror[row, 1], mirror[row, 2] = _air(
+                        r, g, b, t * stretch, h, rx * norm, ry * norm, slope * norm, camera, light)
+                    mirror[row, 3] = 0.0
+            if taking == first and z_mirror - t * ((0.5 * rows - first - jitter_y) / focal + camera.tilt) > ground.top:
                 break
             t_before = t
             t += max(0.5 * ground.cell, t * 0.012)
-        for rest in range(row, rows):
-            slope = -((0.5 * rows - rest - jitter_y) / focal + camera.tilt)
-            r, g, b, keep = _sky(across, slope / stretch, sky, view)
-            if light.disc > 0.0:
-                norm = 1.0 / math.sqrt(1.0 + u * u + slope * slope)
-                sr, sg, sb = _lights_of_the_sky(rx * norm, ry * norm, slope * norm, light)
-                r, g, b = r + sr * keep, g + sg * keep, b + sb * keep
-            mirror[rest, 0], mirror[rest, 1], mirror[rest, 2], mirror[rest, 3] = r, g, b, keep
+        for row in range(first, rows):
+            if mirror[row, 3] < 0.0:
+                slope = -((0.5 * rows - row - jitter_y) / focal + camera.tilt)
+                r, g, b, keep = _sky(across, slope / stretch, sky, view)
+                if light.disc > 0.0:
+                    norm = 1.0 / math.sqrt(1.0 + u * u + slope * slope)
+                    sr, sg, sb = _lights_of_the_sky(rx * norm, ry * norm, slope * norm, light)
+                    r, g, b = r + sr * keep, g + sg * keep, b + sb * keep
+                mirror[row, 0], mirror[row, 1], mirror[row, 2], mirror[row, 3] = r, g, b, keep
         for row in range(first):
             mirror[row, 0], mirror[row, 1], mirror[row, 2] = light.horizon
             mirror[row, 3] = 1.0
@@ -728,6 +743,10 @@ def _water(x, y, t, bed, dx, dy, dz, row, first, rows, mirror, detail, waves, gr
     mr = mirror[i, 0] * (1 - w) + mirror[i + 1, 0] * w
     mg = mirror[i, 1] * (1 - w) + mirror[i + 1, 1] * w
     mb = mirror[i, 2] * (1 - w) + mirror[i + 1, 2] * w
+    rough_sea = min(1.1 * ground.wave_height, 0.65)  # waves mirror more of the sky than one place of it
+    mr += rough_sea * (0.45 * light.horizon[0] + 0.35 * light.zenith[0] - mr)
+    mg += rough_sea * (0.45 * light.horizon[1] + 0.35 * light.zenith[1] - mg)
+    mb += rough_sea * (0.45 * light.horizon[2] + 0.35 * light.zenith[2] - mb)
     shallow = math.exp(-max(bed, 0.0) / 3.0) if t < ground.far else 0.0
     sun_up = max(light.sun[2], 0.0)
     lr = light.ambient[0] + light.sun_colour[0] * (0.3 * sun_up + 0.06)
@@ -756,6 +775,9 @@ def _water(x, y, t, bed, dx, dy, dz, row, first, rows, mirror, detail, waves, gr
         lace = 0.5 + 0.5 * _bilinear(detail, x / 0.35 + 4.0 * seconds, y / 0.35, 0)
         foam = max(foam, (crest ** 4 + 0.55 * tail ** 2 * lace) * (1.0 - part) ** 0.7)
         foam = max(foam, (1.0 - _ramp(0.0, 0.25 + 0.2 * wobble, bed)) * 0.85)
+    if ground.whitecaps > 0.0 and foam > 0.02 and footprint < 1.2:
+        torn = _bilinear(detail, x / 0.5 + 1.5 * seconds, y / 0.5, 0) + 0.6 * _bilinear(detail, x / 0.13, y / 0.13 + 3.0 * seconds, 0)
+        foam *= 1.0 + (1.0 - _ramp(0.3, 1.2, footprint)) * (0.9 * torn - 0.25)
     foam = min(max(foam, 0.0), 1.0)
     white = 0.82
     r = r * (1 - foam) + foam * white * (light.ambient[0] + light.sun_colour[0] * (0.25 + 0.6 * sun_up))

@@ -153,10 +153,10 @@ def render(scene, width, height, num_frames, fps=16, device="cpu"):
         cell=float(surface.cell), top=float(max(surface.height.max(), surface.water_level + 3 * surface.wave_height)),
         water_level=float(surface.water_level), water_colour=surface.water_colour, shallow_colour=surface.shallow_colour,
         wave_height=float(surface.wave_height), wave_tile=tile, whitecaps=float(surface.whitecaps), surf=float(surface.surf),
-        detail=float(surface.detail), blocks=bool(surface.blocks), street=bool(surface.street),
+        detail=float(surface.detail), streak=float(surface.streak), blocks=bool(surface.blocks), street=bool(surface.street),
         glowing=surface.heat is not None, plume=surface.plume, far=float(4.0 * surface.scale))
     base = highest_ground(scene, pose, surface.height, surface.cell, surface.water_level)
-    flashes = rng.uniform(0, 4.0, 2) if stormy else ()
+    flashes = np.add(rng.uniform(0.1, 1.0), (0.0, 0.17)) if stormy else ()  # two strokes of lightning, every two seconds
 
     frames = place.to_device(np.empty((num_frames, height, width, 3), np.uint8))
     depth = place.to_device(np.empty((num_frames, height, width), np.float32))
@@ -185,6 +185,6 @@ def render(scene, width, height, num_frames, fps=16, device="cpu"):
                 _draw_subject(place, brushes, subject, scene, picture, before, *truth, camera, (jx, jy), now, light)
         if surface.lamps is not None:
             place.render_lamps(picture, _seen(surface, middle, width, height), light)
-        flash = sum(0.9 * max(0.0, 1.0 - abs((seconds % 4.0) - at) / 0.12) for at in flashes)
+        flash = sum(0.9 * max(0.0, 1.0 - abs((seconds % 2.0) - at) / 0.12) for at in flashes)
         place.develop(picture, frames[n], light, seconds, flash, min(width, height) / 144.0, srgb)
     return _with_flow(scene, pose, base, fps, *map(place.to_host, (frames, depth, classes)))

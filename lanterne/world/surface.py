@@ -43,6 +43,7 @@ class Surface:
     whitecaps: float = 0.0            # 0 none .. 1 storm
     surf: float = 0.0                 # metres of depth under which waves break on a shore
     detail: float = 0.3               # strength of the close-up texture
+    streak: float = 1.0               # below 1 that texture is drawn out along x, as wind does with sand
     blocks: bool = False              # the height field is buildings: nearest look-up, walls, windows
     scale: float = 4000.0             # metres over which air veils the view
     street: bool = False              # blocks seen from between them: shops, signs, asphalt that mirrors
@@ -102,6 +103,23 @@ def bake(surface, light, later):
         heights.append(halve(heights[-1]))
         levels.append(halve(levels[-1]))
     return tuple(heights), tuple(levels)
+
+
+def open_view(rng, height, cell, above, reach, wanted, yaws=None, tries=40):
+    """(x, y, yaw) of a place, in metres, from where the ground ahead rises to about `wanted` (rise over run) over the eye, within `reach`.
+
+    above: metres of the eye over the ground; yaws: where it may look, radians (everywhere where None).
+    """
+    n = height.shape[0]
+    x, y = rng.uniform(0, n * cell, (2, tries))
+    yaw = rng.uniform(0, 2 * np.pi, tries) if yaws is None else rng.choice(yaws, tries)
+    at = height[(y / cell).astype(int) % n, (x / cell).astype(int) % n] + above
+    away = np.geomspace(3 * cell, reach, 40)[:, None, None]
+    fan = yaw[None, None, :] + np.radians((-18.0, 0.0, 18.0))[None, :, None]
+    ahead = height[((y + away * np.sin(fan)) / cell).astype(int) % n, ((x + away * np.cos(fan)) / cell).astype(int) % n]
+    rises = ((ahead - at) / away).max(0).mean(0)
+    best = int(np.argmin(np.abs(rises - wanted)))
+    return float(x[best]), float(y[best]), float(yaw[best])
 
 
 def colour(height_like, *stops):

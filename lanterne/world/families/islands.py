@@ -12,7 +12,7 @@ def build(scene, rng):
     shape = fractal(n, 3, 6, 0.48, 0, 0.25, seed)
     hills = fractal(n, 5, 6, 0.5, 1, 0.2, seed + 10)
     if "one_large" in scene.features:
-        rise = 0.36 - 1.35 * np.hypot(u, v) + 0.16 * shape
+        rise = 0.28 - 1.35 * np.hypot(u, v) + 0.16 * shape
     else:
         rise = shape - float(np.quantile(shape, 0.83))
         middle = np.unravel_index(int(np.argmax(rise)), rise.shape)
@@ -24,7 +24,7 @@ def build(scene, rng):
     if "reefs" in scene.features:  # a rim of coral just below the surface, around a lagoon
         rim = smoothstep(0.045, 0.0, np.abs(rise + 0.14 + 0.05 * hills)) * smoothstep(-0.35, 0.2, fractal(n, 6, 4, 0.5, 0, 0.0, seed + 20))
         height = np.maximum(height, -0.5 - 7.0 * (1 - rim))  * (rim > 0.02) + height * (rim <= 0.02)
-        height = np.where((rise < 0) & (rise > -0.14), np.maximum(height, -2.6), height)
+        height = np.where((rise < 0) & (rise > -0.14), np.maximum(height, -3.4), height)
     steep = slope_of(height.astype(np.float32), cell)
     rough = fractal(n, 28, 5, 0.6, 0, 0.0, seed + 30)
     albedo = (np.asarray((0.10, 0.155, 0.045), np.float32) * (1.0 + 0.35 * rough)[..., None]).astype(np.float32)
@@ -47,9 +47,9 @@ def build(scene, rng):
     height = (height + 9.0 * tops * wood).astype(np.float32)
     # From the air, at the tile's middle, where the largest island lies.
     yaw = rng.uniform(0, 2 * np.pi)
-    away = rng.uniform(620, 800)
+    away = rng.uniform(880, 1120)
     x, y = 0.5 * n * cell - away * np.cos(yaw), 0.5 * n * cell - away * np.sin(yaw)
-    pose = Pose(x, y, rng.uniform(170, 260), yaw, rng.uniform(-0.30, -0.23), away)
+    pose = Pose(x, y, rng.uniform(230, 330), yaw, rng.uniform(-0.30, -0.23), 0.8 * away)
     waves = {"storm": 1.0, "rain": 0.35}.get(scene.weather, 0.22)
     return Surface(cell, height, albedo, classes, pose, water_level=0.0, water_colour=(0.006, 0.060, 0.105), shallow_colour=(0.10, 0.42, 0.36),
                    wave_height=waves, whitecaps=1.1 if scene.weather == "storm" else 0.2, surf=1.6, detail=0.35, scale=4200.0)
