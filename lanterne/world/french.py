@@ -47,7 +47,7 @@ FEATURE_PHRASES = {  # after "avec"
 
 AROUND = {  # a sentence on what surrounds what has neither time of day nor weather
     "planet": ("tout autour brillent les étoiles", "le fond est noir et étoilé"),
-    "table": ("la lumière est douce", "des ombres douces s'étendent sur la table"),
+    "table": ("une fenêtre éclaire la pièce", "derrière, une fenêtre dans le mur"),
 }
 
 SUBJECT_NOUNS = {

@@ -38,7 +38,7 @@ WOODEN_TABLES = ("a wooden table", "a wooden tabletop", "a table of bare wood") 
 AROUND = {
     "planet": ("stars shine all around", "the space around it is black and full of stars", "behind it are countless stars",
                "it hangs in black space"),
-    "table": ("soft shadows lie beside", "soft light casts gentle shadows", "the background is plain", "the light is soft and even"),
+    "table": ("soft shadows lie beside", "there is a window in the wall behind", "daylight comes in by a window", "it stands in a room by a window"),
 }
 
 # Where a subject is, after its name.
