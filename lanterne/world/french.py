@@ -47,15 +47,15 @@ FEATURE_PHRASES = {  # after "avec"
 
 AROUND = {  # a sentence on what surrounds what has neither time of day nor weather
     "planet": ("tout autour brillent les étoiles", "le fond est noir et étoilé"),
-    "table": ("la lumière est douce", "des ombres douces s'étendent sur la table"),
+    "table": ("une fenêtre éclaire la pièce", "derrière, une fenêtre dans le mur"),
 }
 
 SUBJECT_NOUNS = {
     "boat": ("un voilier", "un bateau à voiles", "un petit voilier"),
     "car": ("une voiture", "une automobile", "une petite voiture"),
-    "train": ("un train", "un train à vapeur", "un long train"),
+    "train": ("un train", "un train sur un viaduc", "un long train"),
     "balloon": ("une montgolfière", "un ballon dans les airs"),
-    "plane": ("un avion", "un petit avion"),
+    "plane": ("un avion", "un avion de ligne"),
     "birds": ("des oiseaux", "un vol d'oiseaux"),
     "lighthouse": ("un phare", "un grand phare"),
     "windmill": ("un moulin à vent", "un vieux moulin"),
@@ -65,7 +65,7 @@ SUBJECT_NOUNS = {
 SUBJECT_CLAUSES = {
     "boat": ("un voilier passe", "un voilier glisse sur l'eau", "un bateau à voiles fend l'eau"),
     "car": ("une voiture passe", "une voiture roule", "une voiture circule"),
-    "train": ("un train passe", "un train à vapeur roule", "un train roule sur ses rails"),
+    "train": ("un train passe", "un train franchit un viaduc", "un train roule sur ses rails"),
     "balloon": ("une montgolfière dérive dans les airs", "une montgolfière passe", "une montgolfière flotte dans les airs"),
     "plane": ("un avion passe dans les airs", "un avion traverse le ciel", "un avion vole"),
     "birds": ("des oiseaux passent", "des oiseaux volent", "un vol d'oiseaux traverse le ciel"),

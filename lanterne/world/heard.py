@@ -66,7 +66,7 @@ HEARD = {
                         "old car; vintage car; drives a car",
     ("subject", "train"): "train; trains; steam train; locomotive; railway; railroad; steam engine; express train; freight train; "
                           "train a vapeur; "
-                          "chemin de fer; tgv; rails; steam locomotive; bullet train; wagons",
+                          "chemin de fer; tgv; rails; steam locomotive; bullet train; wagons; viaduct; viaduc",
     ("subject", "balloon"): "hot air balloon; hot air balloons; hot-air balloons; balloon; balloons; montgolfiere; montgolfieres; "
                             "aerostat; ballon; "
                             "ballons; air balloon; ballooning",

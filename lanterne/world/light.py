@@ -48,7 +48,7 @@ _TIMES = {
     "noon":    (64.0, (3.5, 3.35, 3.1), (0.05, 0.24, 0.74), (0.46, 0.68, 0.93), (0.20, 0.20, 0.18), (0.44, 0.56, 0.76), 0.78),
     "sunset":  (4.0, (2.9, 1.15, 0.34), (0.17, 0.20, 0.46), (1.15, 0.48, 0.14), (1.60, 0.52, 0.10), (0.36, 0.28, 0.36), 0.98),
     "dusk":    (-8.0, (0.0, 0.0, 0.0), (0.045, 0.085, 0.27), (0.34, 0.25, 0.42), (0.50, 0.18, 0.13), (0.13, 0.16, 0.32), 1.30),
-    "night":   (33.0, (0.34, 0.42, 0.64), (0.005, 0.010, 0.035), (0.024, 0.038, 0.085), (0.05, 0.06, 0.09), (0.036, 0.052, 0.098), 2.3),
+    "night":   (33.0, (0.34, 0.42, 0.64), (0.005, 0.010, 0.035), (0.024, 0.038, 0.085), (0.05, 0.06, 0.09), (0.036, 0.052, 0.098), 2.5),
     # Where events begin or end.
     "before sunrise": (-2.0, (0.25, 0.12, 0.10), (0.10, 0.14, 0.34), (0.62, 0.36, 0.42), (0.70, 0.30, 0.26), (0.17, 0.18, 0.32), 1.15),
     "sun is up": (8.5, (3.0, 1.75, 0.95), (0.24, 0.36, 0.70), (1.05, 0.74, 0.50), (1.20, 0.55, 0.20), (0.42, 0.40, 0.48), 0.95),
@@ -94,7 +94,7 @@ def _state(time_of_day, weather):
     cloud_dark = _times(_mix(zenith, horizon, 0.55), 0.66 if grey < 0.5 else 0.74)
     if weather == "storm":
         cloud_dark = _times(cloud_dark, 0.45)
-        cloud_lit = _times(cloud_lit, 0.85)
+        cloud_lit = _times(cloud_lit, 0.62)
     return {
         "sun_colour": _times(sun, keep), "disc": 0.0 if elevation < -3.0 else disc, "zenith": zenith, "horizon": horizon, "glow": glow,
         "ambient": ambient, "cloud_lit": cloud_lit, "cloud_dark": cloud_dark, "cloud_alpha": alpha, "cloud_shadow": cloud_shadow,
@@ -136,7 +136,7 @@ def make_light(scene, rng, pose, scale):
 
     def at(seconds):
         gone = min(max(seconds / _EVENT_TAKES, 0.0), 1.0)
-        turn = gone * (1.5 - 0.5 * gone) if first != last or begin != end else 0.0  # most of it at the beginning
+        turn = 1.0 - (1.0 - gone) ** 1.9 if first != last or begin != end else 0.0  # most of it at the beginning
         values = {name: _between(first[name], last[name], turn) for name in first}
         elevation = _between(*elevations, turn)
         sun = (math.cos(elevation) * math.cos(azimuth), math.cos(elevation) * math.sin(azimuth), math.sin(elevation))
@@ -210,7 +210,7 @@ def _cloud_volume(field, cover, layers, sun_x, sun_y, sun_z, seed):
     return out
 
 
-def clouds_of(scene, light, seed, size=128, layers=16):
+def clouds_of(scene, light, seed, size=128, layers=12):
     """(Z, N, N, 2) float32, the clouds' volume as `kernels.sky_texel` takes it, and (N, N, 1), their shade on the ground. They tile."""
     cover = _WEATHERS[scene.weather][4]
     field = fractal(size, 4, 5, 0.50, 0, 0.25, seed)

@@ -147,7 +147,7 @@ class _Found:
 
 def read(prompt: str, knowledge: Knowledge = THE_WORLD) -> tuple[str, CameraMotion]:
     """What the network is told: the expanded prompt, and how the camera moves in the scene that it asks for."""
-    return expand(prompt, knowledge), motion_of(_scene_of(understand(prompt, knowledge), _draw_of(prompt), knowledge))
+    return expand(prompt, knowledge), motion_of(scene_of(understand(prompt, knowledge), _draw_of(prompt), knowledge))
 
 
 def reader(metadata: dict) -> Callable[[str], tuple[str, CameraMotion]]:
@@ -165,7 +165,7 @@ def expand(prompt: str, knowledge: Knowledge = THE_WORLD) -> str:
     written_out = _names_everything(said) and own.count(".") > 1 and not said.unknown_words
     if written_out and all(_root(w) in _caption_roots() for w in solids.find(_tokens(own))[3] if w not in _DROPPED | _STOPS):
         return own
-    scene = _scene_of(said, _draw_of(prompt), knowledge)
+    scene = scene_of(said, _draw_of(prompt), knowledge)
     long = min((captions(scene, seed, 0.0)["long"] for seed in range(8)), key=lambda text: len(pieces(text)))
     room = MAX_WORDS - len(pieces(long)) - 1
     kept = own.split()[: max(room, 0)]
@@ -245,8 +245,11 @@ def understand(prompt: str, knowledge: Knowledge = THE_WORLD) -> Understanding:
 # ---- from what was understood to a scene
 
 
-def _scene_of(said, draw, knowledge):
-    """draw: a number from the prompt, which settles what the prompt leaves open."""
+def scene_of(said: Understanding, draw: int, knowledge: Knowledge = THE_WORLD) -> Scene:
+    """The scene asked for. draw: a number from the prompt, which settles what the prompt leaves open.
+
+    Raises ValueError for values that no scene can have together; what `understand` returns never has them.
+    """
     open_to = [family for family in knowledge.families if family not in AIRLESS and (family in SEASONAL or not said.season)]
     family = said.family or open_to[draw % len(open_to)]
     airless = family in AIRLESS

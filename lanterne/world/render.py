@@ -103,7 +103,7 @@ def _render_airless(scene, width, height, num_frames, fps, device):
     """As render, for the families without ground, weather and hour: each has a kernel of its own for its whole picture."""
     place = kernels if device == "cpu" else import_module("lanterne.world.cuda")
     family = import_module(f"lanterne.world.families.{scene.family}")
-    render_pass = family.render_pass if device == "cpu" else place.render_pass_of(scene.family)
+    render_pass = family.render_pass if device == "cpu" else getattr(place, f"render_{scene.family}")
     pose, at = family.build(scene, np.random.Generator(np.random.Philox(key=scene.seed)))
     noon = replace(scene, family="ocean", time_of_day="noon", weather="clear", features=(), solids=(), relation=None)
     film = make_light(noon, np.random.Generator(np.random.Philox(key=0)), pose, 1.0)(0.0)._replace(exposure=1.0)

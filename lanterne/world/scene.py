@@ -46,12 +46,12 @@ SUBJECTS = {  # what moves in a scene, and where it may
     "waterfall": ("mountains", "forest", "canyon", "volcano"),
 }
 EVENTS = ("sunrise", "nightfall", "storm_coming", "lights_on", "timelapse")
-# What a scene is when its event begins; lights go on where people live.
+# What a scene is when its event begins.
 _BEGINS = {
     "sunrise": ("time_of_day", "dawn"), "nightfall": ("time_of_day", "sunset"), "storm_coming": ("weather", "cloudy"),
     "lights_on": ("time_of_day", "dusk"), "timelapse": ("weather", "cloudy"),
 }
-_INHABITED = ("city", "street")
+INHABITED = ("city", "street")  # where lights can go on
 _OPEN_SKIES = ("clear", "cloudy")  # weathers that let the sun be seen rising
 COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "white", "black")
 SHAPES = ("cube", "ball", "cone", "cylinder", "pyramid", "ring")
@@ -144,11 +144,12 @@ def events_of(family: str, time_of_day: str | None, weather: str | None) -> tupl
 def _events_in(family):
     if family in AIRLESS:
         return ()
-    return tuple(event for event in EVENTS if event != "lights_on" or family in _INHABITED)
+    return tuple(event for event in EVENTS if event != "lights_on" or family in INHABITED)
 
 
 def beginning(event: str) -> dict[str, str]:
-    """What the scene is when the event begins: {"time_of_day": ...} or {"weather": ...}."""
+    """What the scene is when the event begins: {"time_of_day": ...} or {"weather": ...}. Raises ValueError for no event."""
+    _require("event", event, EVENTS)
     axis, value = _BEGINS[event]
     return {axis: value}
 
@@ -162,7 +163,7 @@ def _draw(random, seed):
     has_subject, has_event = random.random(2) < (0.5, 0.25)
     events, event = _events_in(family), None
     if has_event and events:  # drawn first: few times and weathers would happen to be its own
-        event = "lights_on" if family in _INHABITED and random.random() < 0.5 else pick(events)
+        event = "lights_on" if family in INHABITED and random.random() < 0.5 else pick(events)
         begins = beginning(event)
         time_of_day, weather = begins.get("time_of_day", time_of_day), begins.get("weather", weather)
         if event == "sunrise":

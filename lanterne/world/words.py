@@ -38,7 +38,7 @@ WOODEN_TABLES = ("a wooden table", "a wooden tabletop", "a table of bare wood") 
 AROUND = {
     "planet": ("stars shine all around", "the space around it is black and full of stars", "behind it are countless stars",
                "it hangs in black space"),
-    "table": ("soft shadows lie beside", "soft light casts gentle shadows", "the background is plain", "the light is soft and even"),
+    "table": ("soft shadows lie beside", "there is a window in the wall behind", "daylight comes in by a window", "it stands in a room by a window"),
 }
 
 # Where a subject is, after its name.
@@ -87,27 +87,27 @@ FEATURE_PHRASES = {
 
 # What moves in a scene: named, and said with what it does. A flipped clip moves the other way, so no side is ever told.
 SUBJECT_NOUNS = {
-    "boat": ("a sailing boat", "a sailboat", "a boat with white sails", "a small sailing boat", "a boat under sail"),
-    "car": ("a car", "a small car", "a moving car", "a car with its lights on", "an automobile"),
-    "train": ("a train", "a steam train", "a passing train", "a railway train", "a long train"),
+    "boat": ("a sailing boat", "a sailboat", "a boat with tall sails", "a small sailing boat", "a boat under sail"),
+    "car": ("a car", "a small car", "a moving car", "a single car", "an automobile"),
+    "train": ("a train", "a train on a viaduct", "a passing train", "a railway train", "a long train"),
     "balloon": ("a hot-air balloon", "a hot air balloon", "a drifting balloon", "a striped hot-air balloon", "a balloon in the air"),
-    "plane": ("a plane", "an airplane", "a small plane", "an aircraft", "an aeroplane"),
+    "plane": ("a plane", "an airplane", "an airliner", "an aircraft", "an aeroplane"),
     "birds": ("birds", "a flock of birds", "flying birds", "birds on the wing", "a swarm of birds"),
-    "lighthouse": ("a lighthouse", "a tall lighthouse", "a white lighthouse", "a lighthouse with its turning beam"),
+    "lighthouse": ("a lighthouse", "a tall lighthouse", "a striped lighthouse", "a lighthouse with its turning beam"),
     "windmill": ("a windmill", "an old windmill", "a turning windmill", "a windmill with its sails turning"),
     "campfire": ("a campfire", "a burning campfire", "a camp fire", "an open fire", "a bonfire"),
     "waterfall": ("a waterfall", "a tall waterfall", "a plunging waterfall", "a cascade", "falling cascades"),
 }
 SUBJECT_CLAUSES = {
-    "boat": ("a sailing boat crosses the water", "a sailboat glides by", "a boat sails past", "a boat with white sails passes",
+    "boat": ("a sailing boat crosses the water", "a sailboat glides by", "a boat sails past", "a boat with tall sails passes",
              "a sailing boat makes its way", "a small boat sails along"),
     "car": ("a car drives along", "a car passes by", "a car drives past", "a car crosses the view", "a single car is driving through"),
-    "train": ("a train passes through", "a train rolls by", "a train runs along the rails", "a train crosses the scene",
-              "a steam train goes by"),
+    "train": ("a train passes through", "a train rolls by", "a train runs along the rails", "a train crosses a viaduct",
+              "a train goes by on a viaduct"),
     "balloon": ("a hot-air balloon drifts through the air", "a hot-air balloon floats by", "a balloon hangs in the air",
                 "a hot air balloon sails past", "a striped balloon drifts along"),
     "plane": ("a plane flies by", "a plane crosses the sky", "an airplane passes overhead", "an aircraft flies past",
-              "a small plane flies through the picture"),
+              "an airliner flies through the picture"),
     "birds": ("birds fly over", "a flock of birds passes", "birds glide through the air", "birds wheel in the air",
               "a flock of birds flies by"),
     "lighthouse": ("a lighthouse sends out its beam", "a lighthouse sweeps its beam around", "the beam of a lighthouse turns",

@@ -48,7 +48,7 @@ def build(scene, rng):
     classes[snow > 0.5] = SNOW
     # From over one shore, across the water.
     yaw = rng.uniform(0, 2 * np.pi)
-    back = rng.uniform(0.12, 0.24) * n * cell
+    back = rng.uniform(-0.08, 0.12) * n * cell
     x, y = 0.5 * n * cell - back * np.cos(yaw), 0.5 * n * cell - back * np.sin(yaw)
     pose = Pose(x, y, rng.uniform(6, 45), yaw, rng.uniform(-0.04, 0.06), rng.uniform(350, 700))
     return Surface(cell, height, albedo, classes, pose, water_level=0.0, water_colour=(0.015, 0.05, 0.065), detail=0.25, scale=3600.0)

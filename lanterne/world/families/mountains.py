@@ -50,5 +50,5 @@ def build(scene, rng):
     blocked = ((way[1:] - way[0] - above) / (back[0] - back[1:])).max(0) - (height[summit] - way[0] - above) / distance
     yaw = float(yaws[int(np.argmin(blocked + 0.1 * rng.random(16)))])  # from where least stands before it
     x, y = summit[1] * cell - distance * np.cos(yaw), summit[0] * cell - distance * np.sin(yaw)
-    pose = Pose(x, y, above, yaw, rng.uniform(-0.02, 0.10), 0.6 * distance)
+    pose = Pose(x, y, above, yaw, rng.uniform(-0.02, 0.10), 0.72 * distance)
     return Surface(cell, height, albedo, classes, pose, water_level=water, detail=0.35, scale=7000.0)

@@ -51,7 +51,7 @@ def build(scene, rng):
     albedo = blend(albedo, (0.03, 0.012, 0.008), smoothstep(0.05, 0.3, heat))
     away = rng.uniform(2000, 2300)
     middle = 0.5 * n * cell
-    pose = Pose(middle - away * np.cos(yaw), middle - away * np.sin(yaw), rng.uniform(40, 150), yaw, rng.uniform(0.11, 0.15), 0.7 * away)
+    pose = Pose(middle - away * np.cos(yaw), middle - away * np.sin(yaw), rng.uniform(20, 80), yaw, rng.uniform(0.11, 0.15), 0.72 * away)
     smoke = rng.uniform(1.1, 1.5) if "smoke" in scene.features else rng.uniform(0.6, 0.85)
     return Surface(cell, height, albedo, classes, pose, detail=0.5, scale=5000.0, heat=heat.astype(np.float32),
                    plume=(float(middle), float(middle), float(lip - 30.0), float(2.0 * mouth * smoke)))

@@ -233,11 +233,11 @@ def _puff(x, y, z, thing):
         return 1.6 * fade * max(n - 0.32, 0.0) * math.exp(-(y * y) / (wide * wide) - max(z, 0.0) / (0.25 + 0.11 * behind))
     if thing.kind == CAMPFIRE:
         up = z - 1.5
-        n = smooth_noise(1.5 * (x - 0.32 * up), 1.5 * y, 0.8 * z - 1.5 * t) + 0.5 * smooth_noise(3.3 * x, 3.3 * y, 1.9 * z - 3.2 * t)
+        n = 1.35 * smooth_noise(1.9 * (x - 0.32 * up), 1.9 * y, 1.0 * z - 1.9 * t)
         wide = 0.35 + 0.17 * up
         gap = (x - 0.32 * up - 0.25 * math.sin(0.9 * up - 1.1 * t)) ** 2 + y * y
         return 1.15 * max(n - 0.48, 0.0) * math.exp(-gap / (wide * wide)) * min(max(up, 0.0), 1.0) / (0.6 + 0.35 * up)
-    n = smooth_noise(0.28 * x - 0.5 * t, 0.25 * y, 0.25 * z - 0.35 * t) + 0.5 * smooth_noise(0.7 * x - 0.7 * t, 0.7 * y, 0.7 * z - t)
+    n = 1.4 * smooth_noise(0.42 * x - 0.6 * t, 0.38 * y, 0.38 * z - 0.55 * t)
     return 0.20 * max(n - 0.30, 0.0) * math.exp(-((x - 6.0) ** 2 / 40.0 + y * y / 60.0) - max(z, 0.0) / 4.5)
 
 
@@ -249,8 +249,8 @@ def _flame(ox, oy, oz, dx, dy, dz, limit, thing):
     r, g, b, seconds = 0.0, 0.0, 0.0, thing.seconds
     if t0 >= t1:
         return r, g, b, 0.0
-    step = (t1 - t0) / 12.0
-    for k in range(12):
+    step = (t1 - t0) / 9.0
+    for k in range(9):
         t = t0 + (k + 0.5) * step
         x, y, z = ox + t * dx, oy + t * dy, oz + t * dz
         up = z / 2.5
@@ -289,7 +289,10 @@ def _look(ox, oy, oz, dx, dy, dz, limit, sun_x, sun_y, sun_z, thing, light):
             facing = 0.35 + 0.65 * abs(facing)
         sun = 0.0
         if facing > 0.0:
-            sun = facing if thin else facing * _sunlight(x + 3 * e * nx, y + 3 * e * ny, z + 3 * e * nz, sun_x, sun_y, sun_z, thing, 16)
+            steps = 6 if thing.kind == WATERFALL else 14  # a rock's every step costs more
+            off = 3.0 * e
+            sun = facing if thin else facing * _sunlight(
+                x + off * nx, y + off * ny, z + off * nz, sun_x, sun_y, sun_z, thing, steps)
         sky = 0.62 + 0.38 * nz
         bounce = 0.12 * max(sun_z, 0.0) * (1.0 - 0.5 * nz)
         lr = light.sun_colour[0] * (sun + bounce) + light.ambient[0] * sky
@@ -298,7 +301,7 @@ def _look(ox, oy, oz, dx, dy, dz, limit, sun_x, sun_y, sun_z, thing, light):
         if thing.kind == CAMPFIRE:
             far = x * x + y * y + (z - 0.7) ** 2
             side = max(0.25 - (nx * x + ny * y + nz * (z - 0.7)) / math.sqrt(far + 0.01), 0.0)
-            fire = 3.4 * side / (0.35 + far) * (0.85 + 0.15 * math.sin(17.0 * thing.seconds) * math.sin(7.3 * thing.seconds))
+            fire = 3.4 * side / (0.35 + far) * thing.turn
             lr, lg, lb = lr + fire, lg + 0.45 * fire, lb + 0.12 * fire
         r, g, b = cr * lr + er, cg * lg + eg, cb * lb + eb
         if gloss > 0.0:
@@ -325,9 +328,9 @@ def _look(ox, oy, oz, dx, dy, dz, limit, sun_x, sun_y, sun_z, thing, light):
             t0, t1 = _slab(ox, oy, oz, dx, dy, dz, 0.0, -12.0, -3.0, 18.0, 12.0, 14.0)
         t1 = min(t1, limit)
         if t0 < t1:
-            step = (t1 - t0) / 7.0
+            step = (t1 - t0) / 5.0
             thick = 0.0
-            for k in range(7):
+            for k in range(5):
                 t_at = t0 + (k + 0.5) * step
                 thick += step * _puff(ox + t_at * dx, oy + t_at * dy, oz + t_at * dz, thing)
             veil = 1.0 - math.exp(-thick)
@@ -353,7 +356,9 @@ def _look(ox, oy, oz, dx, dy, dz, limit, sun_x, sun_y, sun_z, thing, light):
             halo = _glow(ox, oy, oz, dx, dy, dz, 0.0, 0.0, 22.9, 5.5, limit) * (0.5 * lamps + flash)
             r, g, b = r + halo, g + 0.9 * halo, b + 0.65 * halo
     elif thing.kind == PLANE:
-        for side in range(2):
+        gap, along, sine = _streak(ox, oy, oz, dx, dy, dz, -13.0, 0.0, -1.5, -1.0, 0.0, 0.0, limit)
+        trails = 2 if along > -20.0 and gap < 7.0 + 0.05 * max(along, 0.0) else 0
+        for side in range(trails):
             gap, along, sine = _streak(ox, oy, oz, dx, dy, dz, -13.0, 5.8 * (1 - 2 * side), -1.5, -1.0, 0.0, 0.0, limit)
             if 0.0 < along < 130.0:
                 wide = 0.5 + 0.022 * along
@@ -389,12 +394,27 @@ def _look(ox, oy, oz, dx, dy, dz, limit, sun_x, sun_y, sun_z, thing, light):
 
 
 @njit(cache=True, fastmath=True)
+def _may_meet(ox, oy, oz, dx, dy, dz, thing):
+    """False for a ray that passes far from the subject and all that floats and shines around it."""
+    if thing.kind == PLANE or thing.kind == LIGHTHOUSE or thing.kind == TRAIN:
+        return True
+    b = thing.box
+    wide = 3.6 if thing.kind == CAMPFIRE or thing.kind == CAR else 1.15
+    px, py, pz = 0.5 * (b[0] + b[3]) - ox, 0.5 * (b[1] + b[4]) - oy, 0.5 * (b[2] + b[5]) - oz
+    hx, hy, hz = 0.5 * (b[3] - b[0]), 0.5 * (b[4] - b[1]), 0.5 * (b[5] - b[2])
+    along = px * dx + py * dy + pz * dz
+    return px * px + py * py + pz * pz - along * along < wide * wide * (hx * hx + hy * hy + hz * hz)
+
+
+@njit(cache=True, fastmath=True)
 def _foam(x, y, z, thing):
     """0 to 1: the foam of a boat's bow and wake at a point of the water, in its frame."""
     behind = 4.6 - x
     if behind < -0.6 or behind > 34.0:
         return 0.0
     fade = 1.0 - max(behind, 0.0) / 34.0
+    if abs(y) > 2.0 + 0.35 * max(behind, 0.0):
+        return 0.0
     n = smooth_noise(1.1 * x + 1.6 * thing.seconds, 1.3 * y, 0.7 * thing.seconds)
     arm = abs(abs(y) - (0.5 + 0.23 * behind)) / (0.35 + 0.045 * behind)
     wake = 0.0
@@ -404,13 +424,12 @@ def _foam(x, y, z, thing):
 
 
 @njit(cache=True, fastmath=True)
-def draw_pixel(row, column, picture, before, depth, classes, camera, jitter_x, jitter_y, thing, light, swell, weight):
-    """One pixel of `draw`."""
+def draw_pixel(row, column, picture, before, depth, classes, camera, fx, fy, jitter_x, jitter_y, thing, light, swell, weight):
+    """One pixel of `draw`. (fx, fy): cosine and sine of the camera's yaw."""
     rows, columns = picture.shape[0], picture.shape[1]
     focal = 1.225 * math.sqrt(rows * columns)
     u, v = (column + jitter_x - 0.5 * columns) / focal, (0.5 * rows - row - jitter_y) / focal + camera.tilt
     norm = math.sqrt(1.0 + u * u + v * v)
-    fx, fy = math.cos(camera.yaw), math.sin(camera.yaw)
     dx, dy, dz = (fx + u * fy) / norm, (fy - u * fx) / norm, v / norm
     scale = 1.0 / thing.size
     ox, oy, oz = _local((camera.x - thing.x) * scale, (camera.y - thing.y) * scale, (camera.z - thing.z) * scale, thing)
@@ -427,19 +446,21 @@ def draw_pixel(row, column, picture, before, depth, classes, camera, jitter_x, j
         x, y, z = ox + distant * lx, oy + distant * ly, oz + distant * lz
         reach = b[5] - b[2]
         if kind == WATER:
-            ripple = 0.018 + 0.05 * min(swell, 1.0)
-            wx, wy = x * thing.size, y * thing.size
-            tilt_x = ripple * (math.sin(1.9 * wy + 0.7 * wx + 2.1 * thing.seconds) + math.sin(0.8 * wx - 0.5 * wy + 1.3 * thing.seconds))
-            mx, my, mz = lx + tilt_x, ly, abs(lz) + 0.6 * tilt_x
-            inv = 1.0 / math.sqrt(mx * mx + my * my + mz * mz)
-            mx, my, mz = mx * inv, my * inv, mz * inv
             foam = _foam(x, y, z, thing) if thing.kind == BOAT else 0.0
-            r, g, b_, hidden, _t = _look(x, y, max(z, 0.02), mx, my, mz, 1e5, sx, sy, sz, thing, light)
-            mirror = 0.06 + 0.80 * (1.0 - min(mz, 1.0)) ** 4
-            mirror *= 1.0 - 0.5 * min(swell, 1.0)
-            back_r = back_r * (1 - mirror * hidden) + mirror * r
-            back_g = back_g * (1 - mirror * hidden) + mirror * g
-            back_b = back_b * (1 - mirror * hidden) + mirror * b_
+            if _may_meet(x, y, z, lx, ly, abs(lz), thing):
+                fade = max(1.0 - 0.35 * distant * thing.size / focal, 0.0)  # ripples smaller than a pixel are not drawn
+                ripple = (0.018 + 0.05 * min(swell, 1.0)) * fade
+                wx, wy = x * thing.size, y * thing.size
+                tilt_x = ripple * (math.sin(1.9 * wy + 0.7 * wx + 2.1 * thing.seconds)
+                                   + math.sin(0.8 * wx - 0.5 * wy + 1.3 * thing.seconds))
+                mx, my, mz = lx + tilt_x, ly, abs(lz) + 0.6 * tilt_x
+                inv = 1.0 / math.sqrt(mx * mx + my * my + mz * mz)
+                mx, my, mz = mx * inv, my * inv, mz * inv
+                r, g, b_, hidden, _t = _look(x, y, max(z, 0.02), mx, my, mz, 1e5, sx, sy, sz, thing, light)
+                mirror = (0.06 + 0.80 * (1.0 - min(mz, 1.0)) ** 4) * (1.0 - 0.5 * min(swell, 1.0))
+                back_r = back_r * (1 - mirror * hidden) + mirror * r
+                back_g = back_g * (1 - mirror * hidden) + mirror * g
+                back_b = back_b * (1 - mirror * hidden) + mirror * b_
             if foam > 0.0:
                 lift = 0.25 + 0.5 * max(light.sun[2], 0.0)
                 back_r = back_r * (1 - foam) + foam * 0.82 * (light.ambient[0] + lift * light.sun_colour[0])
@@ -448,7 +469,7 @@ def draw_pixel(row, column, picture, before, depth, classes, camera, jitter_x, j
         else:
             strength = (light.sun_colour[0] + light.sun_colour[1] + light.sun_colour[2]) * max(light.sun[2], 0.0)
             share = strength / (strength + light.ambient[0] + light.ambient[1] + light.ambient[2] + 1e-6)
-            if share > 0.02:
+            if share > 0.02 and thing.kind != WATERFALL:  # whose hill has its own
                 dark = 1.0 - share * (1.0 - _sunlight(x, y, z, sx, sy, sz, thing, 18))
                 back_r, back_g, back_b = back_r * dark, back_g * dark, back_b * dark
             margin = 0.12 * reach
@@ -460,7 +481,7 @@ def draw_pixel(row, column, picture, before, depth, classes, camera, jitter_x, j
             lit_r = lit_g = lit_b = 0.0
             if thing.kind == CAMPFIRE:
                 far = x * x + y * y + (z - 0.9) ** 2
-                fire = 3.0 / (0.8 + far) * (0.85 + 0.15 * math.sin(17.0 * thing.seconds) * math.sin(7.3 * thing.seconds))
+                fire = 3.0 / (0.8 + far) * thing.turn
                 lit_r, lit_g, lit_b = fire, 0.45 * fire, 0.12 * fire
             elif thing.kind == CAR and thing.lamps > 0.0 and 2.2 < x < 30.0:
                 wide = 0.9 + 0.30 * (x - 2.2)
@@ -472,7 +493,9 @@ def draw_pixel(row, column, picture, before, depth, classes, camera, jitter_x, j
                 back_g += lit_g * min(back_g / (light.ambient[1] + up * light.sun_colour[1] + 0.02), 0.7)
                 back_b += lit_b * min(back_b / (light.ambient[2] + up * light.sun_colour[2] + 0.02), 0.7)
 
-    r, g, b_, hidden, t = _look(ox, oy, oz, lx, ly, lz, distant, sx, sy, sz, thing, light)
+    r, g, b_, hidden, t = 0.0, 0.0, 0.0, 0.0, -1.0
+    if _may_meet(ox, oy, oz, lx, ly, lz, thing):
+        r, g, b_, hidden, t = _look(ox, oy, oz, lx, ly, lz, distant, sx, sy, sz, thing, light)
     if t >= 0.0:
         metres = t * thing.size
         r, g, b_ = _air(r, g, b_, _HAZE * metres, camera.z + metres * dz, dx, dy, dz, camera, light)
@@ -490,6 +513,7 @@ def draw(picture, before, depth, classes, camera, jitter_x, jitter_y, thing, lig
     depth (H, W) metres and classes (H, W) are that pass's own, and get the subject's where it is seen. swell: metres of the waves that
     break its mirror image.
     """
+    fx, fy = math.cos(camera.yaw), math.sin(camera.yaw)
     for row in range(picture.shape[0]):
         for column in range(picture.shape[1]):
-            draw_pixel(row, column, picture, before, depth, classes, camera, jitter_x, jitter_y, thing, light, swell, weight)
+            draw_pixel(row, column, picture, before, depth, classes, camera, fx, fy, jitter_x, jitter_y, thing, light, swell, weight)

@@ -17,7 +17,7 @@ EYE = {  # metres of the camera over the ground where it stands, least and most
     shapes.WINDMILL: (5.0, 14.0), shapes.CAMPFIRE: (1.7, 2.6), shapes.WATERFALL: (5.0, 16.0),
 }
 MIDDLE = {  # metres of its middle over its foot
-    shapes.BOAT: 3.5, shapes.CAR: 0.0, shapes.TRAIN: 7.5, shapes.BALLOON: 12.0, shapes.PLANE: 0.0, shapes.LIGHTHOUSE: 12.0,
+    shapes.BOAT: 3.5, shapes.CAR: 0.0, shapes.TRAIN: -1.0, shapes.BALLOON: 12.0, shapes.PLANE: 0.0, shapes.LIGHTHOUSE: 12.0,
     shapes.WINDMILL: 12.0, shapes.CAMPFIRE: 1.0, shapes.WATERFALL: 14.0, shapes.BIRDS: 0.0,
 }
 SIZE = {shapes.CAR: 1.6}  # metres of the world to one of the shape, where they differ

@@ -21,7 +21,7 @@ class Thing(NamedTuple):
     z: float
     frame: tuple[float, float, float, float, float, float, float, float, float]  # its axes, x then y then z, in the world
     size: float                          # metres of the world per metre of the shape
-    turn: float                          # of what turns: sails, beam; metres gone on the track for a train
+    turn: float                          # of sails, wheels, a beam; metres a train has gone on its track; brightness of a fire
     seconds: float
     box: tuple[float, float, float, float, float, float]  # low and high corner around its solid parts, in the shape's metres
     colour: tuple[float, float, float]
@@ -309,10 +309,13 @@ def _waterfall(x, y, z):
     plain = max(max(x + 0.16 * z + 0.004 * y * y + 3.0, abs(y) - wide), z - 34.0)
     if plain > 7.5:  # farther than the roughness reaches
         return (plain - 6.2) * 0.62, 1
-    rough = 4.2 * smooth_noise(0.14 * x + 7.0, 0.16 * y, 0.10 * z) + 1.9 * smooth_noise(0.5 * x, 0.42 * y, 0.22 * z)
-    top = 31.0 - 0.005 * y * y + 2.4 * math.sin(0.31 * y + 1.0) - (2.6 if abs(y) < 5.0 else 0.0)
+    rough = 4.2 * smooth_noise(0.14 * x + 7.0, 0.16 * y, 0.10 * z)
     face = x + 0.16 * z + 0.004 * y * y - rough + 3.0
-    rock = max(max(face, abs(y) - wide + rough), z - top - 0.4 * rough) * 0.62
+    if face < 3.0:  # near enough for the finer roughness to be felt
+        finer = 1.9 * smooth_noise(0.5 * x, 0.42 * y, 0.22 * z)
+        rough, face = rough + finer, face - finer
+    top = 31.0 - 0.005 * y * y + 2.4 * math.sin(0.31 * y + 1.0) - (2.6 if abs(y) < 5.0 else 0.0)
+    rock = max(max(face, abs(y) - wide + rough), z - top - 0.4 * rough) * 0.70
     best, kind = rock, 1
     if z > top - 1.2:
         kind = 2

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lanterne.world.camera import motion_of
+from lanterne.world.camera import highest_ground, motion_of
 from lanterne.world.noise import blur, smoothstep
 from lanterne.world.surface import GRASS, ROCK, SAND, SNOW, TREE, Pose, Surface, blend
 from lanterne.world.things import kinds, shapes
@@ -90,7 +90,9 @@ def _spot(scene, surface, kind, pose, away, rng):
         along = _height_at(surface, x + away * steps * cos, y + away * steps * sin)
         reach = np.linspace(-0.5, 0.5, 9) * away
         across = _height_at(surface, x + away * cos - reach * sin, y + away * sin + reach * cos)
-        cost = 0.002 * trial
+        beyond = np.linspace(5.0, 45.0, 16) * surface.cell  # what makes the family's look must not be hidden by a hill close behind
+        hill = (_height_at(surface, x + beyond * cos, y + beyond * sin) - along[-1]) / beyond
+        cost = 0.004 * trial + 4.0 * max(float(hill.max()) - 0.24, 0.0)
         if kind == shapes.BOAT:
             shallow = surface.water_level - 1.5
             cost += np.clip(np.concatenate((along[3:], across)) - shallow, 0.0, 20.0).mean()
@@ -157,6 +159,9 @@ def prepare(scene, surface: Surface) -> tuple[Surface, Plan | None]:
             z = max(float(_height_at(surface, x, y)), z + 2.0)
             surface = _level(surface, x, y, z, 9.0 * size, 9.0 * size)
     else:
+        if kind == shapes.WATERFALL:  # a cliff of a few of the ground's cells at least
+            grown = min(max(surface.cell / 7.0, 1.0), 2.4)
+            size, away = grown * size, grown * away
         height = min(max(pose.height / pose.distance * away, kinds.EYE[kind][0]), kinds.EYE[kind][1])
         pose = _spot(scene, surface, kind, pose, away, rng)
         cos, sin = math.cos(pose.yaw), math.sin(pose.yaw)
@@ -201,13 +206,16 @@ def prepare(scene, surface: Surface) -> tuple[Surface, Plan | None]:
             behind = -(dx * math.cos(heading) + dy * math.sin(heading))
             sideways = np.abs(dy * math.cos(heading) - dx * math.sin(heading))
             crowns = np.clip(surface.height - blur(surface.height, 3.0), 0.0, 20.0)
-            hill = floor + 27.0 * size * smoothstep(7.0, 14.0, behind) * smoothstep(105.0, 42.0, sideways) + crowns
-            raised = np.where((np.hypot(dx, dy) < 160.0) & (behind > 0), np.maximum(surface.height, hill), surface.height)
+            rise = smoothstep(7.0 * size, 14.0 * size, behind) * smoothstep(105.0 * size, 42.0 * size, sideways)
+            hill = floor + 27.0 * size * rise + crowns
+            raised = np.where((np.hypot(dx, dy) < 160.0 * size) & (behind > 0), np.maximum(surface.height, hill), surface.height)
             surface = replace(surface, height=raised.astype(np.float32))
             z = floor
     if scene.family not in ("street", "islands"):
-        tilt = (size * middle - height) / (away * stride) + 0.03
-        pose = replace(pose, height=height, tilt=min(max(tilt, -0.22), 0.16))
+        pose = replace(pose, height=height)
+        eye = highest_ground(scene, pose, surface.height, surface.cell, surface.water_level) + height
+        tilt = (z + size * middle - eye) / (away * stride) + 0.03
+        pose = replace(pose, tilt=min(max(tilt, -0.30), 0.16))
     surface = replace(surface, pose=pose)
     dusty = 1.0 if kind == shapes.CAR and scene.family != "street" and scene.weather not in ("rain", "storm") else 0.0
     return surface, Plan(kind, pose, x, y, z, heading, course, speed, size, away, 0.0, 0.0, surface.wave_height, colours, dusty,
@@ -257,6 +265,8 @@ def thing_at(plan, scene, camera, light, seconds) -> Thing:
         turn = (plan.speed * seconds + 0.12 * plan.away + lap / 2) % lap - lap / 2  # at first its nose is in the picture
     elif plan.kind == shapes.PLANE:
         roll = math.copysign(0.28, plan.drift) + 0.08 * math.sin(0.5 * seconds + plan.phase)
+    elif plan.kind == shapes.CAMPFIRE:
+        turn = 0.85 + 0.15 * math.sin(17.0 * seconds + plan.phase) * math.sin(7.3 * seconds)
     elif plan.kind == shapes.LIGHTHOUSE:
         turn = 1.7 * seconds + plan.phase
     elif plan.kind == shapes.WINDMILL:
