@@ -629,7 +629,7 @@ def render_column(column, picture, depth, classes, camera, jitter_x, jitter_y, h
         taking = rows
         t_before = 0.9 * t
         z_mirror = 2.0 * ground.water_level - camera.z
-        while t < ground.far:
+        while t < 0.4 * ground.far:  # beyond, the air veils what it mirrors
             while taking > first and z_mirror - t * ((0.5 * rows - taking + 1 - jitter_y) / focal + camera.tilt) >= ground.water_level:
                 taking -= 1
             x, y = camera.x + t * rx, camera.y + t * ry
@@ -657,7 +657,7 @@ def render_column(column, picture, depth, classes, camera, jitter_x, jitter_y, h
             if taking == first and z_mirror - t * ((0.5 * rows - first - jitter_y) / focal + camera.tilt) > ground.top:
                 break
             t_before = t
-            t += max(0.5 * ground.cell, t * 0.012)
+            t += max(0.5 * ground.cell, t * 0.016)
         for row in range(first, rows):
             if mirror[row, 3] < 0.0:
                 slope = -((0.5 * rows - row - jitter_y) / focal + camera.tilt)

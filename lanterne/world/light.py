@@ -210,7 +210,7 @@ def _cloud_volume(field, cover, layers, sun_x, sun_y, sun_z, seed):
     return out
 
 
-def clouds_of(scene, light, seed, size=128, layers=16):
+def clouds_of(scene, light, seed, size=128, layers=12):
     """(Z, N, N, 2) float32, the clouds' volume as `kernels.sky_texel` takes it, and (N, N, 1), their shade on the ground. They tile."""
     cover = _WEATHERS[scene.weather][4]
     field = fractal(size, 4, 5, 0.50, 0, 0.25, seed)
