@@ -8,7 +8,7 @@ import pytest
 from lanterne.evaluate.evaluate import read_prompts, scene_for
 from lanterne.world.captions import MAX_WORDS, captions
 from lanterne.world.knowledge import THE_WORLD, knowledge_of
-from lanterne.world.prompts import expand, understand
+from lanterne.world.prompts import expand, reader, understand
 from lanterne.world.scene import AIRLESS, CAMERAS, EVENTS, FAMILIES, HELD_OUT_PAIRS, SUBJECTS, TIMES, WEATHERS, draw_scene, is_sensible
 
 _AXES = {"family": FAMILIES, "time_of_day": TIMES, "weather": WEATHERS, "camera": CAMERAS}
@@ -223,3 +223,9 @@ def test_held_out_prompts_are_understood_as_they_are_labelled():
 
 def _plain(text):
     return " ".join(re.findall(r"[a-z]+", text.lower()))
+
+
+def test_weights_are_moved_as_fast_as_they_were_taught():
+    _, taught = reader({})("a canyon at noon, the camera rises")
+    _, now = reader(THE_WORLD.to_metadata())("a canyon at noon, the camera rises")
+    assert 0 < taught.lift < now.lift

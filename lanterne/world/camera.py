@@ -23,28 +23,29 @@ class Camera(NamedTuple):
 
 _SPEEDS = {"slow": 0.75, "steady": 1.0, "fast": 1.3}
 _LEVELLING = 0.5  # a camera that rises looks down a little: radians per subject's distance
-_PAN, _TILT, _DOLLY, _LIFT, _ARC = math.radians(9.0), 0.105, 0.14, 0.13, math.radians(12.0)
+# Of a steady move, by its own number; the renderer's, and what weights are taught that are trained on its clips.
+RATES = CameraMotion(pan=math.radians(9.0), tilt=0.105, dolly=0.14, lift=0.13, arc=math.radians(12.0))
 _LEAD = 1.7  # seconds after which a pan or a tilt passes what the pose looks at
 _DESCENT = 0.27  # of the subject's distance: how high a descent begins
 _STEADY, _EASE = 4.0, 1.0  # seconds of constant rates (the longest clip of the training), and of slowing down after them
-_MOTIONS = {
-    "static": CameraMotion(),
-    "pan_left": CameraMotion(pan=_PAN),
-    "pan_right": CameraMotion(pan=-_PAN),
-    "tilt_up": CameraMotion(tilt=_TILT),
-    "tilt_down": CameraMotion(tilt=-_TILT),
-    "push_in": CameraMotion(dolly=_DOLLY),
-    "pull_back": CameraMotion(dolly=-_DOLLY),
-    "rise": CameraMotion(tilt=-_LEVELLING * _LIFT, lift=_LIFT),
-    "descend": CameraMotion(tilt=_LEVELLING * _LIFT, lift=-_LIFT),
-    "orbit": CameraMotion(arc=_ARC),
-}
 
 
-def motion_of(scene):
-    """The CameraMotion of a scene's camera. An orbit's side is its seed's."""
+def motion_of(scene, rates=RATES):
+    """The CameraMotion of a scene's camera, at these rates. An orbit's side is its seed's."""
+    motion = {
+        "static": CameraMotion(),
+        "pan_left": CameraMotion(pan=rates.pan),
+        "pan_right": CameraMotion(pan=-rates.pan),
+        "tilt_up": CameraMotion(tilt=rates.tilt),
+        "tilt_down": CameraMotion(tilt=-rates.tilt),
+        "push_in": CameraMotion(dolly=rates.dolly),
+        "pull_back": CameraMotion(dolly=-rates.dolly),
+        "rise": CameraMotion(tilt=-_LEVELLING * rates.lift, lift=rates.lift),
+        "descend": CameraMotion(tilt=_LEVELLING * rates.lift, lift=-rates.lift),
+        "orbit": CameraMotion(arc=rates.arc),
+    }[scene.camera]
     speed = _SPEEDS[scene.speed] * (-1 if scene.camera == "orbit" and scene.seed % 2 == 0 else 1)
-    return CameraMotion(*(speed * rate for rate in _MOTIONS[scene.camera]))
+    return CameraMotion(*(speed * rate for rate in motion))
 
 
 def travelled(seconds):

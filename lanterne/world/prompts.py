@@ -147,7 +147,8 @@ class _Found:
 
 def read(prompt: str, knowledge: Knowledge = THE_WORLD) -> tuple[str, CameraMotion]:
     """What the network is told: the expanded prompt, and how the camera moves in the scene that it asks for."""
-    return expand(prompt, knowledge), motion_of(scene_of(understand(prompt, knowledge), _draw_of(prompt), knowledge))
+    scene = scene_of(understand(prompt, knowledge), _draw_of(prompt), knowledge)
+    return expand(prompt, knowledge), motion_of(scene, knowledge.camera_rates)
 
 
 def reader(metadata: dict) -> Callable[[str], tuple[str, CameraMotion]]:
