@@ -63,14 +63,16 @@ drill-kills: $(VENV)/.installed-all
 
 drill-fuzz: $(VENV)/.installed-all
 	LANTERNE_FUZZ=10000 $(BIN)/python -m pytest -s tests/service/test_fuzz.py
+	LANTERNE_DESK_FUZZ=200 $(BIN)/python -m pytest tests/service/test_desk_fuzz.py
 
 drill-networks: $(VENV)/.installed-all
 	LANTERNE_NETWORKS=5 $(BIN)/python -m pytest -s tests/service/test_networks.py
 
 drill-programme: $(VENV)/.installed-all
 	LANTERNE_STEPS=10000 $(BIN)/python -m pytest -s tests/programme/test_pay_machine.py tests/programme/test_review.py \
-		tests/service/test_access_machine.py -k order
-	LANTERNE_CUTS=12 $(BIN)/python -m pytest -s tests/service/test_revocation.py
+		tests/service/test_access_machine.py tests/service/test_private.py -k "order or anothers"
+	LANTERNE_CUTS=200 $(BIN)/python -m pytest -s tests/service/test_revocation.py
+	LANTERNE_WEEKS=3 $(BIN)/python -m pytest -s tests/service/test_week.py
 
 train: $(VENV)/.installed-all
 	$(BIN)/lanterne train all --size $(SIZE) --minutes $(MINUTES)

@@ -127,6 +127,8 @@ def _needs(extra: str, error: ImportError) -> LanterneError:
 _SERVICE = "lanterne.service.commands"
 _PROGRAMME = "lanterne.service.pay_commands"
 _ACCESS = "lanterne.service.access_commands"
+_REVIEW = "lanterne.service.review_commands"
+_VOICE = "lanterne.service.voice_commands"
 _LAZY = {  # command: where it is, and the extra that it needs
     "serve": (_SERVICE, "serve_app", "serve"),
     "worker": (_SERVICE, "worker_app", "serve"),
@@ -136,16 +138,23 @@ _LAZY = {  # command: where it is, and the extra that it needs
     "restore": (_SERVICE, "restore_app", "serve"),
     "trace": (_SERVICE, "trace_app", "serve"),
     "webhooks": (_SERVICE, "webhooks_app", "serve"),
-    "verify": ("lanterne.programme.provenance", "verify_app", "serve"),
+    "verify": ("lanterne.service.verify_commands", "verify_app", "serve"),
     "people": (_ACCESS, "people_app", "programme"),
     "cohort": (_ACCESS, "cohort_app", "programme"),
     "invite": (_ACCESS, "invite_app", "programme"),
     "revoke": (_ACCESS, "revoke_app", "programme"),
     "leaks": (_ACCESS, "leaks_app", "programme"),
     "drill": (_ACCESS, "drill_app", "programme"),
+    "policy": (_REVIEW, "policy_app", "programme"),
+    "release": (_REVIEW, "release_app", "programme"),
+    "review": (_REVIEW, "review_app", "programme"),
     "ledger": (_PROGRAMME, "ledger_app", "programme"),
     "pay": (_PROGRAMME, "pay_app", "programme"),
     "audit": (_PROGRAMME, "audit_app", "programme"),
+    "report": ("lanterne.service.report_commands", "report_app", "programme"),
+    "feedback": (_VOICE, "feedback_app", "programme"),
+    "consent": (_VOICE, "consent_app", "programme"),
+    "data": (_VOICE, "data_app", "programme"),
     "world": ("lanterne.world.commands", "app", "world"),
     "train": ("lanterne.train.commands", "app", "train"),
     "evaluate": ("lanterne.evaluate.commands", "app", "train"),

@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from dataclasses import asdict, dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -119,8 +120,8 @@ def fulfil(order: Order, preview: Path | None = None, as_json: bool = False, qui
             frames = _frames(engine, request, conditions, run, console, preview, stop)
             marks = watermark.pattern(who.watermark_secret, number, *request.native_size)
             enlarge = upscale_for(engine.upscaler, request.native_size, request.width, request.height)
-            num_frames = _write(order, request, settings, _marked(frames, marks, order.mark, request), enlarge)
-            _sign(order, engine.weights, number, who)
+            seal = partial(_sign, order, engine.weights, number, who)
+            num_frames = _write(order, request, settings, _marked(frames, marks, order.mark, request), seal, enlarge)
     except LanterneError as error:
         kept, cancelled = run.finished, isinstance(error, Cancelled)
         if not kept:
@@ -200,36 +201,32 @@ def _marked(frames, pattern_HW, visibly: bool, request):
         yield mark.draw(some, request.width, request.height) if visibly else some
 
 
-def _write(order: Order, request, settings: dict, frames, enlarge) -> int:
-    """Write the file; returns the number of frames in it. enlarge: of upscale_for."""
+def _write(order: Order, request, settings: dict, frames, seal, enlarge) -> int:
+    """Write the file, which has its name once it is sealed; returns the number of frames in it. enlarge: of upscale_for."""
     from lanterne.video import VideoWriter, write_png
 
     if request.seconds == 0:
         pictures = next(frames)
         picture = (enlarge(pictures) if enlarge else pictures)[0]
-        write_png(order.output, picture, request.width, request.height, settings)
+        write_png(order.output, picture, request.width, request.height, settings, seal)
         for _ in frames:
             pass  # nothing more comes; this lets the road finish its bookkeeping
         return 1
-    with VideoWriter(order.output, request.width, request.height, settings, enlarge=enlarge) as writer:
+    with VideoWriter(order.output, request.width, request.height, settings, seal, enlarge) as writer:
         for some in frames:
             writer.write(some)
     return writer.num_frames
 
 
-def _sign(order: Order, weights: str, number: int, who) -> None:
-    """Sign the file in its place. What cannot be signed does not stay: it would not say what it is."""
+def _sign(order: Order, weights: str, number: int, who, path: Path) -> None:
+    """Sign the finished file before it gets its name: a file without a signature would not say what it is."""
     from lanterne.programme.signing import CREATED, EDITED, EXTENDED, Statement, sign
 
     given = order.given
     kind = EXTENDED if "continue" in given else EDITED if "edit" in given else CREATED
     statement = Statement(kind, order.weights.stem if order.weights else "lanterne", weights, number)
     inputs = [given["image"]] if "image" in given else []
-    try:
-        sign(order.output, statement, who, given.get("continue") or given.get("edit"), inputs, os.environ.get("LANTERNE_TIMESTAMP_URL"))
-    except BaseException:
-        order.output.unlink(missing_ok=True)
-        raise
+    sign(path, statement, who, given.get("continue") or given.get("edit"), inputs, os.environ.get("LANTERNE_TIMESTAMP_URL"))
 
 
 def _conditions(engine, request, given: dict[str, Path]):

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from fractions import Fraction
+from mmap import mmap
 from pathlib import Path
 
 import av
@@ -53,16 +54,16 @@ class VideoWriter:
 
     Frames of any size are cropped to the aspect of width x height and scaled with Lanczos, after `enlarge` where it is given: frames
     (t, H, W, 3) to larger ones. Use as a context manager: an exception inside leaves nothing behind. The same frames and settings give the
-    same bytes.
+    same bytes. seal(file) is called with the whole file before it gets its name, to sign it; what cannot be sealed does not stay.
 
     Raises MediaError where the folder cannot be written or the disk is full.
     """
 
     def __init__(
-        self, path: Path, width: int, height: int, settings: dict, fps: int = FPS,
+        self, path: Path, width: int, height: int, settings: dict, fps: int = FPS, seal: Callable[[Path], None] | None = None,
         enlarge: Callable[[np.ndarray], np.ndarray] | None = None,
     ):
-        self.path, self._enlarge = Path(path), enlarge
+        self.path, self._seal, self._enlarge = Path(path), seal, enlarge
         self.num_frames = 0
         self._size = (width, height)
         self._temporary = self.path.with_name(f".{self.path.stem}.partial.mp4")
@@ -100,6 +101,8 @@ class VideoWriter:
                 with writing(self.path):
                     self._container.mux(self._stream.encode(None))
                     self._container.close()
+                    if self._seal:
+                        self._seal(self._temporary)
                     self._temporary.replace(self.path)
         finally:
             if self._temporary.exists():
@@ -122,8 +125,10 @@ def write_segment(path: Path, frames_THWC: np.ndarray, first: int, fps: int = FP
         container.mux(stream.encode(None))
 
 
-def write_png(path: Path, picture_HWC: np.ndarray, width: int, height: int, settings: dict) -> None:
-    """A still with its settings inside; scaled like video frames."""
+def write_png(
+    path: Path, picture_HWC: np.ndarray, width: int, height: int, settings: dict, seal: Callable[[Path], None] | None = None
+) -> None:
+    """A still with its settings inside; scaled like video frames, sealed like a video."""
     path = Path(path)
     info = PngImagePlugin.PngInfo()
     info.add_itxt(_PNG_KEY, json.dumps(settings, sort_keys=True))
@@ -132,6 +137,8 @@ def write_png(path: Path, picture_HWC: np.ndarray, width: int, height: int, sett
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(resize_and_crop(picture_HWC, width, height)).save(temporary, pnginfo=info)
+            if seal:
+                seal(temporary)
             temporary.replace(path)
     finally:
         if temporary.exists():
@@ -172,11 +179,34 @@ def read_settings(path: Path) -> dict:
             with av.open(str(path)) as container:
                 text = container.metadata.get(_SETTINGS_KEY)
         settings = json.loads(text) if text else None
-    except (OSError, av.FFmpegError, UnidentifiedImageError, ValueError):
+    except (OSError, av.FFmpegError, UnidentifiedImageError, ValueError, RecursionError):
         settings = None
     if not isinstance(settings, dict) or "lanterne" not in settings:
         raise MediaError(f"{path} holds no settings of Lanterne's; give a video or picture that `lanterne generate` wrote.")
     return settings
+
+
+def blank_settings(path: Path) -> None:
+    """Take the settings out of an MP4 of ours, in its place and without moving a byte: their box becomes free space."""
+    with writing(path), path.open("r+b") as file, mmap(file.fileno(), 0) as data:
+        for start, size, kind in _boxes(data, 0, len(data)):
+            if kind == b"moov":
+                for inner, length, name in _boxes(data, start + 8, start + size):
+                    if name == b"udta":
+                        data[inner + 4 : inner + length] = b"free" + bytes(length - 8)
+
+
+def _boxes(data: mmap, position: int, end: int):
+    """(offset, bytes, kind) of the boxes of an MP4 between two places."""
+    while position + 8 <= end:
+        size, kind = int.from_bytes(data[position : position + 4]), bytes(data[position + 4 : position + 8])
+        if size == 1:
+            size = int.from_bytes(data[position + 8 : position + 16])
+        size = size or end - position
+        if size < 8:
+            return
+        yield position, size, kind
+        position += size
 
 
 def read_picture(path: Path, width: int, height: int) -> np.ndarray:

@@ -99,6 +99,31 @@ def test_an_old_file_stays_until_the_new_one_is_whole(tmp_path):
     assert path.read_bytes() == before
 
 
+def test_a_file_gets_its_name_once_it_is_sealed_and_what_cannot_be_sealed_does_not_stay(tmp_path):
+    for path, write in (
+        (tmp_path / "v.mp4", _write_video), (tmp_path / "p.png", lambda path, seal: write_png(path, _clip(1)[0], 256, 144, {}, seal)),
+    ):
+        sealed = []
+
+        def seal(file, path=path, sealed=sealed):
+            assert not path.exists() and file.stat().st_size > 100
+            sealed.append(file.read_bytes())
+
+        def fail(file):
+            raise RuntimeError
+
+        with pytest.raises(RuntimeError):
+            write(path, fail)
+        assert list(tmp_path.glob("*.part*")) == list(tmp_path.glob(".*")) == [] and not path.exists()
+        write(path, seal)
+        assert path.read_bytes() == sealed[0]
+
+
+def _write_video(path, seal):
+    with VideoWriter(path, 256, 144, {}, seal=seal) as writer:
+        writer.write(_clip(3))
+
+
 def test_reading_keeps_the_rate(tmp_path):
     path = tmp_path / "v.mp4"
     with VideoWriter(path, 256, 144, {}, fps=24) as writer:

@@ -21,12 +21,13 @@ _COUNTED = {"model": "all that state the axis", "unseen": "combinations never tr
 
 
 def write_card(
-    report: dict, made_NTHWC: np.ndarray, rows: list[dict], pairs: list[list[np.ndarray]], path: Path, about: dict, command: str
+    report: dict, made_NTHWC: np.ndarray, rows: list[dict], pairs: list[list[np.ndarray]], path: Path, about: dict, command: str,
+    sources: list[dict] = (),
 ) -> None:
     """Write `path` (Markdown) and, beside it, its pictures: the contact sheet, the nearest training clips, the long rollouts.
 
     made_NTHWC: the model's clips of the prompts in rows; pairs: of Evaluation.all; about: what is known of the model, in the order
-    in which it is shown.
+    in which it is shown; sources: the data sets that the weights' file says it was trained on, as train/consented.py has them.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet = path.with_name("model-card.jpg")
@@ -88,8 +89,19 @@ def write_card(
         sheet = grid([list(row) for row in zip(*pairs, strict=True)], ["made", "trained on"], [""] * len(pairs))
         Image.fromarray(sheet).save(nearest_sheet, quality=82)
         text.append(f"![The generations nearest to any training picture, and those pictures]({nearest_sheet.name})\n")
-    text.append((Path(__file__).parent / "card_text.md").read_text())
+    text.append((Path(__file__).parent / "card_text.md").read_text().replace("$SOURCES", sources_text(sources)))
     path.write_text("\n".join(text))
+
+
+def sources_text(sources: list[dict]) -> str:
+    """What a model was trained on, beside the renders: data sets with everybody's consent, by what its file registered."""
+    if not sources:
+        return "Renders of this project's own procedural world, nothing else: no photograph, film or artwork of anybody."
+    listed = ", ".join(
+        f"{one['records']} records of {one['kind']} (release `{one['release']}`, SHA-256 `{one['sha256'][:12]}`; {one['licence']})"
+        for one in sources
+    )
+    return f"Renders of this project's own procedural world, and what artists said, with the consent of everybody in a record: {listed}."
 
 
 def _in_order(table: dict):

@@ -40,7 +40,8 @@ def evaluate(
         "Sampling": f"{STEPS} Euler steps, guidance {GUIDANCE:g}, {str(engine.dtype).removeprefix('torch.')}",
     } | {name.capitalize(): str(value) for name, value in engine.metadata.get("training", {}).items()}
     command = "lanterne evaluate" + (f" --prompts {prompts}" if prompts else "") + (" --quick" if quick else "")
-    write_card(report, evaluation.clips()["model"], evaluation.rows, pairs, output, about, command)
+    write_card(report, evaluation.clips()["model"], evaluation.rows, pairs, output, about, command,
+               engine.metadata.get("sources", []))
     say(f"wrote {output} and its pictures")
     for axis, value in report["attributes"]["model"].items():
         if value is None:

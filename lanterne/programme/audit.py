@@ -24,6 +24,8 @@ from lanterne.paths import secret
 from lanterne.programme import merkle
 from lanterne.tables import Base, now
 
+# Kinds of lines about a person of which they learn elsewhere what they may know of it: reviewers are pseudonymous.
+WITHHELD = ("review.looked",)
 _ED25519 = b"\1"  # C2SP's signature type
 
 
@@ -95,6 +97,17 @@ class Consistency:
     first: str
     second: str
     proof: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A line as a report reads it. at: UTC seconds. data: None once it was erased."""
+
+    number: int
+    at: int
+    kind: str
+    person_id: str | None
+    data: dict | None
 
 
 @dataclass(frozen=True)
@@ -223,14 +236,15 @@ def _commitment(salt: str, opened: str) -> str:
 
 
 def receipt(session: Session, number: int, person_id: str | None = None) -> Receipt:
-    """For a line of the log as it is now. person_id: for whom it is; what lines about others say is left out. None: for an operator.
+    """For a line of the log as it is now. person_id: for whom it is; what lines about others say is left out, and what is withheld. None:
+    for an operator.
     Raises AuditError where there is no such line."""
     lines = list(session.execute(select(Line.leaf, Line.root, Line.signature).order_by(Line.number)))
     if not 0 <= number < len(lines):
         raise AuditError(f"There is no line {number}; the log has {len(lines)}, the first is 0.")
     proof = merkle.inclusion_proof([merkle.leaf_hash(line.leaf.encode()) for line in lines], number)
     opening = session.get(Opening, number)
-    if opening and person_id not in (None, opening.person_id):
+    if person_id is not None and opening and (opening.person_id != person_id or json.loads(lines[number].leaf)["kind"] in WITHHELD):
         opening = None
     return Receipt(
         number, lines[number].leaf, tuple(step.hex() for step in proof), _checkpoint_of(len(lines), lines[-1]),
@@ -342,6 +356,37 @@ def told(session: Session, person_id: str | None = None) -> Iterator[tuple[int, 
     for number, leaf, data in session.execute(rows if person_id is None else rows.where(Opening.person_id == person_id)):
         public = json.loads(leaf)
         yield number, public["at"], public["kind"], data
+
+
+def told_to(session: Session, person_id: str) -> Iterator[tuple[int, int, str, str | None]]:
+    """As `told`, about a person and for their own eyes."""
+    for number, at, kind, data in told(session, person_id):
+        yield number, at, kind, None if kind in WITHHELD else data
+
+
+def read(session: Session, size: int | None = None) -> tuple[list[Step], list[str], str]:
+    """The first `size` lines, by default all: what each says, its leaf, and the checkpoint that signs them.
+
+    Raises AuditError where they do not lead to what was signed, or say something else than they committed to.
+    """
+    steps, leaves, peaks, last = [], [], [], None
+    rows = select(Line.number, Line.leaf, Line.root, Line.signature, Opening.person_id, Opening.salt, Opening.data)
+    for row in session.execute(rows.outerjoin(Opening, Opening.number == Line.number).order_by(Line.number).limit(size)):
+        if row.salt is not None and not _opens(row.leaf, row.salt, row.data):
+            raise AuditError(f"Line {row.number} says something else than it committed to: what lies beside it was changed.")
+        public = json.loads(row.leaf)
+        steps.append(Step(row.number, public["at"], public["kind"], row.person_id, None if row.data is None else json.loads(row.data)))
+        peaks, last = merkle.grow(peaks, len(leaves), merkle.leaf_hash(row.leaf.encode())), row
+        leaves.append(row.leaf)
+    if last is None:
+        raise AuditError("The log is empty: there is nothing to read yet.")
+    if size not in (None, len(leaves)):
+        raise AuditError(f"The log has {len(leaves)} lines and not the {size} asked for: it is another, or lines were taken out.")
+    if merkle.root(peaks).hex() != last.root:
+        raise AuditError(f"One of the first {len(leaves)} lines was changed; `lanterne audit verify` names it.")
+    signed = _checkpoint_of(len(leaves), last)
+    read_checkpoint(signed, Signer().verifier)
+    return steps, leaves, signed
 
 
 def count(session: Session, kind: str) -> int:

@@ -3,18 +3,20 @@
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from lanterne.programme import audit, ledger, pay, payouts, review
+from lanterne.programme import audit, consent, feedback, ledger, pay, payouts, release, review
 from lanterne.programme.cohorts import Invitation
-from lanterne.programme.leaks import Alarm, Contest
+from lanterne.programme.leaks import Alarm, Contest, Copy
+from lanterne.programme.passkeys import Challenge, Passkey
 from lanterne.programme.pay import Actor, Dispute, Entry, PayError
 from lanterne.programme.payouts import Payee, PayoutLine
-from lanterne.programme.people import PeopleError, Person
+from lanterne.programme.people import PasswordLink, PeopleError, Person
 from lanterne.programme.review import Appeal, Request
 
 
 def forget(session: Session, by: Actor, person_id: str) -> int:
-    """Erase a person's IBAN, name, address and words, and what the audit log's lines about them say. The ledger stays, under their id, and
-    so do bank files, as bookkeeping must. Returns how many lines were emptied.
+    """Erase a person's IBAN, name, address and words, and what the audit log's lines about them say; end their consents, and take down
+    what is public of theirs. The ledger stays, under their id, and so do bank files, as bookkeeping must. Returns how many lines were
+    emptied. Their videos and keys are the service's to erase, in the same transaction.
 
     Raises PayError while money is owed or on its way, or while something of theirs waits for a decision; PeopleError while their account is
     open.
@@ -35,10 +37,15 @@ def forget(session: Session, by: Actor, person_id: str) -> int:
         person.name, person.email = "forgotten", f"{person_id}@forgotten.invalid"  # no address is there, and none can be
         own_alarms = select(Alarm.id).where(Alarm.person_id == person_id)
         session.execute(update(Contest).where(Contest.alarm_id.in_(own_alarms)).values(statement=""))
+    for kind in (Passkey, Challenge, PasswordLink, Copy):
+        session.execute(delete(kind).where(kind.person_id == person_id))
     session.execute(delete(Payee).where(Payee.person_id == person_id))
     own_entries = select(Entry.id).where(Entry.person_id == person_id)
     own_requests = select(Request.id).where(Request.artist_id == person_id)
     session.execute(update(Dispute).where(Dispute.entry_id.in_(own_entries)).values(statement=""))
     session.execute(update(Entry).where(Entry.person_id == person_id).values(note=""))
+    release.forget(session, person_id)
     session.execute(update(Appeal).where(Appeal.request_id.in_(own_requests)).values(words=""))
+    feedback.erase(session, person_id)
+    consent.withdraw_all(session, person_id)
     return audit.erase(session, person_id)

@@ -2,12 +2,15 @@
 
 Scores add up to 100 at most, and lead to steps: the artist is told, the key is throttled, the key is frozen. A step is an alarm that stays
 on record with all that it was based on; the artist can contest it, and an operator, never the artist, decides. Addresses are kept as
-networks (/24 or /48), for a week. Countries are not looked up, and prompts are not compared.
+networks (/24 or /48), for a week. Countries are those in which registries gave networks out, looked up offline. Of prompts, only how
+unlike they are is told: their words are nobody's evidence.
 """
 
 import ipaddress
+import math
+import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 from sqlalchemy import CheckConstraint, ForeignKey, delete, func, select
@@ -21,7 +24,9 @@ from lanterne.tables import Base, now
 HOUR, DAY = 3600, 86400
 KEPT = 7 * DAY  # seconds for which sightings are kept
 STEPS = {"notify": 30, "throttle": 60, "freeze": 90}  # from which score on
-USUAL_NETWORKS, USUAL_AGENTS, USUAL_AT_ONCE, USUAL_JUMP = 3, 3, 10, 5
+USUAL_NETWORKS, USUAL_COUNTRIES, USUAL_AGENTS, USUAL_AT_ONCE, USUAL_VIDEOS, USUAL_JUMP, USUAL_VARIETY = 4, 3, 4, 10, 9, 5, 0.3
+LEAST_COMPARED, MOST_COMPARED = 8, 50  # prompts
+COPIES_KEPT = 30 * DAY  # seconds for which a copy in public speaks against a key
 LONGEST_STATEMENT = 5000  # characters
 _INSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 _SHOWN = 20  # pieces of evidence that an alarm lists
@@ -56,6 +61,19 @@ class Alarm(Base):
     score: Mapped[int]
     signals: Mapped[list]
     raised_at: Mapped[int]
+
+
+class Copy(Base):
+    """A copy of somebody's video that was found in public, unapproved: with which key it was asked for, or which may be known instead."""
+
+    __tablename__ = "copies"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    key_id: Mapped[str] = mapped_column(index=True)
+    person_id: Mapped[str] = mapped_column(index=True)
+    video_id: Mapped[str]
+    url: Mapped[str]
+    found_by: Mapped[str]  # an operator
+    found_at: Mapped[int]
 
 
 class Contest(Base):
@@ -96,15 +114,27 @@ class Glimpse:
 
 
 @dataclass(frozen=True)
+class Work:
+    """What a key was asked for within the hour. usual: videos in an hour in which its owner used it or another, before. variety: how
+    unlike the prompts are, 0 to 1, and those before; where there are too few to say, as if they had been as unlike as can be."""
+
+    videos: int = 0
+    usual: float = 0
+    variety: float = 0
+    usual_variety: float = 1
+
+
+@dataclass(frozen=True)
 class Seen:
-    """What is known of a key within the hour. usual: videos that it asked for in an hour in which it was used, before."""
+    """What is known of a key within the hour. copies: addresses at which what it made was found, within COPIES_KEPT."""
 
     networks: tuple[str, ...] = ()
     agents: tuple[str, ...] = ()
     sites: tuple[str, ...] = ()
+    countries: tuple[str, ...] = ()
+    copies: tuple[str, ...] = ()
     peak: int = 0
-    videos: int = 0
-    usual: float = 0
+    work: Work = Work()
     decoy: bool = False
 
 
@@ -116,42 +146,71 @@ class Signal:
     evidence: tuple[str, ...] = ()
 
 
-# Scoring.
+# Scoring. What an artist's own life brings about (bench/week.py lives a hundred of them) stays under the first step, whatever of it comes
+# together within an hour: a train, a partner's network, a VPN and a night before a deadline.
 
 
 def signals(seen: Seen) -> list[Signal]:
     """What speaks for a leak, the heaviest first."""
-    found = []
+    return sorted([*_of_the_key(seen), *_of_places(seen), *_of_work(seen)], key=lambda signal: -signal.score)
+
+
+def _of_the_key(seen: Seen) -> Iterator[Signal]:
     if seen.decoy:
-        found.append(Signal("decoy", 100, "This key is a decoy: nobody has a right to it, so whoever used it found it somewhere."))
-    if (over := len(seen.networks) - USUAL_NETWORKS) > 0:
-        found.append(Signal(
-            "networks", min(90, 12 * over),
-            f"The key was used from {len(seen.networks)} networks within the hour; up to {USUAL_NETWORKS} are usual for one person.",
-            seen.networks,
-        ))
-    if (over := len(seen.agents) - USUAL_AGENTS) > 0:
-        found.append(Signal(
-            "agents", min(30, 5 * over),
-            f"{len(seen.agents)} kinds of programs used the key within the hour; up to {USUAL_AGENTS} are usual.", seen.agents,
-        ))
-    if seen.sites:
-        found.append(Signal(
-            "sites", 40 if len(seen.sites) == 1 else 60,
-            f"Requests came out of web pages of {len(seen.sites)} other {'site' if len(seen.sites) == 1 else 'sites'}: a key in a page is "
+        yield Signal("decoy", 100, "This key is a decoy: nobody has a right to it, so whoever used it found it somewhere.")
+    if count := len(seen.sites):
+        yield Signal(
+            "sites", 40 if count == 1 else 60,
+            f"Requests came out of web pages of {count} other {'site' if count == 1 else 'sites'}: a key in a page is "
             "open to all of its visitors.", seen.sites,
-        ))
+        )
+    if count := len(seen.copies):
+        yield Signal(
+            "copies", 35 if count == 1 else 50,
+            f"What was made with this key, and is not approved for release, was found in public at {count} "
+            f"{'address' if count == 1 else 'addresses'}; the invisible watermark names it.", seen.copies,
+        )
+
+
+def _of_places(seen: Seen) -> Iterator[Signal]:
+    ranges = len({_range_of(network) for network in seen.networks})
+    if (over := ranges + (len(seen.networks) - ranges) / 6 - USUAL_NETWORKS) > 0:
+        said = f"{len(seen.networks)} networks" + (f" of {ranges} providers' ranges" if ranges < len(seen.networks) else "")
+        yield Signal(
+            "networks", min(90, math.ceil(13 * over)),
+            f"The key was used from {said} within the hour; up to {USUAL_NETWORKS} are usual for one person.", seen.networks,
+        )
+    if (over := len(seen.countries) - USUAL_COUNTRIES) > 0:
+        yield Signal(
+            "countries", min(40, 6 * over),
+            f"The networks that used the key within the hour are registered in {len(seen.countries)} countries; up to {USUAL_COUNTRIES} "
+            "are usual for one person.", seen.countries,
+        )
+    if (over := len(seen.agents) - USUAL_AGENTS) > 0:
+        yield Signal(
+            "agents", min(30, 3 * over),
+            f"{len(seen.agents)} kinds of programs used the key within the hour; up to {USUAL_AGENTS} are usual.", seen.agents,
+        )
+
+
+def _of_work(seen: Seen) -> Iterator[Signal]:
+    work = seen.work
     if (over := seen.peak - USUAL_AT_ONCE) > 0:
-        found.append(Signal(
-            "concurrency", min(30, 3 * over),
+        yield Signal(
+            "concurrency", min(31, 3 * over),
             f"{seen.peak} requests were under way at once; up to {USUAL_AT_ONCE} are usual for one person.",
-        ))
-    if seen.videos >= 10 and seen.videos > USUAL_JUMP * max(seen.usual, 1):
-        found.append(Signal(
-            "volume", min(40, round(4 * seen.videos / max(seen.usual, 1))),
-            f"{seen.videos} videos were asked for within the hour; {seen.usual:.1f} were usual in an hour of use before.",
-        ))
-    return sorted(found, key=lambda signal: -signal.score)
+        )
+    if work.videos > USUAL_VIDEOS and work.videos > USUAL_JUMP * max(work.usual, 1):
+        yield Signal(
+            "volume", min(15, round(2 * work.videos / max(work.usual, 1))),
+            f"{work.videos} videos were asked for within the hour; {work.usual:.1f} were usual in an hour of use before.",
+        )
+    if (jump := work.variety - work.usual_variety) > USUAL_VARIETY:
+        yield Signal(
+            "variety", min(14, round(28 * jump)),
+            f"Prompts of the last hour have {1 - work.variety:.0%} of their words in common with the most similar other one; "
+            f"{1 - work.usual_variety:.0%} was usual before. Several people want different things.",
+        )
 
 
 def score(found: Sequence[Signal]) -> int:
@@ -172,6 +231,32 @@ def network_of(address: str | None) -> str:
     return str(ipaddress.ip_network((found, 24 if found.version == 4 else 48), strict=False))
 
 
+def _range_of(network: str) -> str:
+    """The range that a provider's networks are likely to share: phones change networks within it all the time."""
+    try:
+        found = ipaddress.ip_network(network)
+    except ValueError:
+        return network
+    return str(found.supernet(new_prefix=16 if found.version == 4 else 32))
+
+
+def countries_of(networks: Sequence[str]) -> tuple[str, ...]:
+    """Two letters for each country in which registries gave these networks out; private ones are in none."""
+    from iptocc import country_code
+
+    return tuple(sorted(filter(None, {country_code(network.partition("/")[0]) for network in networks})))
+
+
+def variety(prompts: Sequence[str]) -> float:
+    """How unlike each other prompts are: of each, the Jaccard distance of its words to the most similar other's, 0 to 1; the mean."""
+    words = [set(re.findall(r"\w+", prompt.lower())) for prompt in prompts]
+    nearest = [
+        min((1 - len(own & other) / max(1, len(own | other)) for at, other in enumerate(words) if at != number), default=0.0)
+        for number, own in enumerate(words)
+    ]
+    return sum(nearest) / max(1, len(nearest))
+
+
 # Remembering.
 
 
@@ -190,14 +275,31 @@ def record(session: Session, glimpses: Sequence[Glimpse]) -> None:
     session.execute(delete(Sighting).where(Sighting.last_at < at - KEPT))
 
 
-def seen(session: Session, key_id: str, videos: int, usual: float, decoy: bool) -> Seen:
+def seen(session: Session, key_id: str, work: Work, decoy: bool) -> Seen:
     """What is known of a key within the hour, and since an alarm about it was lifted."""
-    lifted = select(func.max(Verdict.decided_at)).join(Alarm).where(Alarm.key_id == key_id, Verdict.upheld.is_(False))
-    since = max(now() - HOUR, session.scalar(lifted) or 0)
-    rows = session.scalars(select(Sighting).where(Sighting.key_id == key_id, Sighting.last_at > since)).all()
+    lifted = session.scalar(
+        select(func.max(Verdict.decided_at)).join(Alarm).where(Alarm.key_id == key_id, Verdict.upheld.is_(False))
+    ) or 0
+    rows = session.scalars(select(Sighting).where(Sighting.key_id == key_id, Sighting.last_at > max(now() - HOUR, lifted))).all()
+    found = select(Copy.url).where(Copy.key_id == key_id, Copy.found_at > max(now() - COPIES_KEPT, lifted)).distinct().order_by(Copy.url)
     names = {name: tuple(sorted({getattr(row, name) for row in rows} - {""})) for name in ("network", "agent", "site")}
-    peak = max((row.peak for row in rows), default=0)
-    return Seen(names["network"], names["agent"], names["site"], peak, videos, usual, decoy and bool(rows))
+    return Seen(
+        names["network"], names["agent"], names["site"], countries_of(names["network"]), tuple(session.scalars(found)),
+        max((row.peak for row in rows), default=0), work, decoy and bool(rows),
+    )
+
+
+def find_copy(session: Session, key_id: str, person_id: str, video_id: str, url: str, by: str) -> None:
+    """Write down that a copy of an unapproved video is in public. Raises LeakError, PeopleError."""
+    audit.take_turn(session)
+    people.require(session, by, "operator")
+    if not re.fullmatch(r"https?://[^\s\x00-\x1f]{1,2000}", url):
+        raise LeakError(f"The address {url[:80]!r} cannot be used; give where the copy is, such as https://example.org/video.")
+    session.add(Copy(
+        id=f"copy_{secrets.token_hex(6)}", key_id=key_id, person_id=person_id, video_id=video_id, url=url, found_by=by, found_at=now()
+    ))
+    session.flush()
+    audit.append(session, "leak.copy", {"key": key_id, "video": video_id, "url": url, "by": by}, person_id)
 
 
 # Alarms.

@@ -1,6 +1,6 @@
 """Amounts of money: whole minor units (cents) and an ISO 4217 code, as people write them and as they are kept."""
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from lanterne.errors import LanterneError
 
@@ -45,7 +45,7 @@ def read(text: str, code: str) -> int:
     places = decimals(code)
     try:
         number = Decimal(text).scaleb(places)
-    except InvalidOperation:
+    except ArithmeticError:  # Decimal's, for what is no number or beyond all bounds
         raise MoneyError(f"The amount {text!r} cannot be read; give a number such as {plain(1250, code)}.") from None
     if not number.is_finite() or number < 0 or number > LARGEST:
         raise MoneyError(f"The amount {text!r} cannot be used; give one from 0 to {written(LARGEST, code)}.")

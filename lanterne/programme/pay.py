@@ -33,6 +33,10 @@ class NotYours(PayError):
     """Something of somebody else's, or for operators alone."""
 
 
+class NotByYou(NotYours):
+    """What somebody else may do, since this person has a part in it."""
+
+
 @dataclass(frozen=True)
 class Actor:
     """Who is asking, as whoever let them in knows them. operator: may decide and pay, and see everybody's. reviewer: may look at
@@ -171,7 +175,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Arrear:
-    """Something that is late. what: "decision", "answer to a dispute" or "payment"."""
+    """Something to be done, and by when. what: "decision", "answer to a dispute" or "payment"."""
 
     person_id: str
     what: str
@@ -250,7 +254,7 @@ def _minutes(hours) -> int:
             if not (whole.isdigit() and minutes.isdigit() and len(minutes) == 2 and int(minutes) < 60):
                 raise InvalidOperation
             number += int(minutes)
-    except InvalidOperation:
+    except ArithmeticError:  # Decimal's, for what is no number or beyond all bounds
         raise PayError(f"hours={str(hours)[:80]!r} cannot be read; give a number such as 1.5, or 1:30.") from None
     if not number.is_finite() or not 0 < number <= 24 * 60:
         raise PayError(f"hours={str(hours)[:80]!r} cannot be worked in a day; give more than 0 and at most 24.")
@@ -300,12 +304,12 @@ def decide(session: Session, by: Actor, entry_id: str, accepted: int | None = No
     """
     audit.take_turn(session)
     by.require_operator()
-    case = _case(session, entry_id)
+    case = case_of(session, entry_id)
     entry, before = case.entry, case.accepted or 0
     if by.person_id == entry.person_id:
-        raise NotYours(f"{entry_id} is your own; somebody else decides on it.")
+        raise NotByYou(f"{entry_id} is your own; somebody else decides on it.")
     if any(by.person_id == decision.decider for decision in case.decisions) and case.waiting:
-        raise NotYours(f"You decided on {entry_id} before; a dispute goes to somebody else.")
+        raise NotByYou(f"You decided on {entry_id} before; a dispute goes to somebody else.")
     if not case.waiting:
         raise PayError(f"{entry_id} was decided on; only a dispute by {entry.person_id} opens it again.")
     accepted = entry.claimed if accepted is None else accepted
@@ -337,7 +341,7 @@ def decide(session: Session, by: Actor, entry_id: str, accepted: int | None = No
 def dispute(session: Session, by: Actor, entry_id: str, statement: str) -> Dispute:
     """Say no to a reduction of one's own claim; somebody else then decides, within the card's days. Raises PayError, NotYours."""
     audit.take_turn(session)
-    case = _case(session, entry_id)
+    case = case_of(session, entry_id)
     if by.person_id != case.entry.person_id:
         raise NotYours(f"{entry_id} is not yours; only who claimed it can dispute what was decided.")
     if case.waiting:
@@ -365,7 +369,7 @@ def credit(
     by.require_operator()
     subject = text(subject, "subject", 200, needed=True)
     if by.person_id == person_id:
-        raise NotYours("Nobody gives a credit to themselves; ask another operator.")
+        raise NotByYou("Nobody gives a credit to themselves; ask another operator.")
     if missed_at <= due_at:
         raise PayError(f"The deadline of {subject!r} was {day_of(due_at)} and was kept; there is nothing to make good.")
     if type(amount) is not int or not 0 < amount <= money.LARGEST:
@@ -385,7 +389,7 @@ def credit(
     session.flush()
     audit.append(session, "pay.credited", {
         "subject": subject, "person": person_id, "amount": amount, "currency": currency, "because": because, "due_at": due_at,
-        "missed_at": missed_at, "by": by.person_id, "transaction": posted.id,
+        "missed_at": missed_at, "pay_by": given.pay_by, "by": by.person_id, "transaction": posted.id,
     }, person_id)
     return given
 
@@ -404,7 +408,8 @@ def cases(session: Session, by: Actor, person_id: str | None = None) -> list[Cas
     return _cases(session, Entry.person_id == person_id if person_id else None)
 
 
-def _case(session: Session, entry_id: str) -> Case:
+def case_of(session: Session, entry_id: str) -> Case:
+    """An entry, for who was found to have sight of it. Raises PayError where there is none."""
     found = _cases(session, Entry.id == entry_id)
     if not found:
         raise PayError(f"There is no entry {entry_id[:80]!r}; `lanterne pay entries` shows them.")
@@ -428,8 +433,14 @@ def owed(session: Session, by: Actor, person_id: str) -> dict[str, int]:
 
 
 def arrears(session: Session, by: Actor, person_id: str | None = None) -> list[Arrear]:
-    """What is late: decisions, answers to disputes, payments (the oldest debt counts as paid first). Raises NotYours."""
-    late = [
+    """What is late, of a person or, for operators, of all. Raises NotYours."""
+    return [arrear for arrear in due(session, by, person_id) if arrear.due_at < now()]
+
+
+def due(session: Session, by: Actor, person_id: str | None = None) -> list[Arrear]:
+    """What is still to be done, the soonest first: decisions, answers to disputes, payments (the oldest debt counts as paid first). Raises
+    NotYours."""
+    open_ = [
         Arrear(case.entry.person_id, "answer to a dispute" if case.disputes else "decision", case.entry.id,
                case.entry.claimed - (case.accepted or 0), case.entry.currency, case.due_at)
         for case in cases(session, by, person_id) if case.waiting
@@ -444,8 +455,8 @@ def arrears(session: Session, by: Actor, person_id: str | None = None) -> list[A
             amount = max(0, min(left, debt.amount))
             left -= amount
             if amount:
-                late.append(Arrear(debtor, "payment", debt.subject, amount, currency, debt.due_at))
-    return sorted((arrear for arrear in late if arrear.due_at < now()), key=lambda arrear: (arrear.due_at, arrear.subject))
+                open_.append(Arrear(debtor, "payment", debt.subject, amount, currency, debt.due_at))
+    return sorted(open_, key=lambda arrear: (arrear.due_at, arrear.subject))
 
 
 def _debts(session: Session) -> Iterator[Arrear]:

@@ -1,23 +1,26 @@
-"""People: accounts, what they may do, passwords, and sessions of the studio, which die with the account.
+"""People: accounts, what they may do, passwords, links to set one anew, and sessions of the studio, which die with the account.
 
 An account is opened by an operator or by accepting an invitation, and closed, never deleted: decisions point to it. A session is no key to
-the API, and a key is no session. Sessions are shown once and kept as a hash; passwords are kept as argon2id.
+the API, and a key is no session. Sessions and links are shown once and kept as a hash; passwords are kept as argon2id.
 """
 
 import re
 import secrets
 from hashlib import sha256
 
-from sqlalchemy import ForeignKey, select, update
+from sqlalchemy import ForeignKey, delete, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lanterne.errors import LanterneError
 from lanterne.programme import audit, ledger
+from lanterne.programme.mail import Mail
 from lanterne.tables import Base, now
 
 ROLES = ("operator", "reviewer", "artist")
 SESSION_DAYS = 14
 SHORTEST, LONGEST = 10, 200  # characters of a password
+LINK_HOURS, FIRST_LINK_HOURS = 1, 7 * 24  # for which a link sets a password: one that was forgotten, the first one
+_LINKS = 3  # that somebody may ask for within an hour
 _FREE = 5  # wrong passwords on end before there is a wait
 _LONGEST_WAIT = 300  # seconds
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f<>,;:\"()\\]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+")
@@ -33,6 +36,10 @@ class TooSoon(PeopleError):
     def __init__(self, message: str, seconds: int):
         super().__init__(message)
         self.seconds = seconds
+
+
+class UnknownLink(PeopleError):
+    """A link that sets nobody's password."""
 
 
 class Person(Base):
@@ -57,6 +64,17 @@ class WebSession(Base):
     created_at: Mapped[int]
     expires_at: Mapped[int]
     ended_at: Mapped[int | None]
+
+
+class PasswordLink(Base):
+    """A link that sets a password, once. hash: of its secret part."""
+
+    __tablename__ = "password_links"
+    hash: Mapped[str] = mapped_column(primary_key=True)
+    person_id: Mapped[str] = mapped_column(ForeignKey("people.id"), index=True)
+    created_at: Mapped[int]
+    expires_at: Mapped[int]
+    used_at: Mapped[int | None]
 
 
 # Accounts.
@@ -104,11 +122,17 @@ def add(session: Session, name: str, email: str, roles: list[str], by: str, pers
     return person
 
 
-def get(session: Session, person_id: str) -> Person:
-    """An account that is open. Raises PeopleError."""
+def known(session: Session, person_id: str) -> Person:
+    """An account, open or closed. Raises PeopleError."""
     person = session.get(Person, person_id, populate_existing=True)
     if person is None:
         raise PeopleError(f"There is no person {person_id[:80]!r}; `lanterne people list` shows them.")
+    return person
+
+
+def get(session: Session, person_id: str) -> Person:
+    """An account that is open. Raises PeopleError."""
+    person = known(session, person_id)
     if person.closed_at is not None:
         raise PeopleError(f"The account of {person.id} is closed; nothing can be done with it.")
     return person
@@ -176,14 +200,25 @@ def _must_not_be_last(session: Session, person: Person) -> None:
 
 
 def set_password(session: Session, person_id: str, password: str) -> None:
-    """Every session of theirs ends. Raises PeopleError."""
+    """Every session of theirs ends, and every link to set it. Raises PeopleError."""
     if not SHORTEST <= len(password) <= LONGEST:
         raise PeopleError(f"The password has {len(password)} characters; give {SHORTEST} to {LONGEST}.")
     person = get(session, person_id)
     person.password, person.failures, person.failed_at = _hasher().hash(password), 0, None
     end_sessions(session, person.id)
+    session.execute(update(PasswordLink).where(PasswordLink.person_id == person.id, PasswordLink.used_at.is_(None)).values(used_at=now()))
     session.flush()
     audit.append(session, "person.password", {"person": person.id}, person.id)
+
+
+def change_password(session: Session, person_id: str, current: str | None, password: str) -> bool:
+    """By the person, who knows the one of now, if there is one; False where that is wrong, and commit in either case, so that it is
+    counted. Raises TooSoon, PeopleError."""
+    person = get(session, person_id)
+    if person.password is not None and proven(session, person.email, current or "") is None:
+        return False
+    set_password(session, person_id, password)
+    return True
 
 
 def proven(session: Session, email: str, password: str) -> Person | None:
@@ -233,17 +268,80 @@ def _verify(kept: str | None, password: str) -> bool:
         return False
 
 
+# Links that set a password.
+
+
+def ask_for_link(session: Session, email: str) -> tuple[Person, str] | None:
+    """Who is to get a link, and its secret part; None where there is no open account, or where it got several within the hour. Whoever
+    asks is not told which."""
+    try:
+        person = by_email(session, email)
+    except PeopleError:
+        return None
+    if person is None or person.closed_at is not None:
+        return None
+    audit.take_turn(session)  # two that ask at once are counted one after the other
+    lately = (PasswordLink.person_id == person.id, PasswordLink.created_at > now() - 3600)
+    if session.scalar(select(func.count()).select_from(PasswordLink).where(*lately)) >= _LINKS:
+        return None
+    return person, make_link(session, person.id, LINK_HOURS)
+
+
+def make_link(session: Session, person_id: str, hours: int) -> str:
+    """The secret part of a link with which somebody sets their password. Raises PeopleError."""
+    person, secret, at = get(session, person_id), secrets.token_urlsafe(32), now()
+    session.execute(delete(PasswordLink).where(PasswordLink.expires_at < at - 86400))
+    session.add(
+        PasswordLink(hash=_hash(secret), person_id=person.id, created_at=at, expires_at=at + hours * 3600, used_at=None)
+    )
+    session.flush()
+    return secret
+
+
+def look_at_link(session: Session, secret: str) -> PasswordLink:
+    """A link that still sets a password. Raises PeopleError that says why it does not."""
+    link = session.get(PasswordLink, _hash(secret), populate_existing=True)
+    if link is None:
+        raise UnknownLink("This link sets no password: it is old, or a letter of it is wrong; copy it whole out of the mail.")
+    if link.used_at is not None:
+        raise PeopleError("This link was used before, or the password was changed since; ask for another.")
+    if link.expires_at <= now():
+        raise PeopleError("This link has expired; ask for another.")
+    get(session, link.person_id)
+    return link
+
+
+def use_link(session: Session, secret: str, password: str) -> Person:
+    """Set the password that a link is for; all sessions end. Raises PeopleError."""
+    audit.take_turn(session)  # from here on this link is nobody else's
+    link = look_at_link(session, secret)
+    set_password(session, link.person_id, password)
+    return get(session, link.person_id)
+
+
+def link_mail(person: Person, link: str, hours: int) -> Mail:
+    """The letter with a link; it says nothing that whoever asked would not know, but the link."""
+    text = (
+        f"With this link you set the password of your account, within {hours} {'hour' if hours == 1 else 'hours'} and once:\n\n{link}\n\n"
+        "Every session of yours ends then. If you did not ask for it, do nothing: your password stays as it is.\n"
+    )
+    return Mail(person.email, "Set your password", text)
+
+
 # Sessions.
 
 
 def sign_in(session: Session, email: str, password: str) -> str | None:
     """A new session's text, for a cookie; None for a wrong address or password, and commit in either case. Raises PeopleError."""
     person = proven(session, email, password)
-    if person is None:
-        return None
+    return begin_session(session, person.id) if person else None
+
+
+def begin_session(session: Session, person_id: str) -> str:
+    """A session's text, for who was found to be that person."""
     text, at = secrets.token_urlsafe(32), now()
     session.add(
-        WebSession(hash=_hash(text), person_id=person.id, created_at=at, expires_at=at + SESSION_DAYS * 86400, ended_at=None)
+        WebSession(hash=_hash(text), person_id=person_id, created_at=at, expires_at=at + SESSION_DAYS * 86400, ended_at=None)
     )
     return text
 

@@ -1,34 +1,6 @@
-"""`lanterne verify`: who made a file with what and when, whether it was changed, and what it came from, in words or as JSON."""
+"""What was found of where a file comes from, in words: who made it with what and when, whether it was changed, what it came from."""
 
-import json
-from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
-
-import typer
-
-from lanterne.errors import LanterneError
-
-verify_app = typer.Typer()
-EXIT_CODES = {"trusted": 0, "unknown signer": 3, "changed": 4, "unsigned": 5}  # 2 is for what cannot be looked at
-
-
-@verify_app.command(epilog="Ends with 0: signed and whole; 3: whole, signer unknown; 4: changed; 5: no signature; 2: not a video.")
-def verify(
-    file: Annotated[Path, typer.Argument(help="A video or a picture.")],
-    trust: Annotated[
-        Path | None, typer.Option(help="PEM file of other roots to trust, such as another installation's.", show_default=False)
-    ] = None,
-    json_: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
-):
-    """Tell who made a file, with what and when, and whether it was changed since; look for this installation's watermark, too."""
-    from lanterne.programme.identity import existing
-    from lanterne.programme.verify import examine
-
-    own = existing()
-    report = examine(file, (own.root if own else "") + (_pem(trust) if trust else ""), own.watermark_secret if own else None)
-    typer.echo(json.dumps(asdict(report), ensure_ascii=False, indent=1) if json_ else "\n".join(told(file, report, own is not None)))
-    raise typer.Exit(EXIT_CODES[report.state])
 
 
 def told(file: Path, report, looked: bool) -> list[str]:
@@ -93,13 +65,3 @@ def _origin(made) -> str:
     what = ", ".join(filter(None, [made.kind, made.when and f"on {made.when}", made.generator and f"with {made.generator}", made.model]))
     changed = ", CHANGED after it was signed" if made.changed else ""
     return (what or "a file that carries no signed statement") + changed + (f", SHA-256 {made.sha256[:16]}…" if made.sha256 else "")
-
-
-def _pem(path: Path) -> str:
-    try:
-        text = path.read_text()
-    except (OSError, UnicodeDecodeError):
-        text = ""
-    if "BEGIN CERTIFICATE" not in text:
-        raise LanterneError(f"{path} holds no certificate; give a PEM file with the roots to trust.")
-    return text

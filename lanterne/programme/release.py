@@ -1,17 +1,19 @@
-"""What was approved and is shown: releases and their end, the reasons of a refusal, and figures that anybody may know."""
+"""What was approved and is shown: releases and their end, and the reasons of a refusal.
+
+Two files belong to a release: the one that was approved, and the copy of it that the public gets, into which the approval is signed. The
+rows say which copy is of which approval; nothing is public without both.
+"""
 
 import hmac
-from collections import Counter
-from datetime import UTC, datetime
-from statistics import median
+from dataclasses import dataclass
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, select
+from sqlalchemy import BigInteger, ForeignKey, ForeignKeyConstraint, select, tuple_, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lanterne.paths import secret
-from lanterne.programme import audit
-from lanterne.programme.pay import Actor, NotYours, day_of, text
-from lanterne.programme.review import Look, Policy, Request, ReviewError, check_ground, file_of, files, own
+from lanterne.programme import audit, dsa, review
+from lanterne.programme.pay import DAY, Actor, NotYours, day_of, text
+from lanterne.programme.review import LONGEST_EXPLANATION, OPEN, File, Look, Policy, Request, ReviewError, check_ground, file_of, files, own
 from lanterne.tables import Base, now
 
 
@@ -25,6 +27,26 @@ class Release(Base):
     __table_args__ = (ForeignKeyConstraint(["request_id", "sha256"], ["release_requests.id", "release_requests.sha256"]),)
 
 
+class Publication(Base):
+    """The copy that the public is shown of a release. watermark: the number in it, so that copies of copies are known again."""
+
+    __tablename__ = "publications"
+    request_id: Mapped[str] = mapped_column(ForeignKey("releases.request_id"), primary_key=True)
+    sha256: Mapped[str] = mapped_column(index=True)
+    watermark: Mapped[int | None] = mapped_column(BigInteger, index=True)
+    published_at: Mapped[int]
+
+
+class Showing(Base):
+    """What is told beside a released video, as its artist wished; blank: nothing."""
+
+    __tablename__ = "showings"
+    request_id: Mapped[str] = mapped_column(ForeignKey("releases.request_id"), primary_key=True)
+    title: Mapped[str]
+    prompt: Mapped[str]
+    credit: Mapped[str]  # a name or a pseudonym
+
+
 class Takedown(Base):
     """By the artist, or by an operator with a ground of the policy."""
 
@@ -36,9 +58,35 @@ class Takedown(Base):
     taken_at: Mapped[int]
 
 
-def release(session: Session, by: Actor, request_id: str, sha256: str) -> Release:
-    """Show to the public what was approved. Raises ReviewError where these bytes were not, NotYours."""
-    audit.take_turn(session)
+@dataclass(frozen=True)
+class Wishes:
+    """What the artist wants to be told beside the video; blank: nothing."""
+
+    title: str = ""
+    prompt: str = ""
+    credit: str = ""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A released video as the public sees it. approved: SHA-256 of the bytes that were approved; sha256: of the copy that is shown."""
+
+    request: Request
+    release: Release
+    publication: Publication
+    showing: Showing
+
+    @property
+    def approved(self) -> str:
+        return self.release.sha256
+
+    @property
+    def sha256(self) -> str:
+        return self.publication.sha256
+
+
+def require_approval(session: Session, by: Actor, request_id: str, sha256: str) -> File:
+    """The request, where its artist may release these bytes. Raises ReviewError where they were not approved, NotYours."""
     file = file_of(session, request_id)
     if by.person_id != file.request.artist_id:
         raise NotYours(f"{request_id[:80]!r} is not yours; only who asked for the release can release.")
@@ -46,15 +94,62 @@ def release(session: Session, by: Actor, request_id: str, sha256: str) -> Releas
         raise ReviewError("These are not the bytes that were asked about; ask for a release of this file.")
     if file.state != "approved":
         raise ReviewError(f"{request_id} is {file.state} and not approved.")
+    if session.get(Takedown, request_id):
+        raise ReviewError(f"{request_id} was taken down; it is not released again.")
+    return file
+
+
+def release(session: Session, by: Actor, request_id: str, sha256: str, wishes: Wishes | None = None) -> Release:
+    """Decide that what was approved is shown. It is once `publish` has told which copy. Raises ReviewError, NotYours."""
+    audit.take_turn(session)
+    require_approval(session, by, request_id, sha256)
     if found := session.get(Release, request_id):
-        if session.get(Takedown, request_id):
-            raise ReviewError(f"{request_id} was taken down; it is not released again.")
         return found
+    wishes = wishes or Wishes()
     made = Release(request_id=request_id, sha256=sha256, released_at=now())
     session.add(made)
     session.flush()
+    session.add(Showing(
+        request_id=request_id, title=text(wishes.title, "title", 200), prompt=text(wishes.prompt, "prompt", 32000),
+        credit=text(wishes.credit, "credit", 80),
+    ))
+    session.flush()
     audit.append(session, "review.released", {"request": request_id, "sha256": sha256}, by.person_id)
     return made
+
+
+def publish(session: Session, request_id: str, sha256: str, watermark: int | None = None) -> Publication:
+    """Show this copy of what was released: from now on it is public. sha256: the copy's. Once; later copies of the same are not taken.
+    Raises ReviewError where nothing was released, or it was taken down."""
+    audit.take_turn(session)
+    released = session.get(Release, request_id)
+    if released is None or session.get(Takedown, request_id):
+        raise ReviewError(f"{request_id[:80]} is not released, or was taken down; nothing of it is shown.")
+    if found := session.get(Publication, request_id):
+        return found
+    made = Publication(request_id=request_id, sha256=sha256, watermark=watermark, published_at=now())
+    session.add(made)
+    session.flush()
+    artist = session.get(Request, request_id).artist_id
+    audit.append(session, "review.published", {"request": request_id, "approved": released.sha256, "shown": sha256}, artist)
+    return made
+
+
+def unpublished(session: Session) -> list[Request]:
+    """What was released, and of which no copy is there yet."""
+    ended = [*session.scalars(select(Takedown.request_id)), *session.scalars(select(Publication.request_id))]
+    return [asked for asked in session.scalars(select(Request).join(Release, Release.request_id == Request.id)) if asked.id not in ended]
+
+
+def withdraw(session: Session, by: Actor, request_id: str) -> review.Withdrawal:
+    """End one's own request before its release; for these bytes it is final. Raises ReviewError, NotYours."""
+    audit.take_turn(session)
+    file = file_of(session, request_id)
+    if by.person_id != file.request.artist_id:
+        raise NotYours(f"There is no request {request_id[:80]!r} among yours; check the id.")
+    if session.get(Release, request_id):
+        raise ReviewError(f"{request_id} was released; take it down instead.")
+    return file.withdrawal or review.end(session, file.request, "withdrawn")
 
 
 def take_down(session: Session, by: Actor, request_id: str, ground: str | None = None, explanation: str = "") -> Takedown:
@@ -67,21 +162,105 @@ def take_down(session: Session, by: Actor, request_id: str, ground: str | None =
     if not artist:
         check_ground(policy, ground)
     made = Takedown(
-        request_id=request_id, taken_by=by.person_id, ground=ground, explanation=text(explanation, "explanation", 4000, needed=not artist),
-        taken_at=now(),
+        request_id=request_id, taken_by=by.person_id, ground=None if artist else ground,
+        explanation=text(explanation, "explanation", LONGEST_EXPLANATION, needed=not artist), taken_at=now(),
     )
     session.add(made)
     session.flush()
     audit.append(session, "review.taken_down", {
-        "request": request_id, "by": by.person_id, "ground": ground, "explanation": made.explanation
+        "request": request_id, "by": by.person_id, "ground": made.ground, "explanation": made.explanation
     }, file.request.artist_id)
     return made
 
 
+def forget(session: Session, person_id: str) -> None:
+    """Take down what is public of a person, and erase what they wanted to be told beside it."""
+    mine = list(session.scalars(select(Release.request_id).join(Request, Request.id == Release.request_id).where(
+        Request.artist_id == person_id
+    )))
+    for request_id in mine:
+        if session.get(Takedown, request_id) is None:
+            take_down(session, Actor(person_id), request_id)
+    session.execute(update(Showing).where(Showing.request_id.in_(mine)).values(title="", prompt="", credit=""))
+
+
+# What is public.
+
+
+def shown(session: Session, request_id: str) -> Shown | None:
+    """A video that is public now."""
+    found = session.execute(_public().where(Publication.request_id == request_id)).first()
+    return Shown(*found) if found else None
+
+
 def is_public(session: Session, sha256: str) -> bool:
-    """Whether exactly these bytes may be shown to anyone."""
-    shown = select(Release.request_id).where(Release.sha256 == sha256, Release.request_id.not_in(select(Takedown.request_id)))
-    return session.scalar(shown.limit(1)) is not None
+    """Whether exactly these bytes may be shown to anyone: they are the copy of an approval that lives."""
+    return session.execute(_public().where(Publication.sha256 == sha256).limit(1)).first() is not None
+
+
+def page(session: Session, limit: int, after: str | None = None) -> tuple[list[Shown], bool]:
+    """What is public, the latest first; and whether there is more. after: the last of the page before. Raises ReviewError."""
+    wanted = _public().order_by(Publication.published_at.desc(), Publication.request_id.desc())
+    if after is not None:
+        last = session.get(Publication, after)
+        if last is None:
+            raise ReviewError(f"Nothing was ever released under {after[:80]!r}; give the last_id of the page before.")
+        place = (Publication.published_at, Publication.request_id)
+        wanted = wanted.where(tuple_(*place) < tuple_(last.published_at, last.request_id))
+    found = [Shown(*row) for row in session.execute(wanted.limit(limit + 1))]
+    return found[:limit], len(found) > limit
+
+
+def _public():
+    return (
+        select(Request, Release, Publication, Showing)
+        .join(Release, Release.request_id == Request.id)
+        .join(Publication, Publication.request_id == Request.id)
+        .join(Showing, Showing.request_id == Request.id)
+        .where(Request.id.not_in(select(Takedown.request_id)))
+    )
+
+
+def found(session: Session, sha256: str, watermark: int | None = None) -> tuple[str, Release] | None:
+    """What a file has to do with the public: released (these bytes are shown), approved (a signed copy of these bytes is), copy (its
+    watermark is that of a video which is), taken down (it was one of the three). The best that is true."""
+    ended = set(session.scalars(select(Takedown.request_id)))
+    answers = []
+    for kind, same in (("released", Publication.sha256 == sha256), ("approved", Release.sha256 == sha256),
+                       ("copy", Publication.watermark == watermark)):
+        if kind == "copy" and watermark is None:
+            continue
+        matches = session.scalars(select(Release).join(Publication, Publication.request_id == Release.request_id).where(same))
+        answers += [(kind, match) for match in matches]
+    living = [answer for answer in answers if answer[1].request_id not in ended]
+    return living[0] if living else ("taken down", answers[0][1]) if answers else None
+
+
+def state(session: Session, file: File) -> str:
+    """The request's state; once it is released, public or taken down."""
+    if session.get(Takedown, file.request.id):
+        return "taken down"
+    return "public" if session.get(Publication, file.request.id) else file.state
+
+
+def appeal_until(session: Session, file: File) -> int | None:
+    """Until when a refusal can be appealed against; None where it cannot."""
+    if file.state != "refused" or file.appeal:
+        return None
+    until = file.looks["second"].looked_at + session.get(Policy, file.request.policy).appeal_days * DAY
+    return until if now() <= until else None
+
+
+def wanted(session: Session) -> set[str]:
+    """Videos whose files are not to leave: somebody is to look at them, or their artist may yet release them, or appeal."""
+    published, found = set(session.scalars(select(Publication.request_id))), set()
+    for file in files(session):
+        if file.state in OPEN or appeal_until(session, file) or (file.state == "approved" and file.request.id not in published):
+            found.add(file.request.video_id)
+    return found
+
+
+# Reasons.
 
 
 def reasons(session: Session, by: Actor, request_id: str) -> list[dict]:
@@ -91,55 +270,58 @@ def reasons(session: Session, by: Actor, request_id: str) -> list[dict]:
     """
     file = own(session, by, request_id)
     policy = session.get(Policy, file.request.policy)
-    stages = ("first", "second", "appeal") if file.state in ("refused", "appealed") else ()
-    return [_reasons(file.request, policy, file.looks[stage]) for stage in stages if stage in file.looks]
+    refused = "second" in file.looks and file.looks["second"].verdict == "refuse" and file.state != "approved"
+    stages = ("first", "second", "appeal") if refused else ()
+    return [_reasons(file, policy, file.looks[stage]) for stage in stages if stage in file.looks]
 
 
-def _reasons(asked: Request, policy: Policy, made: Look) -> dict:
-    return {
-        "puid": f"{asked.id}-{made.stage}",
-        "decision_visibility": ["DECISION_VISIBILITY_CONTENT_DISABLED"],
-        "decision_ground": "DECISION_GROUND_INCOMPATIBLE_CONTENT",
-        "incompatible_content_ground": f"{made.ground}: {policy.grounds[made.ground]} (policy, version {policy.version})",
-        "incompatible_content_explanation": made.explanation,
-        "incompatible_content_illegal": "No",
-        "category": "STATEMENT_CATEGORY_SCOPE_OF_PLATFORM_SERVICE",
-        "content_type": ["CONTENT_TYPE_SYNTHETIC_MEDIA"],
-        "decision_facts": f"The file with SHA-256 {asked.sha256} was looked at by a person before its release to the public.",
-        "source_type": "SOURCE_VOLUNTARY",
-        "automated_detection": "No",
-        "automated_decision": "AUTOMATED_DECISION_NOT_AUTOMATED",
-        "content_date": day_of(asked.requested_at),
-        "application_date": day_of(made.looked_at),
-        "times": made.times,
-        "reviewer": pseudonym(made.reviewer),
-    }
+def _reasons(file: File, policy: Policy, made: Look) -> dict:
+    facts = f"The file with SHA-256 {file.request.sha256} was looked at by a person before its release to the public."
+    said = dsa.statement(
+        f"{file.request.id}-{made.stage}", dsa.DISABLED, policy, made.ground, made.explanation, facts, day_of(file.request.requested_at),
+        day_of(made.looked_at),
+    )
+    return said | {"times": made.times, "reviewer": pseudonym(made.reviewer)}
+
+
+def statements(session: Session, by: Actor, since: int = 0) -> list[dict]:
+    """One statement for each refusal and each takedown by an operator since then, for the DSA transparency database. Raises NotYours."""
+    by.require_operator()
+    made, all_ = [], {file.request.id: file for file in files(session)}
+    for file in all_.values():
+        second = file.looks.get("second")
+        if second and second.verdict == "refuse" and second.looked_at >= since:
+            made.append((second.looked_at, _refusal(file, session.get(Policy, file.request.policy))))
+    for ended in session.scalars(select(Takedown).where(Takedown.ground.is_not(None), Takedown.taken_at >= since)):
+        asked = all_[ended.request_id].request
+        facts = f"The public copy of the file with SHA-256 {asked.sha256} was taken down by a person."
+        made.append((ended.taken_at, dsa.statement(
+            f"{asked.id}-takedown", dsa.REMOVED, session.get(Policy, asked.policy), ended.ground, ended.explanation, facts,
+            day_of(asked.requested_at), day_of(ended.taken_at),
+        )))
+    return [said for _, said in sorted(made, key=lambda one: (one[0], one[1]["puid"]))]
+
+
+def _refusal(file: File, policy: Policy) -> dict:
+    """The decision of two who refused, in the second's words; and since when it does not hold any more, if it was overturned."""
+    first, second, asked = file.looks["first"], file.looks["second"], file.request
+    facts = [
+        f"The file with SHA-256 {asked.sha256} was looked at before its release to the public by two persons, each alone.",
+        f"The first refused it on ground {first.ground}, the second on ground {second.ground}.",
+        f"Seconds of the video: {', '.join(f'{start:g} to {end:g}' for start, end in second.times)}.",
+    ]
+    overturned = None
+    if "appeal" in file.looks and file.looks["appeal"].verdict == "approve":
+        overturned = day_of(file.looks["appeal"].looked_at)
+        facts.append(f"On appeal, a third person overturned it on {overturned}.")
+    elif file.state == "approved":  # nobody answered the appeal in time
+        overturned = day_of(file.escalations["appeal"].escalated_at)
+    return dsa.statement(
+        f"{asked.id}-refusal", dsa.DISABLED, policy, second.ground, second.explanation, " ".join(facts), day_of(asked.requested_at),
+        day_of(second.looked_at), overturned,
+    )
 
 
 def pseudonym(reviewer: str) -> str:
     """The same for the same reviewer, and nobody's name."""
     return f"reviewer-{hmac.new(secret('reviewers-secret'), reviewer.encode(), 'sha256').hexdigest()[:8]}"
-
-
-def figures(session: Session) -> dict:
-    """What anybody may know: counts, median hours, deadlines missed, refusals by ground, appeals overturned, agreement of second looks."""
-    all_ = files(session)
-    blind = [file for file in all_ if "blind" in file.looks]
-    seconds = [file for file in all_ if "second" in file.looks]
-    appeals = [file.looks["appeal"].verdict for file in all_ if "appeal" in file.looks]
-    hours = [(file.looks["first"].looked_at - file.request.requested_at) / 3600 for file in all_ if "first" in file.looks]
-    refused = [file.looks["second"].ground for file in all_ if file.state in ("refused", "appealed")]
-    return {
-        "requests": len(all_),
-        "states": dict(Counter(file.state for file in all_)),
-        "median_hours_to_first_look": round(median(hours), 2) if hours else None,
-        "deadlines_missed": sum(len(file.escalations) for file in all_),
-        "refused_by_ground": dict(Counter(refused)),
-        "appeals": len(appeals),
-        "overturned": appeals.count("approve"),
-        "refusals_looked_at_again": len(seconds),
-        "refusals_agreed": sum(file.looks["second"].verdict == "refuse" for file in seconds),
-        "approvals_looked_at_again": len(blind),
-        "approvals_agreed": sum(file.looks["blind"].verdict == "approve" for file in blind),
-        "at": datetime.fromtimestamp(now(), UTC).isoformat(),
-    }

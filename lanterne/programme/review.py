@@ -7,7 +7,7 @@ deadlines have a remedy. What a request's state is follows from its looks, which
 
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import JSON, BigInteger, CheckConstraint, Float, ForeignKey, ForeignKeyConstraint, UniqueConstraint, delete, func, select
@@ -22,6 +22,8 @@ LEASE = 1800  # seconds that a reviewer may take for a look
 STAGES = ("first", "second", "blind", "appeal")
 REMEDIES = ("credit", "release")
 OPEN = ("waiting", "appealed")  # states in which somebody is to look
+LONGEST_EXPLANATION = 2000  # characters, as the DSA transparency database has them
+MOST_TIMES = 50
 _DEADLINE = Actor("system:deadline", operator=True)  # nobody's id: it has a colon
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -118,6 +120,16 @@ class Escalation(Base):
     escalated_at: Mapped[int]
 
 
+class Withdrawal(Base):
+    """A request that ended before its release: the artist wanted so, or the video was gone when the deadline came. Of these bytes, it is
+    final: who could ask again would look for the reviewer who says yes."""
+
+    __tablename__ = "review_withdrawals"
+    request_id: Mapped[str] = mapped_column(ForeignKey("release_requests.id"), primary_key=True)
+    reason: Mapped[str]  # withdrawn or deleted
+    withdrawn_at: Mapped[int]
+
+
 @dataclass
 class File:
     """A request with all that happened to it."""
@@ -126,10 +138,13 @@ class File:
     looks: dict[str, Look] = field(default_factory=dict)
     appeal: Appeal | None = None
     escalations: dict[str, Escalation] = field(default_factory=dict)
+    withdrawal: Withdrawal | None = None
 
     @property
     def state(self) -> str:
-        """waiting, approved, refused or appealed."""
+        """waiting, approved, refused, appealed or withdrawn."""
+        if self.withdrawal:
+            return "withdrawn"
         by_default = any(escalation.remedy == "release" for escalation in self.escalations.values())
         if by_default or any(look.verdict == "approve" for stage, look in self.looks.items() if stage != "blind"):
             return "approved"
@@ -144,7 +159,7 @@ class File:
             return "second" if "first" in self.looks else "first"
         if self.state == "appealed":
             return "appeal"
-        approved_first = "first" in self.looks and self.looks["first"].verdict == "approve"
+        approved_first = self.state == "approved" and "first" in self.looks and self.looks["first"].verdict == "approve"
         return "blind" if approved_first and self.request.sampled and "blind" not in self.looks else None
 
     @property
@@ -154,13 +169,14 @@ class File:
 
 @dataclass(frozen=True)
 class Task:
-    """What a reviewer learns before looking: nothing of who made it, nor of what others said."""
+    """What a reviewer learns before looking: nothing of who made it, nor of what others said. appeal: the artist's words, if it is one."""
 
     request_id: str
     video_id: str
     sha256: str
     policy: int
     due_at: int
+    appeal: str | None
 
 
 # The policy and requests.
@@ -189,15 +205,26 @@ def publish_policy(
             raise ReviewError(f"credit={credit!r} cannot be owed for a missed deadline; give minor units from 1 to {money.LARGEST}.")
         money.currency(currency)
     version = (session.scalar(select(func.max(Policy.version))) or 0) + 1
-    policy = Policy(
+    made = Policy(
         version=version, words=text(words, "policy", 100_000, needed=True), grounds=dict(grounds), decide_days=decide_days,
         appeal_days=appeal_days, sample_percent=sample_percent, remedy=remedy, credit=credit if remedy == "credit" else None,
         currency=currency if remedy == "credit" else None, published_by=by.person_id, published_at=now(),
     )
-    session.add(policy)
+    session.add(made)
     session.flush()
-    audit.append(session, "policy.published", {"version": version, "words": policy.words, "grounds": grounds, "by": by.person_id})
-    return policy
+    audit.append(session, "policy.published", {"version": version, "words": made.words, "grounds": grounds, "by": by.person_id})
+    return made
+
+
+def policy(session: Session, version: int | None = None) -> Policy:
+    """The version that new requests are under, or another. Raises ReviewError."""
+    wanted = select(Policy) if version is None else select(Policy).where(Policy.version == version)
+    found = session.scalar(wanted.order_by(Policy.version.desc()).limit(1))
+    if found is None and version is None:
+        raise ReviewError("There is no policy to review by yet; an operator publishes one first.")
+    if found is None:
+        raise ReviewError(f"There is no version {version} of the policy; `lanterne policy show` has the latest.")
+    return found
 
 
 def request(session: Session, by: Actor, video_id: str, sha256: str, seconds: float) -> Request:
@@ -208,19 +235,19 @@ def request(session: Session, by: Actor, video_id: str, sha256: str, seconds: fl
         raise ReviewError(f"The SHA-256 {str(sha256)[:80]!r} cannot be one; give 64 hexadecimal digits in small letters.")
     if not 0 < seconds <= 86400:
         raise ReviewError(f"seconds={seconds!r} is not the length of a video; give more than 0 and at most a day.")
-    policy = session.scalar(select(Policy).order_by(Policy.version.desc()).limit(1))
-    if policy is None:
-        raise ReviewError("There is no policy to review by yet; an operator publishes one first.")
+    under = policy(session)
     if found := session.scalar(select(Request).where(Request.artist_id == by.person_id, Request.sha256 == sha256)):
+        if session.get(Withdrawal, found.id):
+            raise ReviewError(f"{found.id} about these bytes was withdrawn, which is final; ask about another video.")
         return found
     asked = Request(
         id=f"rev_{secrets.token_hex(8)}", video_id=text(video_id, "video", 200, needed=True), sha256=sha256, seconds=float(seconds),
-        artist_id=by.person_id, policy=policy.version, sampled=secrets.randbelow(100) < policy.sample_percent, requested_at=now(),
-        due_at=now() + policy.decide_days * DAY,
+        artist_id=by.person_id, policy=under.version, sampled=secrets.randbelow(100) < under.sample_percent, requested_at=now(),
+        due_at=now() + under.decide_days * DAY,
     )
     session.add(asked)
     session.flush()
-    told = {"request": asked.id, "video": video_id, "sha256": sha256, "artist": by.person_id, "policy": policy.version}
+    told = {"request": asked.id, "video": video_id, "sha256": sha256, "artist": by.person_id, "policy": under.version}
     audit.append(session, "review.requested", told, by.person_id)
     return asked
 
@@ -237,7 +264,7 @@ def queue(session: Session, by: Actor) -> list[Task]:
     open_ = [file for file in files(session) if file.request.id not in claimed and _may_look(file, by.person_id)]
     # Late ones first by their due time; approvals that are looked at again are never late.
     open_.sort(key=lambda file: (file.next_stage == "blind", file.due_at, file.request.id))
-    return [_task(file.request, file.due_at) for file in open_]
+    return [_task(file) for file in open_]
 
 
 def claim(session: Session, by: Actor, request_id: str) -> Task:
@@ -252,7 +279,16 @@ def claim(session: Session, by: Actor, request_id: str) -> Task:
         raise ReviewError(f"{request_id} is being looked at; take another, or wait until the lease ends.")
     session.merge(ReviewClaim(request_id=request_id, reviewer=by.person_id, until=now() + LEASE))
     session.flush()
-    return _task(file.request, file.due_at)
+    return _task(file)
+
+
+def require_claim(session: Session, by: Actor, request_id: str) -> Request:
+    """The request, for whoever is looking at it now. Raises ReviewError for everybody else."""
+    by.require_reviewer()
+    held = session.get(ReviewClaim, request_id, populate_existing=True)
+    if held is None or held.reviewer != by.person_id or held.until <= now():
+        raise ReviewError(f"You have not claimed {request_id[:80]}, or the lease is over; claim it again.")
+    return session.get(Request, request_id)
 
 
 def look(
@@ -269,12 +305,12 @@ def look(
     asked, stage = file.request, file.next_stage
     if not _may_look(file, by.person_id):
         raise NotYours(f"{request_id} is not for you: it is your own, you have looked at it, or no look is wanted; take another.")
-    held = session.get(ReviewClaim, request_id, populate_existing=True)
-    if held is None or held.reviewer != by.person_id or held.until <= now():
-        raise ReviewError(f"You have not claimed {request_id}, or the lease is over; claim it again.")
-    policy = session.get(Policy, asked.policy)
+    require_claim(session, by, request_id)
+    under = policy(session, asked.policy)
     if not approve:
-        check_ground(policy, ground)
+        check_ground(under, ground)
+    if len(times) > MOST_TIMES:
+        raise ReviewError(f"{len(times)} time codes are more than the {MOST_TIMES} that a look may have; give the clearest.")
     for span in times:
         if len(span) != 2 or not 0 <= span[0] < span[1] <= asked.seconds:
             raise ReviewError(f"The time code {list(span)} is not in the video; give from and to within {asked.seconds:g} seconds.")
@@ -282,7 +318,8 @@ def look(
         raise ReviewError("A refusal says where in the video its reason is; give time codes.")
     made = Look(
         request_id=request_id, stage=stage, artist_id=asked.artist_id, reviewer=by.person_id, verdict="approve" if approve else "refuse",
-        ground=None if approve else ground, explanation=text(explanation, "explanation", 4000, needed=not approve or stage == "appeal"),
+        ground=None if approve else ground,
+        explanation=text(explanation, "explanation", LONGEST_EXPLANATION, needed=not approve or stage == "appeal"),
         times=[] if approve else [list(span) for span in times], looked_at=now(),
     )
     session.add(made)
@@ -290,15 +327,15 @@ def look(
     session.flush()
     audit.append(session, "review.looked", {
         "request": request_id, "stage": stage, "reviewer": by.person_id, "verdict": made.verdict, "ground": made.ground,
-        "explanation": made.explanation, "times": made.times, "policy": policy.version, "sha256": asked.sha256,
+        "explanation": made.explanation, "times": made.times, "policy": under.version, "sha256": asked.sha256,
     }, asked.artist_id)
     return made
 
 
-def check_ground(policy: Policy, ground: str | None) -> None:
-    if ground not in policy.grounds:
-        known = ", ".join(policy.grounds)
-        raise ReviewError(f"The ground {ground!r} is not in version {policy.version} of the policy; give one of {known}.")
+def check_ground(under: Policy, ground: str | None) -> None:
+    if ground not in under.grounds:
+        known = ", ".join(under.grounds)
+        raise ReviewError(f"The ground {ground!r} is not in version {under.version} of the policy; give one of {known}.")
 
 
 def _may_look(file: File, reviewer: str) -> bool:
@@ -306,15 +343,16 @@ def _may_look(file: File, reviewer: str) -> bool:
     return file.next_stage is not None and reviewer not in seen
 
 
-def _task(asked: Request, due_at: int) -> Task:
-    return Task(asked.id, asked.video_id, asked.sha256, asked.policy, due_at)
+def _task(file: File) -> Task:
+    asked, appealed = file.request, file.next_stage == "appeal"
+    return Task(asked.id, asked.video_id, asked.sha256, asked.policy, file.due_at, file.appeal.words if appealed else None)
 
 
 # What artists can do.
 
 
 def state(session: Session, by: Actor, request_id: str) -> str:
-    """waiting, approved, refused or appealed. Raises NotYours."""
+    """waiting, approved, refused, appealed or withdrawn. Raises NotYours."""
     return own(session, by, request_id).state
 
 
@@ -324,14 +362,14 @@ def appeal(session: Session, by: Actor, request_id: str, words: str) -> Appeal:
     file = file_of(session, request_id)
     if by.person_id != file.request.artist_id:
         raise NotYours(f"{request_id[:80]!r} is not yours; only who asked for the release can appeal.")
-    policy = session.get(Policy, file.request.policy)
+    under = policy(session, file.request.policy)
     if file.state != "refused" or file.appeal:
         raise ReviewError(f"{request_id} cannot be appealed against: it is {file.state}{', after an appeal' if file.appeal else ''}.")
-    last = file.looks["second"].looked_at + policy.appeal_days * DAY
+    last = file.looks["second"].looked_at + under.appeal_days * DAY
     if now() > last:
         raise ReviewError(f"{request_id} could be appealed against until {day_of(last)}.")
     opened = Appeal(
-        request_id=request_id, words=text(words, "appeal", 4000, needed=True), opened_at=now(), due_at=now() + policy.decide_days * DAY
+        request_id=request_id, words=text(words, "appeal", 4000, needed=True), opened_at=now(), due_at=now() + under.decide_days * DAY
     )
     session.add(opened)
     session.flush()
@@ -342,25 +380,45 @@ def appeal(session: Session, by: Actor, request_id: str, words: str) -> Appeal:
 # Deadlines.
 
 
-def escalate(session: Session) -> list[Escalation]:
-    """Give the remedy for every deadline that passed, once. To be called every few minutes."""
+def late(session: Session) -> list[File]:
+    """Whose deadline passed without a remedy yet."""
+    return [file for file in files(session) if file.state in OPEN and now() > file.due_at and _what(file) not in file.escalations]
+
+
+def escalate(session: Session, gone: Collection[str] = ()) -> list[Escalation]:
+    """Give the remedy for every deadline that passed, once. To be called every few minutes. gone: requests whose video is not there any
+    more, which nobody could look at; these end instead."""
     audit.take_turn(session)
     made = []
-    for file in files(session):
-        asked, what = file.request, "appeal" if file.appeal else "request"
-        if file.state not in OPEN or now() <= file.due_at or what in file.escalations:
+    for file in late(session):
+        asked, what = file.request, _what(file)
+        if asked.id in gone:
+            end(session, asked, "deleted")
             continue
-        policy = session.get(Policy, asked.policy)
-        late = Escalation(request_id=asked.id, what=what, remedy=policy.remedy, escalated_at=now())
-        session.add(late)
+        under = policy(session, asked.policy)
+        escalation = Escalation(request_id=asked.id, what=what, remedy=under.remedy, escalated_at=now())
+        session.add(escalation)
         session.flush()
-        audit.append(session, "review.late", {"request": asked.id, "what": what, "remedy": policy.remedy}, asked.artist_id)
-        if policy.remedy == "credit":
+        audit.append(session, "review.late", {"request": asked.id, "what": what, "remedy": under.remedy}, asked.artist_id)
+        if under.remedy == "credit":
             because = f"The {what} of {day_of(asked.requested_at)} was to be answered by {day_of(file.due_at)}."
-            pay.credit(session, _DEADLINE, asked.artist_id, f"review:{asked.id}:{what}", policy.credit, policy.currency, because,
+            pay.credit(session, _DEADLINE, asked.artist_id, f"review:{asked.id}:{what}", under.credit, under.currency, because,
                        file.due_at, now())
-        made.append(late)
+        made.append(escalation)
     return made
+
+
+def end(session: Session, asked: Request, reason: str) -> Withdrawal:
+    """End a request that was not released. reason: withdrawn or deleted."""
+    ended = Withdrawal(request_id=asked.id, reason=reason, withdrawn_at=now())
+    session.add(ended)
+    session.flush()
+    audit.append(session, "review.withdrawn", {"request": asked.id, "reason": reason}, asked.artist_id)
+    return ended
+
+
+def _what(file: File) -> str:
+    return "appeal" if file.appeal else "request"
 
 
 def own(session: Session, by: Actor, request_id: str) -> File:
@@ -387,6 +445,8 @@ def files(session: Session, request_id: str | None = None) -> list[File]:
         found[made.request_id].looks[made.stage] = made
     for opened in rows(Appeal, Appeal.request_id):
         found[opened.request_id].appeal = opened
-    for late in rows(Escalation, Escalation.request_id):
-        found[late.request_id].escalations[late.what] = late
+    for escalation in rows(Escalation, Escalation.request_id):
+        found[escalation.request_id].escalations[escalation.what] = escalation
+    for ended in rows(Withdrawal, Withdrawal.request_id):
+        found[ended.request_id].withdrawal = ended
     return sorted(found.values(), key=lambda file: (file.request.requested_at, file.request.id))

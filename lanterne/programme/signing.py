@@ -1,14 +1,18 @@
 """C2PA: every finished file carries a signed manifest that says a machine made it, with which model, from what, and what its maker allows.
 
 The library salts what it signs by chance. So that the same bytes signed again stay the same bytes, the first manifest of a content is
-kept and put in again: the promise of equal bytes holds within an installation, and `when` is when it was made first.
+kept and put in again: the promise of equal bytes holds as far as what is kept reaches, a home folder or the database of several workers,
+and `when` is when it was made first.
 """
 
 import hashlib
 import json
 import logging
+import os
+import secrets
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,12 +65,13 @@ class Statement:
 
 def sign(
     path: Path, statement: Statement, who: Identity, parent: Path | None = None, inputs: Sequence[Path] = (),
-    timestamp_url: str | None = None,
+    timestamp_url: str | None = None, first: Callable[[str, bytes], bytes] | None = None,
 ) -> None:
     """Sign a finished MP4 or PNG in its place; the file appears whole or stays as it was.
 
     parent: the video it was edited or extended from; inputs: other files it was made from; of any kind. timestamp_url: an RFC 3161
-    authority; while it does not answer, files are signed without it. Raises WriteError for a full disk, SigningError.
+    authority; while it does not answer, files are signed without it. first(name, manifest) is the manifest that the content of this name
+    got first, which is this one if there was none; by default the home folder's. Raises WriteError for a full disk, SigningError.
     """
     assert (statement.kind == CREATED) == (parent is None)
     sources = [(parent, "parentOf")] if parent else []
@@ -75,20 +80,23 @@ def sign(
     name = _fingerprint([_sha256(path), asdict(statement), hashes, who.chain, timestamp_url, __version__, c2pa.sdk_version()])
     ingredients = [(source, relation, sha256) for (source, relation), (sha256, _) in zip(sources, hashes, strict=True)]
     _write_signed(path, path, _assertions(statement, parent), ingredients, who, timestamp_url)
-    _keep_first(path, home() / "manifests" / f"{name}.c2pa")
+    _put_first(path, name, first or first_here)
 
 
-def approve(path: Path, target: Path, approval: dict, who: Identity, timestamp_url: str | None = None) -> None:
+def approve(
+    path: Path, target: Path, approval: dict, who: Identity, timestamp_url: str | None = None, content: Path | None = None
+) -> None:
     """Write `target`: the signed video `path` with an approval for release added, bound to the SHA-256 of path's exact bytes.
 
-    approval: what is to be told of it, such as the policy's version, when, and by whom (a pseudonym). Raises WriteError, SigningError.
+    approval: what is to be told of it, such as the policy's version, when, and by whom (a pseudonym). content: the same video as path, with
+    less told beside the pictures; path stays the parent. Raises WriteError, SigningError.
     """
     sha256 = _sha256(path)
     assertions = [
         {"label": "c2pa.actions.v2", "data": {"actions": [{"action": "c2pa.published", "when": _now()}]}},
         {"label": APPROVAL, "data": approval | {"sha256": sha256}},
     ]
-    _write_signed(path, target, assertions, [(path, "parentOf", sha256)], who, timestamp_url)
+    _write_signed(content or path, target, assertions, [(path, "parentOf", sha256)], who, timestamp_url)
 
 
 def read(path: Path, anchors: str) -> dict | None:
@@ -192,26 +200,36 @@ def _add_ingredient(builder: c2pa.Builder, source: Path, relation: str, sha256: 
             builder.add_ingredient(ingredient, _ANY_KIND, stream)
 
 
-def _keep_first(path: Path, kept: Path) -> None:
-    """Put the manifest that this content got first into the file again, or keep this one as the first. They are of one length."""
+def _put_first(path: Path, name: str, first: Callable[[str, bytes], bytes]) -> None:
+    """Put the manifest that this content got first into the file again. They are of one length."""
     offset, length = manifest_place(path)
-    try:
-        first = kept.read_bytes()
-    except FileNotFoundError:
-        first = b""
-    with writing(path), path.open("r+b") as file:
+    with path.open("rb") as file:
         file.seek(offset)
-        if len(first) == length:
-            file.write(first)
-            return
-        new = file.read(length)
+        made = file.read(length)
+    kept = first(name, made)
+    if kept != made and len(kept) == length:
+        with writing(path), path.open("r+b") as file:
+            file.seek(offset)
+            file.write(kept)
+
+
+def first_here(name: str, made: bytes) -> bytes:
+    """The first manifest of a content in this home folder: what is kept there, or from now on this one. Raises WriteError."""
+    kept = home() / "manifests" / f"{name}.c2pa"
+    try:
+        return kept.read_bytes()
+    except FileNotFoundError:
+        pass
     with writing(kept):
         kept.parent.mkdir(parents=True, exist_ok=True)
-        temporary = kept.with_name(f".{kept.name}.{path.stem}")
-        temporary.write_bytes(new)
-        temporary.replace(kept)
+        temporary = kept.with_name(f".{kept.name}.{secrets.token_hex(4)}")
+        temporary.write_bytes(made)
+        with suppress(FileExistsError):
+            os.link(temporary, kept)  # whoever is first wins
+        temporary.unlink()
         for old in sorted(kept.parent.glob("*.c2pa"), key=lambda file: file.stat().st_mtime)[:-_KEPT_MANIFESTS]:
             old.unlink(missing_ok=True)
+    return kept.read_bytes()
 
 
 def media_type(path: Path) -> str | None:

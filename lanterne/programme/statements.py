@@ -7,6 +7,7 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import select
@@ -14,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from lanterne.programme import ledger, money, pay
 from lanterne.programme.ledger import Posting, Transaction
-from lanterne.programme.pay import NAMES, Actor, Case, Credit, Decision, Entry, day_of
+from lanterne.programme.pay import NAMES, Actor, Case, Credit, Decision, Entry, PayError, day_of
 from lanterne.programme.payouts import Payee, PayoutLine
 from lanterne.tables import now
 
@@ -81,6 +82,32 @@ def of(session: Session, by: Actor, person_id: str, since: int = 0, until: int |
         )
         for currency in currencies
     ]
+
+
+def one(session: Session, by: Actor, person_id: str, of_month: str | None = None, currency: str | None = None) -> Statement:
+    """The statement to hand out, of a month or from the beginning. Raises PayError where there is none or, without a currency, several;
+    NotYours."""
+    since, until = month(of_month)
+    found = [told for told in of(session, by, person_id, since, until) if currency in (None, told.currency)]
+    if len(found) > 1:
+        raise PayError(f"{person_id} has statements in {' and '.join(told.currency for told in found)}; give one of these currencies.")
+    if not found:
+        raise PayError(f"There is nothing for {person_id}{f' in {currency}' if currency else ''} yet.")
+    if until is None:
+        checked(session, found[0])
+    return found[0]
+
+
+def month(text: str | None) -> tuple[int, int | None]:
+    """[since, until) of 2026-11, in UTC seconds; of all time without one. Raises PayError."""
+    if text is None:
+        return 0, None
+    try:
+        first = datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC)
+        after = first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
+    except ValueError:
+        raise PayError(f"The month {text[:80]!r} cannot be read; give one such as 2026-11.") from None
+    return int(first.timestamp()), int(after.timestamp())
 
 
 def _lines(session: Session, person_id: str, cases: Sequence[Case]) -> list[tuple[str, Line]]:

@@ -3,13 +3,14 @@
 Help must answer at once, so all that they need is imported when they run.
 """
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lanterne.errors import LanterneError
+from lanterne.errors import LanterneError, writing
 from lanterne.service.pay_commands import By, _seconds, _session
 
 people_app = typer.Typer(help="Accounts: artists, reviewers, operators.", no_args_is_help=True)
@@ -60,6 +61,20 @@ def password(person: PersonId):
 
 
 @people_app.command()
+def reset(person: PersonId, by: By):
+    """Mail somebody a link with which they set their password, for a week and once. The link is shown here, too."""
+    from lanterne.programme import people
+
+    settings = _settings()
+    with _session() as session:
+        people.require(session, by, "operator")
+        link = f"{settings.base}/programme/password-links/{people.make_link(session, person, people.FIRST_LINK_HOURS)}"
+        mail = people.link_mail(people.get(session, person), link, people.FIRST_LINK_HOURS)
+    typer.echo(link)
+    settings.post.send(mail)
+
+
+@people_app.command()
 def roles(
     person: PersonId, by: By, role: Annotated[list[str], typer.Option(help="All that they have from now on; repeat for several.")]
 ):
@@ -81,6 +96,32 @@ def list_people():
             state = f"closed {day_of(person.closed_at)}" if person.closed_at else "open"
             parts = [person.id, person.name, person.email, " ".join(person.roles), " ".join(cohorts.of(session, person.id)), state]
             typer.echo("  ".join(part for part in parts if part))
+
+
+@people_app.command(name="export")
+def export_person(
+    person: PersonId, by: By, output: Annotated[Path, typer.Option("--output", "-o", help="The ZIP file to write.")],
+):
+    """All that is kept about somebody, for them: data as JSON, their videos, and a page that says what is what."""
+    from lanterne.programme import people
+    from lanterne.programme.pay import Actor
+    from lanterne.service import dossier
+    from lanterne.service.deployment import Deployment
+
+    with _session() as session:
+        operator = by != person
+        if operator:
+            people.require(session, by, "operator")
+    if output.exists():
+        raise LanterneError(f"{output} is there already; choose another name.")
+    with writing(output):
+        partial = output.with_name(f".{output.name}.partial")
+        try:
+            with open(partial, "xb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+                dossier.write(Deployment.of(_settings()), Actor(by, operator), person, file)
+            partial.replace(output)
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 # lanterne cohort
@@ -146,10 +187,9 @@ def send(
     from lanterne.programme import cohorts
 
     settings = _settings()
-    base = (settings.public_url or f"http://{settings.host}:{settings.port}").rstrip("/")
     with _session() as session:
         invitation, secret = cohorts.invite(session, cohort, email, by, days)
-        link = f"{base}/programme/invitations/{secret}"
+        link = f"{settings.base}/programme/invitations/{secret}"
         mail = cohorts.mail(session, invitation, link)
     typer.echo(f"{invitation.id}  {link}")  # first, so that it is not lost should the mail not leave
     settings.post.send(mail)

@@ -14,7 +14,7 @@ from lanterne.service import access_wire as wires
 from lanterne.service.database import Key, now
 from lanterne.service.deployment import Deployment
 from lanterne.service.errors import APIError, invalid
-from lanterne.service.signed_in import COOKIE, LARGEST, House, Id, Name, OpenFields, OwnFields, Token, Who, ruled
+from lanterne.service.signed_in import COOKIE, LARGEST, House, Id, Name, OpenFields, OwnFields, Token, Who, ruled, signed
 
 _MOST_REPORTED = 1000  # keys in one report
 
@@ -26,7 +26,7 @@ def read_invitation(house: House, token: Token):
     """What an invitation offers: terms, pay, quotas, end. Nothing is agreed on by looking."""
     with ruled(house) as session:
         invitation, offer = cohorts.look(session, token)
-        return wires.Invitation(email=invitation.email, expires_at=invitation.expires_at, offer=_offer(offer))
+        return wires.Invitation(email=invitation.email, expires_at=invitation.expires_at, offer=offer_wire(offer))
 
 
 def accept_invitation(house: House, token: Token, fields: OpenFields):
@@ -56,12 +56,7 @@ def sign_in(house: House, fields: OpenFields):
         found = people.who(session, text)
     if text is None:
         raise APIError(401, "wrong_password", "The address or the password is wrong; check both.")
-    answer = JSONResponse(wires.Signed(person_id=found.id).model_dump())
-    answer.set_cookie(
-        COOKIE, text, max_age=people.SESSION_DAYS * 86400, httponly=True, samesite="strict",
-        secure=(house.settings.public_url or "").startswith("https:"),
-    )
-    return answer
+    return signed(house, found.id, text)
 
 
 def sign_out(request: Request, house: House, who: Who):
@@ -83,11 +78,12 @@ def me(house: House, who: Who):
                 accepted = cohorts.accepted(session, name, who)
             except cohorts.CohortError:  # it has ended
                 continue
-            mine.append(wires.Membership(accepted=_offer(accepted), next=_offer(newest) if newest.version > accepted.version else None))
+            following = offer_wire(newest) if newest.version > accepted.version else None
+            mine.append(wires.Membership(accepted=offer_wire(accepted), next=following))
         found = access.keys_of(session, who)
     return wires.Me(
         person_id=person.id, name=person.name, email=person.email, roles=person.roles, cohorts=mine,
-        keys=[_key(house, key) for key in found],
+        keys=[key_wire(house, key) for key in found],
     )
 
 
@@ -115,13 +111,13 @@ def revoke_key(house: House, who: Who, key_id: Id):
         _must_own(session, who, key_id)
         revocation.revoke_key(session, key_id, who, "Its owner revoked it.")
         key = session.get(Key, key_id, populate_existing=True)
-    return _key(house, key)
+    return key_wire(house, key)
 
 
 def alarms(house: House, who: Who):
     """Why keys of yours looked as if others had them, with the evidence, and what was decided."""
     with house.database.session() as session:
-        return wires.Alarms(data=[_alarm(*found) for found in leaks.listed(session, who)])
+        return wires.Alarms(data=[alarm_wire(*found) for found in leaks.listed(session, who)])
 
 
 def contest_alarm(house: House, who: Who, alarm_id: Id, fields: OwnFields):
@@ -133,7 +129,7 @@ def contest_alarm(house: House, who: Who, alarm_id: Id, fields: OwnFields):
             raise APIError(404, "not_found", f"There is no alarm {alarm_id[:80]!r} about a key of yours; check the id.", "id")
         leaks.contest(session, alarm_id, who, asked.statement)
     with house.database.session() as session:
-        return next(_alarm(*found) for found in leaks.listed(session, who) if found[0].id == alarm_id)
+        return next(alarm_wire(*found) for found in leaks.listed(session, who) if found[0].id == alarm_id)
 
 
 async def report_keys(request: Request, house: House):
@@ -192,11 +188,11 @@ def _must_own(session: Session, who: str, key_id: str) -> None:
         raise APIError(404, "not_found", str(error), "id") from None
 
 
-def _offer(offer: cohorts.Offer) -> wires.Offer:
+def offer_wire(offer: cohorts.Offer) -> wires.Offer:
     return wires.Offer(cohort=offer.cohort, version=offer.version, sha256=offer.sha256, document=offer.document, text=offer.text())
 
 
-def _key(house: Deployment, key: Key) -> wires.Key:
+def key_wire(house: Deployment, key: Key) -> wires.Key:
     state = (
         "revoked" if key.revoked_at else "frozen" if key.frozen_at else "expired" if key.expires_at and key.expires_at <= now()
         else "throttled" if key.throttled_at else "in use"
@@ -207,7 +203,7 @@ def _key(house: Deployment, key: Key) -> wires.Key:
     )
 
 
-def _alarm(alarm: leaks.Alarm, contest: leaks.Contest | None, verdict: leaks.Verdict | None) -> wires.Alarm:
+def alarm_wire(alarm: leaks.Alarm, contest: leaks.Contest | None, verdict: leaks.Verdict | None) -> wires.Alarm:
     return wires.Alarm(
         id=alarm.id, key_id=alarm.key_id, step=alarm.step, score=alarm.score, signals=[wires.Signal(**one) for one in alarm.signals],
         raised_at=alarm.raised_at, contested_at=contest and contest.opened_at,

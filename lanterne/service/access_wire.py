@@ -1,8 +1,8 @@
 """What goes over the wire between a person's browser and the programme: bodies in JSON, and answers."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from lanterne.programme.leaks import LONGEST_STATEMENT
 from lanterne.programme.people import LONGEST, SHORTEST
@@ -11,6 +11,13 @@ from lanterne.service.keys import LONGEST_OVERLAP
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="Of the terms that were shown.")]
 Name = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\x00]*$")]
 Secret = Annotated[str, Field(min_length=SHORTEST, max_length=LONGEST, pattern=r"^[^\x00]*$")]
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value  # in JSON, 4.0 is a whole number, too
+
+
+WHOLE = BeforeValidator(_whole)  # stands after the limits of a number, or the document would not have them
 
 
 class Given(BaseModel):
@@ -37,13 +44,13 @@ class MakeKey(Given):
     name: Name
     scopes: Annotated[list[Literal["videos:read", "videos:write"]], Field(min_length=1)] = ["videos:read", "videos:write"]
     days: Annotated[
-        int | None, Field(strict=True, ge=1, le=3660, description="Until it expires; by default it lasts as the cohort does.")
+        Annotated[int, Field(strict=True, ge=1, le=3660), WHOLE] | None, Field(description="Until it expires; by default the cohort's end.")
     ] = None
     networks: Annotated[list[Annotated[str, Field(max_length=50)]], Field(max_length=20, description="Such as 192.0.2.0/24.")] = []
 
 
 class RotateKey(Given):
-    hours: Annotated[int, Field(strict=True, ge=0, le=LONGEST_OVERLAP, description="For which the old key goes on opening.")] = 24
+    hours: Annotated[int, Field(strict=True, ge=0, le=LONGEST_OVERLAP, description="For which the old key goes on opening."), WHOLE] = 24
 
 
 class ContestAlarm(Given):

@@ -28,8 +28,11 @@ from lanterne.service.deployment import Deployment
 from lanterne.service.downloads import Download, Stream
 from lanterne.service.errors import APIError, kind_of, not_found, without_home
 from lanterne.service.events import Feed
+from lanterne.service.links import Link
 from lanterne.service.queue import Queue
 from lanterne.service.settings import Settings
+from lanterne.service.signed_in import LARGEST, caller_of
+from lanterne.service.verifying import Verifier
 from lanterne.service.waits import Outlook, Wait
 from lanterne.service.watch import Watch
 
@@ -45,24 +48,12 @@ async def _deployment(request: Request) -> Deployment:
     return request.app.state.deployment
 
 
-async def _caller(request: Request) -> keys.Caller:
-    address = request.client.host if request.client else None
-    caller = await request.app.state.keyring.caller(request.headers.get("authorization"), address)
-    if caller.watched:
-        request.scope["lanterne.watched"] = caller.key_id
-        request.app.state.watch.begin(caller, request)
-    if caller.decoy:
-        raise keys.unknown()
-    request.app.state.keyring.pace(caller)  # after it was seen: who is slowed down does not get away unwatched
-    return caller
-
-
-async def _reader(caller: Annotated[keys.Caller, Depends(_caller)]) -> keys.Caller:
+async def _reader(caller: Annotated[keys.Caller, Depends(caller_of)]) -> keys.Caller:
     caller.require("videos:read")
     return caller
 
 
-async def _writer(caller: Annotated[keys.Caller, Depends(_caller)]) -> keys.Caller:
+async def _writer(caller: Annotated[keys.Caller, Depends(caller_of)]) -> keys.Caller:
     caller.require("videos:write")
     return caller
 
@@ -71,10 +62,16 @@ async def _fields(request: Request, caller: Annotated[keys.Caller, Depends(_writ
     return await wire.read_body(request, request.app.state.deployment.settings.max_upload_bytes)
 
 
+async def _readers_fields(request: Request, caller: Annotated[keys.Caller, Depends(_reader)]) -> dict[str, Any]:
+    return await wire.read_body(request, LARGEST)
+
+
 House = Annotated[Deployment, Depends(_deployment)]
 Reader = Annotated[keys.Caller, Depends(_reader)]
 Writer = Annotated[keys.Caller, Depends(_writer)]
 Fields = Annotated[dict, Depends(_fields)]
+ReadersFields = Annotated[dict, Depends(_readers_fields)]
+Variant = Literal["video", "thumbnail", "spritesheet"]
 _NO_NULL = r"^[^\x00]*$"
 VideoId = Annotated[str, Path(alias="id", max_length=200, pattern=_NO_NULL)]
 RepeatKey = Annotated[
@@ -119,7 +116,7 @@ def listing(
 async def get(request: Request, video_id: VideoId):
     """A video and how far it is; for one that waits, also how many are likely to be made before it, and when it is likely to begin."""
     # Asked more often than all the others together: solving a route's dependencies would take a third of its time.
-    state, caller = request.app.state, await _reader(await _caller(request))
+    state, caller = request.app.state, await _reader(await caller_of(request))
     row = await state.reader.row(videos.ONE, id=video_id, owner=caller.owner)
     if row is None:
         raise not_found("video", video_id)
@@ -156,11 +153,35 @@ def cancel(request: Request, house: House, caller: Writer, video_id: VideoId, fi
     return videos.to_wire(video)
 
 
-def content(
-    request: Request, house: House, caller: Reader, video_id: VideoId,
-    variant: Literal["video", "thumbnail", "spritesheet"] = "video",
-):
+def content(request: Request, house: House, caller: Reader, video_id: VideoId, variant: Variant = "video"):
     """A finished video's file, its thumbnail, or a sheet of a picture for each second. Ranges and ETags are honoured."""
+    return _file(request, house, caller, video_id, variant)
+
+
+def link(request: Request, house: House, caller: Reader, video_id: VideoId, fields: ReadersFields):
+    """A link that opens one of a finished video's files without a key, for a while and no longer than the key that made it."""
+    asked = wire.read(wire.MakeLink, fields)
+    videos.content(house, caller, video_id, asked.variant)
+    made = Link(video_id, asked.variant, caller.key_id, now() + asked.expires_in)
+    base = (house.settings.public_url or str(request.base_url)).rstrip("/")
+    return wire.Link(url=base + made.address(request.app.state.link_secret), expires_at=made.expires)
+
+
+async def linked(
+    request: Request, house: House, video_id: VideoId, key: Annotated[str, Query(max_length=100, pattern=_NO_NULL)],
+    expires: Annotated[int, Query(ge=0, lt=2**53)], signature: Annotated[str, Query(pattern="^[0-9a-f]{64}$")], variant: Variant = "video",
+):
+    """What a link opens; ranges and ETags are honoured."""
+    Link(video_id, variant, key, expires).check(request.app.state.link_secret, signature)
+    try:
+        caller = await request.app.state.keyring.by_id(key)
+        caller.require("videos:read")
+    except APIError:
+        raise APIError(403, "link_ended", "This link ended with the key that made it; ask who gave it to you for another.") from None
+    return await asyncio.to_thread(_file, request, house, caller, video_id, variant)
+
+
+def _file(request: Request, house: Deployment, caller: keys.Caller, video_id: str, variant: str) -> Response:
     file, path = videos.content(house, caller, video_id, variant)
     headers = {"etag": f'"{file.sha256}"', "cache-control": "private, no-cache", "x-content-type-options": "nosniff"}
     known = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
@@ -213,7 +234,7 @@ def models(house: House, caller: Reader):
     return wire.ModelList(data=[wire.Model(id=name, created=_CREATED, owned_by="lanterne") for name in names])
 
 
-def get_metrics(house: House, caller: Annotated[keys.Caller, Depends(_caller)]):
+def get_metrics(house: House, caller: Annotated[keys.Caller, Depends(caller_of)]):
     """Figures for Prometheus; the key needs the scope `metrics`."""
     caller.require("metrics")
     return Response(metrics.text(house.database, __version__, house.store.free()), media_type="text/plain; version=0.0.4; charset=utf-8")
@@ -236,6 +257,8 @@ ROUTES = [
     ("GET", "/v1/videos/{id}", get, wire.WatchedVideo),
     ("DELETE", "/v1/videos/{id}", delete, wire.Deleted),
     ("GET", "/v1/videos/{id}/content", content, None),
+    ("POST", "/v1/videos/{id}/link", link, wire.Link),
+    ("GET", "/media/{id}", linked, None),
     ("POST", "/v1/videos/{id}/remix", remix, wire.Video),
     ("POST", "/v1/videos/{id}/cancel", cancel, wire.Video),
     ("GET", "/v1/videos/{id}/events", events, None),
@@ -278,11 +301,13 @@ def build(settings: Settings):
     app = FastAPI(title="Lanterne", version=__version__, description=openapi.WELCOME, docs_url=None, redoc_url=None)
     deployment, state = Deployment.of(settings), app.state
     state.deployment, state.queue = deployment, Queue(settings.jobs_database)
-    state.reader, state.keyring = database.Reader(deployment.database), keys.Keyring(deployment.database, keys.server_secret())
+    state.link_secret = keys.server_secret()
+    state.reader, state.keyring = database.Reader(deployment.database), keys.Keyring(deployment.database, state.link_secret)
     state.outlook = Outlook(deployment.database)
     own_site = urlsplit(settings.public_url or "").hostname
     state.watch = Watch(deployment.database, settings.post, [own_site] if own_site else [])
     state.feed = Feed(deployment.database, state.outlook)
+    state.verifier = Verifier()
     for method, path, endpoint, answer in ROUTES:
         name = endpoint.__name__
         app.add_api_route(
@@ -290,7 +315,7 @@ def build(settings: Settings):
             response_class=JSONResponse if answer else Response, responses=openapi.responses(path),
             summary=openapi.summary(endpoint), tags=[openapi.tag(path)],
         )
-        if endpoint is content:
+        if endpoint in (content, linked):
             app.add_api_route(path, endpoint, methods=["HEAD"], include_in_schema=False)
     for kind, handler in (
         (APIError, _on_api_error), (RequestValidationError, _on_bad_parameter), (HTTPException, _on_http_error),

@@ -16,6 +16,8 @@ from lanterne.paths import home
 from lanterne.service.settings import Settings
 
 _DATABASES = ("jobs.db", "service.db")
+# Without these no key opens, no line of the audit log can be checked or added, and reviewers get other pseudonyms.
+_SECRETS = ("server-secret", "audit-key", "reviewers-secret")
 
 
 def backup(settings: Settings, target: Path) -> None:
@@ -33,9 +35,9 @@ def backup(settings: Settings, target: Path) -> None:
                     if name == "service.db":
                         _relieve_workers(Path(folder) / name)
                     archive.add(Path(folder) / name, name)
-                archive.add(home() / "server-secret", "server-secret")
-                if (home() / "audit-key").exists():  # without it, no line of the audit log could be checked or added
-                    archive.add(home() / "audit-key", "audit-key")
+                for name in _SECRETS:
+                    if (home() / name).exists():
+                        archive.add(home() / name, name)
                 for path in sorted((home() / "provenance").glob("*")):  # without them, what was signed and watermarked is nobody's
                     archive.add(path, f"provenance/{path.name}")
                 for path in sorted((home() / "files").glob("??/*")):
@@ -76,7 +78,9 @@ def _copy(source: Path, target: Path) -> None:
 def _relieve_workers(path: Path) -> None:
     """Those of the server that was copied do not work for the copy: whoever works there takes their videos over."""
     with sqlite3.connect(path) as database:
-        database.execute("UPDATE workers SET alive_until = 0, token = NULL")
+        database.execute("UPDATE workers SET alive_until = 0")
+        if "token" in {column for _, column, *_ in database.execute("PRAGMA table_info(workers)")}:  # 0.2.0's had none
+            database.execute("UPDATE workers SET token = NULL")
     database.close()
 
 

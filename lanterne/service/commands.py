@@ -95,12 +95,21 @@ def _database():
 
 
 @trace_app.command()
-def trace(file: Annotated[Path, typer.Argument(help="A copy of a video, found somewhere.")]):
+def trace(
+    file: Annotated[Path, typer.Argument(help="A copy of a video, found somewhere.")],
+    public_url: Annotated[
+        str | None, typer.Option(help="Where in public it was found: unless it is released, an alarm is raised.", show_default=False)
+    ] = None,
+    by: Annotated[str | None, typer.Option(help="With --public-url: the operator who says so.", show_default=False)] = None,
+):
     """Tell which video of this server a copy was made from, and whose it is, by its invisible watermark."""
+    from lanterne.errors import LanterneError
     from lanterne.programme.identity import existing
     from lanterne.programme.watermark import find
     from lanterne.service.provenance import traced
 
+    if (public_url is None) != (by is None):
+        raise LanterneError("A copy in public is reported by somebody: give both --public-url and --by, or neither.")
     own = existing()
     found = find(file, own.watermark_secret) if own else None
     if found is None:
@@ -112,15 +121,30 @@ def trace(file: Annotated[Path, typer.Argument(help="A copy of a video, found so
         typer.echo(f"{video.id}  {video.owner}  {_day(video.created_at)}  {video.kind}")
     if not videos:
         typer.echo("No video of this server has it: it was deleted, or made by `lanterne generate`.")
+    if by is not None:
+        _report_copy(videos, public_url, by)
+
+
+def _report_copy(videos: list, url: str, by: str) -> None:
+    from lanterne.service import watch
+
+    with _database().session() as session:
+        reported, mails = watch.report_copy(session, videos, url, by)
+    watch.send(_settings().post, mails)
+    for one in reported:
+        raised = ", ".join(f"{alarm.id} ({alarm.step}, {alarm.key_id})" for alarm in one.alarms)
+        said = "it is released, and may be there" if one.public else f"alarm {raised}" if raised else "written down; no new step was due"
+        typer.echo(f"{one.video.id}  {said}")
 
 
 @keys_app.command()
 def create(
     name: Annotated[str, typer.Option(help="What it is for, to know it again.")],
     owner: Annotated[str, typer.Option(help="Whose videos it opens.")] = "me",
-    scope: Annotated[list[str], typer.Option(help="What it may do: videos:read, videos:write, metrics; repeat for several.")] = (
-        "videos:read", "videos:write"
-    ),
+    scope: Annotated[
+        list[str], typer.Option(help="What it may do: videos:read, videos:write, metrics, or what its owner's role does: review, admin; "
+                                "repeat for several.")
+    ] = ("videos:read", "videos:write"),
     days: Annotated[int | None, typer.Option(min=1, help="It expires after so many days. [default: never]")] = None,
     videos: Annotated[int | None, typer.Option(min=1, help="It may ask for so many videos in a period. [default: any number]")] = None,
     seconds: Annotated[int | None, typer.Option(min=1, help="And for so many seconds of video. [default: any number]")] = None,

@@ -99,11 +99,11 @@ class Character(Base):
 
 
 class File(Base):
-    """Which bytes in the store play which role for whom. holder: a video's or a character's id."""
+    """Which bytes in the store play which role for whom. holder: a video's, a character's, or of a release the request's id."""
 
     __tablename__ = "files"
     holder: Mapped[str] = mapped_column(primary_key=True)
-    # video, thumbnail, spritesheet, latents, segment-…, chunk-…, image, source, history
+    # video, thumbnail, spritesheet, latents, segment-…, chunk-…, image, source, history, released
     role: Mapped[str] = mapped_column(primary_key=True)
     sha256: Mapped[str] = mapped_column(index=True)
     bytes: Mapped[int]
@@ -121,6 +121,16 @@ class Event(Base):
     data: Mapped[dict]
     created_at: Mapped[int]
     __table_args__ = (Index("events_of_video", "video_id", "number"), {"sqlite_autoincrement": True})
+
+
+class Manifest(Base):
+    """The first signed manifest of a content, so that every worker's file of it has the same bytes. name: the content's, in signing.py."""
+
+    __tablename__ = "manifests"
+    number: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    manifest: Mapped[bytes]
+    __table_args__ = ({"sqlite_autoincrement": True},)
 
 
 class Repeat(Base):

@@ -3,14 +3,17 @@ see to that themselves)."""
 
 import asyncio
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 from starlette.responses import FileResponse, MalformedRangeHeader, RangeNotSatisfiable, StreamingResponse
 
 from lanterne.service.errors import APIError
 from lanterne.service.keys import Caller, Keyring
+from lanterne.service.protocol import CUT
 
 STALL_SECONDS = 60  # for which a client may take nothing
+PAUSE = 0.1  # seconds between looks whether a download's key still opens; the keyring asks the database less often
 _log = logging.getLogger("lanterne.web")
 
 
@@ -46,21 +49,35 @@ class Download(FileResponse):
     async def __call__(self, scope, receive, send) -> None:
         started = False
 
+        def must_be_open():
+            if guard.done():
+                raise _Ended("its key was revoked or has expired")
+
         async def send_if_open(message):
             nonlocal started
-            if message.get("more_body") and not await self._keyring.still_opens(self._caller):
-                raise _Ended("its key was revoked or has expired")
+            must_be_open()
             started = True
             await _hand(send, message)
 
+        guard = asyncio.create_task(self._guard(scope.get("extensions", {}).get(CUT)))
         try:
             await super().__call__(scope, receive, send_if_open)
+            must_be_open()  # a connection that was cut looks as if its client had left
         except _Ended as reason:
             _log.info("the download of %s was ended: %s", scope["path"], reason)
         except (RuntimeError, FileNotFoundError):
             if started or await asyncio.to_thread(Path(self.path).exists):
                 raise
             raise APIError(404, "file_gone", "This file is not kept any more.") from None
+        finally:
+            guard.cancel()
+
+    async def _guard(self, cut: Callable[[], None] | None) -> None:
+        """Until the key opens nothing more. A client that is slow, or takes nothing now, is cut off all the same."""
+        while await self._keyring.still_opens(self._caller):
+            await asyncio.sleep(PAUSE)
+        if cut:
+            cut()
 
     @classmethod
     def _parse_range_header(cls, http_range: str, file_size: int) -> list[tuple[int, int]]:

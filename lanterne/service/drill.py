@@ -22,7 +22,7 @@ from lanterne.service import keys
 from lanterne.service.database import Database, Key
 
 INNOCENT = 4  # keys that ask while the relay does
-_FIRST = 240  # of the networks in which they are, 127.0.240.0/24 and on
+_FIRST = 240  # of the networks in which they are, 127.240.0.0/24 and on
 MOST_ADDRESSES = _FIRST - 1
 _PATIENCE = 60  # seconds for an answer
 
@@ -79,8 +79,8 @@ def leak(database: Database, url: str, addresses: int = 30, seconds: float = 20,
         raise DrillError(f"addresses={addresses} cannot be used; give 1 to {MOST_ADDRESSES}.")
     tag = secrets.token_hex(3)
     leaked_id, leaked, others = _keys(database, tag)
-    relay = [Asker(f"127.0.{number}.1", leaked, f"relayed-{number % 7}/1.0") for number in range(1, addresses + 1)]
-    innocent = [Asker(f"127.0.{_FIRST + number}.1", text, "studio/1.0") for number, text in enumerate(others)]
+    relay = [Asker(f"127.{number}.0.1", leaked, f"relayed-{number % 7}/1.0") for number in range(1, addresses + 1)]
+    innocent = [Asker(f"127.{_FIRST + number}.0.1", text, "studio/1.0") for number, text in enumerate(others)]
     stop, began = threading.Event(), time.monotonic()
     try:
         _ask(place, innocent[0], began)

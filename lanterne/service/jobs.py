@@ -33,7 +33,6 @@ from lanterne.service.queue import delivery_options
 from lanterne.service.videos import ACTIVE, SEGMENT, end
 
 GOES_ON, STOPS = "goes on", "stops"
-GIVEN = ("image", "source", "history")
 _log = logging.getLogger("lanterne.worker")
 
 
@@ -58,7 +57,8 @@ class Bench:
             return None
         with self.deployment.database.session() as session:
             video = session.scalar(select(Video).where(Video.id == video_id, Video.status == "in_progress"))
-            given = {file.role: file for file in session.scalars(select(File).where(File.holder == video_id, File.role.in_(GIVEN)))}
+            roles = select(File).where(File.holder == video_id, File.role.in_(provenance.GIVEN))
+            given = {file.role: file for file in session.scalars(roles)}
             parent = provenance.parent(session, video, given) if video else None
         if video is None:
             return None

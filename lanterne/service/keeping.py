@@ -1,9 +1,11 @@
-"""How long files of finished videos are kept: so many days, and as long as they are within a budget. The videos themselves stay listed."""
+"""How long files of finished videos are kept: so many days, and as long as they are within a budget; and until it is settled whether they
+are released. The videos themselves stay listed."""
 
 import logging
 
 from sqlalchemy import func, select, update
 
+from lanterne.programme import release
 from lanterne.service.database import File, Video, now
 from lanterne.service.deployment import Deployment
 from lanterne.service.holding import forget
@@ -17,13 +19,16 @@ def expire(deployment: Deployment) -> None:
     """Let files leave whose time has come."""
     with deployment.database.session() as session:
         due = select(File.holder).join(Video, Video.id == File.holder).where(Video.status == "completed", Video.expires_at <= now())
+        if session.scalar(due.limit(1)) is None:
+            return
+        due = due.where(Video.id.not_in(release.wanted(session)))
         for video_id in session.scalars(due.distinct().limit(_AT_ONCE)).all():
             forget(session, deployment, video_id)
 
 
 def keep_within_budget(deployment: Deployment) -> None:
     """Let the files of the oldest finished videos leave while all of them take more than the budget. Not those that an active video was
-    made from: what it needs of them it holds itself, and its owner may want to compare."""
+    made from: what it needs of them it holds itself, and its owner may want to compare; nor those that wait for their release."""
     budget = deployment.settings.disk_budget_bytes
     if budget is None:
         return
@@ -38,6 +43,7 @@ def keep_within_budget(deployment: Deployment) -> None:
             sizes[name] = size
             of_video.setdefault(holder, set()).add(name)
         used = set(session.scalars(select(Video.remixed_from).where(Video.status.in_(ACTIVE), Video.remixed_from.is_not(None))))
+        used |= release.wanted(session)
     over, leaving = sum(sizes.values()) - budget, []
     for video_id in (video_id for video_id in of_video if video_id not in used):
         if over <= 0 or len(leaving) == _AT_ONCE:

@@ -14,17 +14,19 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from zlib import crc32
 
-from sqlalchemy import bindparam, delete, func, select
+from sqlalchemy import Select, bindparam, delete, func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from lanterne.errors import LanterneError
 from lanterne.paths import secret
+from lanterne.programme import people
 from lanterne.service.database import Database, Key, Reader, Use, Video, now
 from lanterne.service.errors import APIError, invalid
 
 PREFIX, RANDOM, CHECK = "ltn_", 30, 6
-SCOPES = ("videos:read", "videos:write", "metrics")
+ROLES = {"review": "reviewer", "admin": "operator"}  # scopes that act in a role, and which: a key with one is worth what its owner is
+SCOPES = ("videos:read", "videos:write", "metrics", *ROLES)
 _BELIEVED = 0.25  # seconds for which a key that was looked up is not looked up again
 _MOST = 10_000  # keys remembered
 _DAY = 86400
@@ -41,7 +43,7 @@ class Caller:
     key_id: str
     owner: str
     scopes: tuple[str, ...]
-    hash: str = field(repr=False)
+    hash: str = field(repr=False)  # of the key, under which it is looked up again
     watched: bool = False  # whether it is looked for signs of a leak
     decoy: bool = False  # opens nothing; that it was shown is an alarm
     throttled: bool = False
@@ -92,11 +94,13 @@ def insert(
     session: Session, name: str, owner: str, scopes: list[str], expires_at: int | None, quota: Quota, networks: list[str] | None = None,
     **more,
 ) -> tuple[str, str]:
-    """A new key's id and text. networks: such as 192.0.2.0/24. more: cohort_id, pool, decoy. Raises LanterneError for an unknown scope, or
-    what is no network."""
+    """A new key's id and text. networks: such as 192.0.2.0/24. more: cohort_id, pool, decoy. Raises LanterneError for an unknown scope, a
+    role's that the owner does not have, or what is no network."""
     for scope in scopes:
         if scope not in SCOPES:
             raise LanterneError(f"There is no scope {scope!r}; give some of {', '.join(SCOPES)}.")
+        if scope in ROLES:
+            people.require(session, owner, ROLES[scope])
     text, key_id = new_text(), f"key_{secrets.token_hex(6)}"
     limited = quota.videos is not None or quota.seconds is not None
     session.add(
@@ -262,13 +266,17 @@ class Keyring:
         text = text.strip()
         if not looks_right(text):
             raise _unauthorised("This is not a key of this server, or a letter of it is wrong; `lanterne keys create` makes one.")
-        hash_ = _hash(text, self._secret)
-        key = await self._look_up(hash_)
+        key = await self._look_up(_hash(text, self._secret))
         _must_open(key)
         if key.networks and not _inside(address, key.networks):
             raise APIError(403, "wrong_network", f"This key may not be used from {address}; use it from where it was made for.")
-        watched = key.cohort_id is not None or key.decoy
-        return Caller(key.id, key.owner, tuple(key.scopes), hash_, watched, key.decoy, key.throttled_at is not None)
+        return _caller(key)
+
+    async def by_id(self, key_id: str) -> Caller:
+        """Who has the key of this id, shown or not. Raises APIError 401, 403 while it is frozen."""
+        key = await self._look_up(key_id, _BY_ID)
+        _must_open(key)
+        return _caller(key)
 
     def pace(self, caller: Caller) -> None:
         """Let a throttled key in now and then. Raises APIError 429."""
@@ -295,21 +303,29 @@ class Keyring:
             return True  # a database that does not answer revokes nothing
         return True
 
-    async def _look_up(self, hash_: str):
+    async def _look_up(self, name: str, statement: Select | None = None):
+        """The key of this hash, or of this id by _BY_ID; no id is a hash."""
         at = time.monotonic()
-        before = self._found.get(hash_)
+        before = self._found.get(name)
         if before and at - before[0] < _BELIEVED:
             return before[1]
-        key = await self._reader.row(_KEY, hash=hash_)
+        key = await self._reader.row(_BY_HASH if statement is None else statement, name=name)
         if len(self._found) >= _MOST:
             self._found.clear()
-        self._found[hash_] = at, key
+        self._found[name] = at, key
         return key
 
 
 _KEY = select(
     Key.id, Key.owner, Key.scopes, Key.expires_at, Key.revoked_at, Key.networks, Key.cohort_id, Key.decoy, Key.throttled_at, Key.frozen_at,
-).where(Key.hash == bindparam("hash"))
+    Key.hash,
+)
+_BY_HASH, _BY_ID = _KEY.where(Key.hash == bindparam("name")), _KEY.where(Key.id == bindparam("name"))
+
+
+def _caller(key) -> Caller:
+    watched = key.cohort_id is not None or key.decoy
+    return Caller(key.id, key.owner, tuple(key.scopes), key.hash, watched, key.decoy, key.throttled_at is not None)
 
 
 def open_keys(at: int):

@@ -22,12 +22,17 @@ WELCOME = """A text becomes a video. Programs for OpenAI's Videos API work here 
 Press *Authorize* and give a key (`ltn_…`, made by `lanterne keys create`); every request below can then be tried out."""
 BODIES = {
     "create": wire.Create, "edit": wire.Edit, "extend": wire.Extend, "remix": wire.Remix, "create_character": wire.CreateCharacter,
-    "cancel": wire.Cancel,
+    "cancel": wire.Cancel, "link": wire.MakeLink, "verify_file": wire.Verify,
 }
-FILES_ALONE = ("create_character",)  # bodies that JSON cannot hold
+FILES_ALONE = ("create_character", "verify_file")  # bodies that JSON cannot hold
+_OF_A_VIDEO = ("video/mp4", "image/webp", "image/jpeg")
+_STATEMENTS = ("text/html", "application/pdf", "text/csv")
 FILES = {
-    "content": ("video/mp4", "image/webp", "image/jpeg"), "playlist": ("application/vnd.apple.mpegurl",), "segment": ("video/mp2t",),
-    "get_metrics": ("text/plain",),
+    "content": _OF_A_VIDEO, "linked": _OF_A_VIDEO, "playlist": ("application/vnd.apple.mpegurl",), "segment": ("video/mp2t",),
+    "get_metrics": ("text/plain",), "report": ("text/html",), "report_json": ("application/json",), "claimed_video": ("video/mp4",),
+    "public_video": ("video/mp4",),
+    "compared_video": ("video/mp4",), "export_me": ("application/zip",), "audit_key": ("text/plain",), "checkpoint": ("text/plain",),
+    "statement_file": _STATEMENTS, "statement_file_of": _STATEMENTS, "export_payout": ("application/xml",), "beancount": ("text/plain",),
 }
 # 16 to 4096, even: see MIN_SIZE and MAX_SIZE.
 EVEN = "(1[68]|[2-9][02468]|[1-9][0-9][02468]|[1-3][0-9][0-9][02468]|40[0-8][02468]|409[0246])"
@@ -46,7 +51,8 @@ def summary(endpoint: Callable) -> str:
 def tag(path: str) -> str:
     """Under which heading a route is shown."""
     headings = {"/v1/videos/characters": "Characters", "/v1/videos/{id}/events": "Watching", "/v1/videos/{id}/stream": "Watching",
-                "/v1/videos": "Videos", "/programme": "Programme"}
+                "/v1/videos": "Videos", "/media": "Videos", "/programme/desk": "The operators' desk", "/programme": "Programme",
+                "/verify": "Programme"}
     return next((heading for start, heading in headings.items() if path.startswith(start)), "Server")
 
 
@@ -59,9 +65,10 @@ def responses(path: str) -> dict:
 
 def extra(name: str) -> dict | None:
     """What FastAPI does not see of the route of this name."""
-    if name in FILES:
+    files = {}
+    if kinds := FILES.get(name):
         binary = {"schema": {"type": "string", "format": "binary"}}
-        return {"responses": {"200": {"description": "The file.", "content": {kind: binary for kind in FILES[name]}}}}
+        files = {"responses": {"200": {"description": "The file.", "content": {kind: binary for kind in kinds}}}}
     if name == "events":
         event = {"type": "object", "properties": {"id": {"type": "string"}, "event": {"type": "string"}, "data": {"type": "string"}}}
         stream = {"text/event-stream": {"schema": {"type": "string"}, "itemSchema": event}}
@@ -69,9 +76,11 @@ def extra(name: str) -> dict | None:
     if name == "report_keys":
         return _json({"type": "array", "items": {"$ref": f"{_SCHEMAS}/LeakedKey"}, "maxItems": 1000})
     if name in programme_routes.BODIES:
-        return _json({"$ref": f"{_SCHEMAS}/{programme_routes.BODIES[name].__name__}"}, required=name != "rotate_key")
+        body = programme_routes.BODIES[name]
+        needed = any(field.is_required() for field in body.model_fields.values())
+        return files | _json({"$ref": f"{_SCHEMAS}/{body.__name__}"}, needed)
     if name not in BODIES:
-        return None
+        return files or None
     found = {}
     if name == "create_character":
         fetch = {"operationId": "get_character", "parameters": {"id": "$response.body#/id"}}
@@ -80,7 +89,7 @@ def extra(name: str) -> dict | None:
     content = {"multipart/form-data": {"schema": {"$ref": f"{schema}Form"}}}
     if name not in FILES_ALONE:
         content["application/json"] = {"schema": {"$ref": schema}}
-    return found | {"requestBody": {"required": name != "cancel", "content": content}}
+    return found | {"requestBody": {"required": name not in ("cancel", "link"), "content": content}}
 
 
 def _json(schema: dict, required: bool = True) -> dict:
@@ -103,10 +112,11 @@ def document(app: FastAPI, settings: Settings) -> dict:
         for path, methods in found["paths"].items():
             for operation in methods.values():
                 operation["responses"].pop("422", None)
-                if path == "/healthz" or operation["operationId"] in programme_routes.OPEN:
+                if path in ("/healthz", "/media/{id}") or operation["operationId"] in programme_routes.OPEN:
                     operation["security"] = []
                 elif path.startswith("/programme/"):
-                    operation["security"] = [{"session": []}]
+                    keyed = [{"key": []}] if operation["operationId"] in programme_routes.KEYED else []
+                    operation["security"] = [{"session": []}, *keyed]
         app.openapi_schema = found
     return app.openapi_schema
 
@@ -116,7 +126,8 @@ def _bodies(settings: Settings) -> dict:
     models = [*BODIES.values(), *programme_routes.BODIES.values(), access_wire.LeakedKey]
     _, found = models_json_schema([(model, "validation") for model in models], ref_template="#/components/schemas/{model}")
     schemas = found["$defs"]
-    for schema in schemas.values():
+    of_programme = {body.__name__ for body in programme_routes.BODIES.values()}
+    for schema in (schema for title, schema in schemas.items() if title not in of_programme):
         for name, limits in _limits(settings).items():
             if name in schema.get("properties", {}):
                 schema["properties"][name] |= limits

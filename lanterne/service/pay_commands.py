@@ -16,7 +16,7 @@ ledger_app = typer.Typer(help="Accounts, transactions and rate cards.", no_args_
 pay_app = typer.Typer(help="Claims, decisions, payouts and statements.", no_args_is_help=True)
 audit_app = typer.Typer(help="The log of every decision, and proofs that it was not changed.", no_args_is_help=True)
 
-By = Annotated[str, typer.Option("--by", help="Who does this: the id of an operator.")]
+By = Annotated[str, typer.Option("--by", help="Who does this: the id of an operator, as `lanterne people list` shows it.")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file. [default: show it]", show_default=False)]
 
 
@@ -31,11 +31,19 @@ def _session():
     return database.session()
 
 
-def _operator(by: str):
-    from lanterne.programme.ledger import person
+def _operator(session, by: str):
+    """Who acts, if there is such an operator. Raises PeopleError."""
+    from lanterne.programme import people
     from lanterne.programme.pay import Actor
 
-    return Actor(person(by), operator=True)
+    return Actor(people.require(session, by, "operator").id, operator=True)
+
+
+def _reader():
+    """Whoever may read the database at the server's machine; they decide nothing."""
+    from lanterne.programme.pay import Actor
+
+    return Actor("reader", operator=True)
 
 
 def _put(content: str | bytes, output: Path | None) -> None:
@@ -53,15 +61,6 @@ def _seconds(day: str) -> int:
         return int(datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC).timestamp())
     except ValueError:
         raise LanterneError(f"The day {day[:80]!r} cannot be read; give one such as 2026-11-25.") from None
-
-
-def _month(month: str | None) -> tuple[int, int | None]:
-    """[since, until) of 2026-11; of all time without one."""
-    if month is None:
-        return 0, None
-    since = _seconds(f"{month}-01")
-    year, number = int(month[:4]), int(month[5:])
-    return since, _seconds(f"{year + number // 12}-{number % 12 + 1:02}-01")
 
 
 # lanterne ledger
@@ -119,7 +118,8 @@ def card(
             raise LanterneError(f"The rate {text[:80]!r} cannot be read; give one such as hours=35.00.")
         rates[kind] = money.read(amount, money.currency(currency))
     with _session() as session:
-        published = ledger.publish_rate_card(session, name, currency, rates, by, decide_days, pay_days)
+        operator = _operator(session, by)
+        published = ledger.publish_rate_card(session, name, currency, rates, operator.person_id, decide_days, pay_days)
         typer.echo(f"{published.name}, version {published.version}")
 
 
@@ -133,7 +133,7 @@ def reverse(
     from lanterne.programme import ledger
 
     with _session() as session:
-        typer.echo(ledger.reverse(session, transaction, f"{transaction}:reversed", reason, by).id)
+        typer.echo(ledger.reverse(session, transaction, f"{transaction}:reversed", reason, _operator(session, by).person_id).id)
 
 
 # lanterne pay
@@ -151,9 +151,10 @@ def claim(
     key: Annotated[str | None, typer.Option(help="Makes repeating the command safe.", show_default=False)] = None,
 ):
     """Enter work in a person's name."""
-    from lanterne.programme import money, pay
+    from lanterne.programme import money, pay, people
 
     with _session() as session:
+        people.known(session, person)
         day = day or pay.today().isoformat()
         entry = pay.claim(session, pay.Actor(person), kind, day, hours=hours, subject=about, note=note, card=card, key=key)
         typer.echo(f"{entry.id}  {money.written(entry.claimed, entry.currency)}, to be decided by {pay.day_of(entry.due_at)}")
@@ -168,7 +169,7 @@ def entries(
     from lanterne.programme import money, pay
 
     with _session() as session:
-        for case in pay.cases(session, _operator("operator"), person):
+        for case in pay.cases(session, _reader(), person):
             if waiting and not case.waiting:
                 continue
             entry = case.entry
@@ -195,18 +196,18 @@ def decide(
     from lanterne.programme import money, pay
 
     with _session() as session:
-        operator = _operator(by)
-        currency = next((case.entry.currency for case in pay.cases(session, operator) if case.entry.id == entry), "EUR")
+        operator, currency = _operator(session, by), pay.case_of(session, entry).entry.currency
         decision = pay.decide(session, operator, entry, None if accept is None else money.read(accept, currency), reason)
         typer.echo(f"{money.written(decision.accepted, decision.currency)}, to be paid by {pay.day_of(decision.pay_by)}")
 
 
 @pay_app.command()
 def dispute(entry: str, by: Annotated[str, typer.Option("--by", help="The artist.")], statement: str):
-    """Enter an artist's no to a decision; somebody else then decides."""
-    from lanterne.programme import pay
+    """Enter an artist's no to a decision; somebody else then decides. A closed account keeps this right."""
+    from lanterne.programme import pay, people
 
     with _session() as session:
+        people.known(session, by)
         typer.echo(f"to be answered by {pay.day_of(pay.dispute(session, pay.Actor(by), entry, statement).due_at)}")
 
 
@@ -222,13 +223,12 @@ def credit(
     currency: Annotated[str, typer.Option(help="ISO 4217.")] = "EUR",
 ):
     """Owe a person what the terms promise for a deadline that was missed."""
-    from lanterne.programme import money, pay
+    from lanterne.programme import money, pay, people
 
     with _session() as session:
-        done = _seconds(missed) if missed else pay.now()
-        pay.credit(
-            session, _operator(by), person, subject, money.read(amount, money.currency(currency)), currency, because, _seconds(due), done
-        )
+        people.known(session, person)
+        done, owed = _seconds(missed) if missed else pay.now(), money.read(amount, money.currency(currency))
+        pay.credit(session, _operator(session, by), person, subject, owed, currency, because, _seconds(due), done)
 
 
 @pay_app.command()
@@ -237,7 +237,7 @@ def arrears():
     from lanterne.programme import money, pay
 
     with _session() as session:
-        late = pay.arrears(session, _operator("operator"))
+        late = pay.arrears(session, _reader())
         for arrear in late:
             typer.echo(
                 f"{arrear.person_id}  {arrear.what}  {arrear.subject}  {money.written(arrear.amount, arrear.currency)}, "
@@ -249,10 +249,11 @@ def arrears():
 @pay_app.command()
 def payee(person: str, by: By, name: Annotated[str, typer.Option()], iban: Annotated[str, typer.Option()]):
     """Where a person's money goes."""
-    from lanterne.programme import payouts
+    from lanterne.programme import payouts, people
 
     with _session() as session:
-        payouts.set_payee(session, _operator(by), person, name, iban)
+        people.known(session, person)
+        payouts.set_payee(session, _operator(session, by), person, name, iban)
 
 
 @pay_app.command()
@@ -271,7 +272,7 @@ def payout(
         raise LanterneError("It is not known who pays; set payer_name and payer_iban in settings.toml, or LANTERNE_PAYER_NAME and …_IBAN.")
     with _session() as session:
         payer = Payer(settings.payer_name, settings.payer_iban, settings.payer_bic)
-        made, left_out = payouts.make(session, _operator(by), payer, day=day, key=key)
+        made, left_out = payouts.make(session, _operator(session, by), payer, day=day, key=key)
         for left in left_out:
             typer.echo(f"{left.person_id} is left out with {money.written(left.amount, made.currency)}: {left.why}.", err=True)
         typer.echo(made.id)
@@ -284,7 +285,7 @@ def list_payouts():
     from lanterne.programme.pay import day_of
 
     with _session() as session:
-        for made, lines in payouts.listed(session, _operator("operator")):
+        for made, lines in payouts.listed(session, _reader()):
             exported = f"exported {day_of(made.exported_at)} by {made.exported_by}" if made.exported_at else "not exported yet"
             typer.echo(f"{made.id}  for {made.day}, {exported}")
             for line in lines:
@@ -302,7 +303,7 @@ def export(
     from lanterne.programme import payouts
 
     with _session() as session:
-        name, content = payouts.export(session, _operator(by), payout, copy)
+        name, content = payouts.export(session, _operator(session, by), payout, copy)
         if (folder / name).exists():
             raise LanterneError(f"{folder / name} is there already; choose another folder.")
         with writing(folder / name), (folder / name).open("x", encoding="utf-8") as file:  # if this fails, it was not exported
@@ -316,7 +317,7 @@ def settle(payout: str, by: By):
     from lanterne.programme import payouts
 
     with _session() as session:
-        typer.echo(f"{payouts.settle(session, _operator(by), payout)} settled")
+        typer.echo(f"{payouts.settle(session, _operator(session, by), payout)} settled")
 
 
 @pay_app.command()
@@ -325,7 +326,7 @@ def bounce(payout: str, person: str, by: By, reason: Annotated[str, typer.Option
     from lanterne.programme import payouts
 
     with _session() as session:
-        payouts.bounce(session, _operator(by), payout, person, reason)
+        payouts.bounce(session, _operator(session, by), payout, person, reason)
 
 
 @pay_app.command()
@@ -342,25 +343,20 @@ def statement(
     forms = {"html": statements.as_html, "pdf": statements.as_pdf, "csv": statements.as_csv}
     if form not in forms:
         raise LanterneError(f"The format {form!r} is unknown; give one of {', '.join(forms)}.")
-    since, until = _month(month)
     with _session() as session:
-        found = [told for told in statements.of(session, pay.Actor(person), person, since, until) if currency in (None, told.currency)]
-        if len(found) > 1:
-            raise LanterneError(f"{person} has statements in {' and '.join(told.currency for told in found)}; choose one with --currency.")
-        if not found:
-            raise LanterneError(f"There is nothing for {person}{f' in {currency}' if currency else ''} yet.")
-        if until is None:
-            statements.checked(session, found[0])
-        _put(forms[form](found[0]), output)
+        _put(forms[form](statements.one(session, pay.Actor(person), person, month, currency)), output)
 
 
 @pay_app.command()
 def forget(person: str, by: By):
-    """Erase a person's IBAN, name and words; the ledger stays, under their id."""
-    from lanterne.programme import erasure
+    """Erase a person's IBAN, name, words, videos and keys; the ledger stays, under their id."""
+    from lanterne.service import forgetting
+    from lanterne.service.deployment import Deployment
+    from lanterne.service.settings import Settings
 
     with _session() as session:
-        typer.echo(f"{erasure.forget(session, _operator(by), person)} lines of the audit log were emptied")
+        emptied = forgetting.forget(Deployment.of(Settings.load()), session, _operator(session, by), person)
+    typer.echo(f"{emptied} lines of the audit log were emptied")
 
 
 # lanterne audit

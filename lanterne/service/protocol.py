@@ -1,8 +1,10 @@
-"""uvicorn, with what it lacks: streams end before the server does, and a header has to come and to end.
+"""uvicorn, with what it lacks: streams end before the server does, a header has to come and to end, and a connection can be cut.
 
 Bodies have their own rule, in wire.read_body.
 """
 
+import socket
+import struct
 from asyncio import TimerHandle
 
 import uvicorn
@@ -11,6 +13,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 HEADER_SECONDS = 20  # from the first byte (or the connection) to the end of a request's header
 HEADER_BYTES = 64 * 1024
 LINGER_SECONDS = 5  # for which the rest of a refused body is still read, so that the refusal is not lost on its way
+CUT = "lanterne.cut"  # the name of this extension in a request's scope
+_AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER: on, for no time
 
 
 class Web(uvicorn.Server):
@@ -45,6 +49,16 @@ class Protocol(HttpToolsProtocol):
             self._heading += len(data)
             if self._heading > HEADER_BYTES:
                 self._refuse(431)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["extensions"] = {CUT: self._cut}
+
+    def _cut(self) -> None:
+        """End the connection now. What the system holds for it is not sent any more, which may be megabytes and take a slow client long."""
+        if not self.transport.is_closing():
+            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+            self.transport.abort()
 
     def on_headers_complete(self) -> None:
         self._limit(None)

@@ -6,19 +6,23 @@ bytes again, a copy is traced to its owner, and nothing more has to be kept. Wit
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import delete, func, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from lanterne.generate import Request
-from lanterne.programme import mark, watermark
+from lanterne.programme import consent, mark, watermark
 from lanterne.programme.identity import identity
-from lanterne.programme.signing import CREATED, EDITED, EXTENDED, Statement, sign
-from lanterne.service.database import Database, File, Video
+from lanterne.programme.signing import CREATED, EDITED, EXTENDED, Statement, first_here, sign
+from lanterne.service.database import Database, File, Manifest, Video
 from lanterne.service.deployment import Deployment
 
-_ORIGINS = ("image", "source", "history")  # the roles of what is given
+GIVEN = ("image", "source", "history")  # the roles of what is given
+_KEPT = 20_000  # manifests, of about 15 kB
 _KINDS = {"edit": EDITED, "extend": EXTENDED}
 
 
@@ -27,6 +31,7 @@ class Marks:
 
     def __init__(self, deployment: Deployment, video: Video, given: dict[str, File], parent: File | None, weights: str):
         self._who, self._settings, self._store = identity(), deployment.settings, deployment.store
+        self._database, self._owner = deployment.database, video.owner
         self._size = (video.width, video.height)
         number = number_of(self._who.watermark_secret, video, list(given.values()))
         self._pattern = watermark.pattern(self._who.watermark_secret, number, *Request(**video.plan).native_size)
@@ -39,15 +44,32 @@ class Marks:
         return mark.draw(frames, *self._size) if self._settings.visible_mark else frames
 
     def sign(self, path) -> None:
-        """Sign the finished file in its place. Raises WriteError, SigningError."""
+        """Sign the finished file in its place, with what its owner allows at this moment. Raises WriteError, SigningError."""
+        with self._database.session() as session:
+            training = consent.given(session, self._owner, "training") is not None
         parent = self._store.local(self._parent.sha256) if self._parent else None
         inputs = [self._store.local(self._image.sha256)] if self._image else []
-        sign(path, self._statement, self._who, parent, inputs, self._settings.timestamp_url)
+        statement, first = replace(self._statement, training=training), partial(first_of_all, self._database)
+        sign(path, statement, self._who, parent, inputs, self._settings.timestamp_url, first)
+
+
+def first_of_all(database: Database, name: str, made: bytes) -> bytes:
+    """The first manifest of a content among all workers' files: what the database has, or from now on what this home folder has."""
+    insert = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[database.engine.dialect.name]
+    kept = select(Manifest.manifest).where(Manifest.name == name)
+    with database.session() as session:
+        if (first := session.scalar(kept)) is not None:
+            return first
+    with database.session() as session:
+        session.execute(insert(Manifest).values(name=name, manifest=first_here(name, made)).on_conflict_do_nothing())
+        newest = select(func.max(Manifest.number)).scalar_subquery()
+        session.execute(delete(Manifest).where(Manifest.number <= newest - _KEPT))
+        return session.scalar(kept)
 
 
 def number_of(secret: bytes, video: Video, given: list[File]) -> int:
     """The number in the watermark of a video that is made from these files."""
-    files = {file.role: file.sha256 for file in given if file.role in _ORIGINS}
+    files = {file.role: file.sha256 for file in given if file.role in GIVEN}
     return watermark.number_of(secret, json.dumps([video.owner, video.model, video.plan, files], sort_keys=True))
 
 
@@ -66,7 +88,7 @@ def traced(database: Database, number: int) -> Iterator[Video]:
     secret = identity().watermark_secret
     with database.session() as session:
         given: dict[str, list[File]] = {}
-        for file in session.scalars(select(File).where(File.role.in_(_ORIGINS))):
+        for file in session.scalars(select(File).where(File.role.in_(GIVEN))):
             given.setdefault(file.holder, []).append(file)
         for video in session.scalars(select(Video).order_by(Video.number)):
             if number_of(secret, video, given.get(video.id, [])) == number:

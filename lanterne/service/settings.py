@@ -91,6 +91,11 @@ class Settings(BaseSettings):
             raise SettingsError(f"The settings cannot be read: {error}; see docs/operations.md.") from None
 
     @property
+    def base(self) -> str:
+        """Where people reach this server, as far as it knows."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @property
     def post(self) -> Post:
         password = self.smtp_password.get_secret_value() if self.smtp_password else None
         return Post(home() / "outbox", self.mail_from, self.smtp_host, self.smtp_port, self.smtp_user, password)

@@ -1,21 +1,23 @@
-"""Who is asking, by the session in their cookie, and what the programme's routes are given: a person, a role, the fields of a body.
+"""Who is asking, by the session in their cookie or by a key, and what the programme's routes are given: a person, a role, a body's fields.
 
-A session is a cookie that no page of another site can use, and no key is one. Bodies are JSON. What the rules refuse is a 400 with their
-own sentence; what is somebody else's is not told from what is not there.
+A session is a cookie that no page of another site can use. A key opens what belongs to a role, if it has the role's scope and its owner
+still has the role; what is a person's own, and accounts, take a session. Bodies are JSON. What the rules refuse is a 400 with their own
+sentence; what is somebody else's is not told from what is not there.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Path, Request
+from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
 from lanterne.errors import LanterneError, WriteError
 from lanterne.programme import cohorts, people
-from lanterne.programme.pay import Actor, NotYours
-from lanterne.service import wire
+from lanterne.programme.pay import Actor, NotByYou, NotYours
+from lanterne.service import access_wire, keys, wire
 from lanterne.service.deployment import Deployment
 from lanterne.service.errors import APIError
 
@@ -28,6 +30,26 @@ async def _house(request: Request) -> Deployment:
 
 
 House = Annotated[Deployment, Depends(_house)]
+
+
+async def caller_of(request: Request) -> keys.Caller:
+    """Who shows a key; one that is watched was seen. Raises APIError: 401, 403, 429."""
+    address = request.client.host if request.client else None
+    caller = await request.app.state.keyring.caller(request.headers.get("authorization"), address)
+    if caller.watched:
+        request.scope["lanterne.watched"] = caller.key_id
+        request.app.state.watch.begin(caller, request)
+    if caller.decoy:
+        raise keys.unknown()
+    request.app.state.keyring.pace(caller)  # after it was seen: who is slowed down does not get away unwatched
+    return caller
+
+
+async def _key_if_shown(request: Request) -> keys.Caller | None:
+    return await caller_of(request) if "authorization" in request.headers else None
+
+
+Shown = Annotated[keys.Caller | None, Depends(_key_if_shown)]
 
 
 def _actor(request: Request, house: House) -> Actor:
@@ -46,16 +68,31 @@ def _person(actor: Annotated[Actor, Depends(_actor)]) -> str:
     return actor.person_id
 
 
-def _operator(actor: Annotated[Actor, Depends(_actor)]) -> Actor:
-    return _with_role(actor, actor.operator, "operator")
+def _operator(request: Request, house: House, shown: Shown) -> Actor:
+    return _in_role(request, house, shown, "admin")
 
 
-def _reviewer(actor: Annotated[Actor, Depends(_actor)]) -> Actor:
-    return _with_role(actor, actor.reviewer, "reviewer")
+def _reviewer(request: Request, house: House, shown: Shown) -> Actor:
+    return _in_role(request, house, shown, "review")
 
 
-def _with_role(actor: Actor, has: bool, role: str) -> Actor:
-    if not has:
+def _operator_in_person(actor: Annotated[Actor, Depends(_actor)]) -> Actor:
+    return _with_role(actor, "operator")
+
+
+def _in_role(request: Request, house: Deployment, shown: keys.Caller | None, scope: str) -> Actor:
+    """By the key where one is shown, else by the session. Raises APIError: 401, 403."""
+    if shown is None:
+        return _with_role(_actor(request, house), keys.ROLES[scope])
+    shown.require(scope)
+    with house.database.session() as session:
+        person = session.get(people.Person, shown.owner)
+    has = [role for scope, role in keys.ROLES.items() if scope in shown.scopes and person and not person.closed_at and role in person.roles]
+    return _with_role(Actor(shown.owner, operator="operator" in has, reviewer="reviewer" in has), keys.ROLES[scope])
+
+
+def _with_role(actor: Actor, role: str) -> Actor:
+    if not getattr(actor, role):
         raise APIError(403, "missing_role", f"You do not have the role {role}, which this needs; ask an operator for it.")
     return actor
 
@@ -63,6 +100,7 @@ def _with_role(actor: Actor, has: bool, role: str) -> Actor:
 Anyone = Annotated[Actor, Depends(_actor)]  # who is signed in
 Who = Annotated[str, Depends(_person)]
 Operator = Annotated[Actor, Depends(_operator)]
+OperatorInPerson = Annotated[Actor, Depends(_operator_in_person)]  # by a session: no key makes accounts, or opens them to others
 Reviewer = Annotated[Actor, Depends(_reviewer)]
 
 
@@ -81,6 +119,10 @@ async def _operators_fields(request: Request, actor: Operator) -> dict[str, Any]
     return await _open_fields(request)
 
 
+async def _operators_own_fields(request: Request, actor: OperatorInPerson) -> dict[str, Any]:
+    return await _open_fields(request)
+
+
 async def _reviewers_fields(request: Request, actor: Reviewer) -> dict[str, Any]:
     return await _open_fields(request)
 
@@ -88,11 +130,29 @@ async def _reviewers_fields(request: Request, actor: Reviewer) -> dict[str, Any]
 OpenFields = Annotated[dict, Depends(_open_fields)]
 OwnFields = Annotated[dict, Depends(_own_fields)]
 OperatorsFields = Annotated[dict, Depends(_operators_fields)]
+OperatorsOwnFields = Annotated[dict, Depends(_operators_own_fields)]
 ReviewersFields = Annotated[dict, Depends(_reviewers_fields)]
+
+
+def opened_by_keys(endpoint: Callable) -> bool:
+    """Whether a key with a role's scope opens this route, beside the session."""
+    return any(kind in (Operator, Reviewer, OperatorsFields, ReviewersFields) for kind in endpoint.__annotations__.values())
+
+
 _NO_NULL = r"^[^\x00]*$"
 Token = Annotated[str, Path(max_length=200, pattern=_NO_NULL)]
 Name = Annotated[str, Path(max_length=200, pattern=_NO_NULL)]
 Id = Annotated[str, Path(alias="id", max_length=200, pattern=_NO_NULL)]
+
+
+def signed(house: Deployment, person_id: str, text: str) -> JSONResponse:
+    """The answer that begins a session in a browser."""
+    answer = JSONResponse(access_wire.Signed(person_id=person_id).model_dump())
+    answer.set_cookie(
+        COOKIE, text, max_age=people.SESSION_DAYS * 86400, httponly=True, samesite="strict",
+        secure=(house.settings.public_url or "").startswith("https:"),
+    )
+    return answer
 
 
 @contextmanager
@@ -107,8 +167,10 @@ def ruled(house: Deployment) -> Iterator[Session]:
         raise  # the server's own trouble
     except people.TooSoon as error:
         raise APIError(429, "too_many_attempts", str(error), headers={"retry-after": str(error.seconds)}) from None
-    except cohorts.UnknownInvitation as error:
+    except (cohorts.UnknownInvitation, people.UnknownLink) as error:
         raise APIError(404, "not_found", str(error), "token") from None
+    except NotByYou as error:
+        raise APIError(403, "another_person", str(error)) from None
     except NotYours as error:
         raise APIError(404, "not_found", str(error)) from None
     except LanterneError as error:

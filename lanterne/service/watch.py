@@ -17,12 +17,14 @@ from anyio import to_thread
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 
 from lanterne.errors import LanterneError
 from lanterne.programme import leaks, people
-from lanterne.programme.leaks import Alarm, Glimpse
+from lanterne.programme.leaks import Alarm, Glimpse, Work
 from lanterne.programme.mail import Mail, Post
+from lanterne.programme.release import Release, Takedown
+from lanterne.programme.review import Request
 from lanterne.service import keys, revocation
 from lanterne.service.database import Database, Key, Video, now
 from lanterne.service.keys import Caller
@@ -41,7 +43,7 @@ class Watch:
         self._under_way: dict[str, int] = {}
         self._task: asyncio.Task | None = None
 
-    def begin(self, caller: Caller, request: Request) -> None:
+    def begin(self, caller: Caller, request: HTTPConnection) -> None:
         """A request with a watched key; `end` is called when it is over."""
         under_way = self._under_way[caller.key_id] = self._under_way.get(caller.key_id, 0) + 1
         client = request.client.host if request.client else None
@@ -58,7 +60,7 @@ class Watch:
         if not self._under_way[key_id]:
             del self._under_way[key_id]
 
-    def _foreign(self, request: Request) -> str:
+    def _foreign(self, request: HTTPConnection) -> str:
         """The other site whose page made this request, or nothing."""
         said = request.headers.get("origin") or request.headers.get("referer") or ""
         try:
@@ -102,8 +104,7 @@ class Watch:
 
 def judge(session: Session, key: Key) -> Alarm | None:
     """Take the step that is due about a key, if one is."""
-    known = leaks.seen(session, key.id, *_volume(session, key.id), key.decoy)
-    alarm = leaks.assess(session, key.id, key.owner, known)
+    alarm = leaks.assess(session, key.id, key.owner, leaks.seen(session, key.id, _work(session, key), key.decoy))
     if alarm is not None and alarm.step == "throttle":
         session.execute(update(Key).where(Key.id == key.id).values(throttled_at=now()))
     if alarm is not None and alarm.step == "freeze":
@@ -111,15 +112,24 @@ def judge(session: Session, key: Key) -> Alarm | None:
     return alarm
 
 
-def _volume(session: Session, key_id: str) -> tuple[int, float]:
-    """Videos asked for within the hour, and how many were usual in an hour in which there were any, in the week before."""
+def _work(session: Session, key: Key) -> Work:
+    """What a key was asked for within the hour, and what its owner's keys, in one with it, were in the week before."""
     at = now()
-    lately = session.scalar(select(func.count()).select_from(Video).where(Video.key_id == key_id, Video.created_at > at - 3600))
-    before = select(func.count(), func.count(func.distinct(Video.created_at // 3600))).where(
-        Video.key_id == key_id, Video.created_at <= at - 3600, Video.created_at > at - _BEFORE
-    )
-    videos, hours = session.execute(before).one()
-    return lately, videos / hours if hours else 0.0
+    lately = select(Video.prompt).where(Video.key_id == key.id, Video.created_at > at - 3600).order_by(Video.number.desc())
+    prompts = session.scalars(lately).all()
+    if len(prompts) < leaks.LEAST_COMPARED:
+        return Work(len(prompts))  # as few as that are no sign, whatever was before
+    together = select(Key.id).where(func.coalesce(Key.pool, Key.id) == (key.pool or key.id))
+    before = Video.key_id.in_(together), Video.created_at <= at - 3600, Video.created_at > at - _BEFORE
+    videos, hours = session.execute(
+        select(func.count(), func.count(func.distinct(Video.created_at // 3600))).where(*before)
+    ).one()
+    some = min(len(prompts), videos, leaks.MOST_COMPARED)  # as many of both: among more there are more like each other
+    usual = videos / hours if hours else 0.0
+    if some < leaks.LEAST_COMPARED:
+        return Work(len(prompts), usual)
+    earlier = session.scalars(select(Video.prompt).where(*before).order_by(Video.number.desc()).limit(some)).all()
+    return Work(len(prompts), usual, leaks.variety(prompts[:some]), leaks.variety(earlier))
 
 
 def letters(session: Session, alarm: Alarm) -> list[Mail]:
@@ -167,6 +177,49 @@ def _verdict(session: Session, alarm: Alarm, subject: str, reasons: str) -> list
 def make_decoy(session: Session, name: str, owner: str) -> str:
     """A key that nobody has a right to, to be left where a thief looks. It opens nothing; any use is an alarm about `owner`'s things."""
     return keys.insert(session, name, owner, list(keys.SCOPES[:2]), None, keys.Quota(), decoy=True)[1]
+
+
+# Copies in public.
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A video that a copy in public was made from. public: it may be there. alarms: what was raised about its owner's keys."""
+
+    video: Video
+    public: bool
+    alarms: tuple[Alarm, ...] = ()
+
+
+def report_copy(session: Session, videos: Sequence[Video], url: str, by: str) -> tuple[list[Traced], list[Mail]]:
+    """Videos of which a copy was found there. About each that is not released, its key is judged, or whatever keys its owner has now.
+    Raises LeakError, PeopleError."""
+    people.require(session, by, "operator")
+    found, mails = [], []
+    for video in videos:
+        if _released(session, video.id):
+            found.append(Traced(video, True))
+            continue
+        alarms = []
+        for key in _keys_behind(session, video):
+            leaks.find_copy(session, key.id, key.owner, video.id, url, by)
+            if (alarm := judge(session, key)) is not None:
+                alarms.append(alarm)
+                mails += letters(session, alarm)
+        found.append(Traced(video, False, tuple(alarms)))
+    return found, mails
+
+
+def _released(session: Session, video_id: str) -> bool:
+    released = select(Release.request_id).join(Request, Request.id == Release.request_id).where(Request.video_id == video_id)
+    return session.scalar(released.where(Release.request_id.not_in(select(Takedown.request_id))).limit(1)) is not None
+
+
+def _keys_behind(session: Session, video: Video) -> list[Key]:
+    """The artist's key that asked for a video; when that is over, those that the artist has now."""
+    in_use = select(Key).where(Key.owner == video.owner, Key.cohort_id.is_not(None), Key.revoked_at.is_(None)).order_by(Key.id)
+    found = list(session.scalars(in_use))
+    return [key for key in found if key.id == video.key_id] or found
 
 
 # Keys that were found published, in the form of GitHub's secret scanning partners.

@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
 from lanterne.service.errors import APIError, invalid
+from lanterne.service.links import LONGEST
 
 MAX_FIELDS, MAX_FILES, MAX_DEPTH = 200, 4, 4
 MAX_FIELD_BYTES = 22 * 2**20  # a data URL may have 20,971,520 characters
@@ -287,8 +288,19 @@ class CreateCharacter(_Given):
     video: Annotated[Upload, BeforeValidator(_file), Field(description="A video that shows it.")]
 
 
+class Verify(_Given):
+    file: Annotated[Upload, BeforeValidator(_file), Field(description="A video or a picture.")]
+
+
 class Cancel(_Given):
     keep: Annotated[bool, BeforeValidator(_truth), Field(description="Finish with the chunks that are done, as a shorter video.")] = False
+
+
+class MakeLink(_Given):
+    variant: Annotated[Literal["video", "thumbnail", "spritesheet"], Field(description="Which file it opens.")] = "video"
+    expires_in: Annotated[
+        int, Field(ge=1, le=LONGEST, description="Seconds for which it opens that; it ends with your key in any case."), Number
+    ] = 3600
 
 
 class VideoError(BaseModel):
@@ -337,6 +349,12 @@ class Deleted(BaseModel):
     id: str
     object: Literal["video.deleted"] = "video.deleted"
     deleted: Literal[True] = True
+
+
+class Link(BaseModel):
+    object: Literal["video.link"] = "video.link"
+    url: str
+    expires_at: int
 
 
 class Character(BaseModel):

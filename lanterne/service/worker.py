@@ -21,15 +21,17 @@ from sqlalchemy import delete, select, update
 from lanterne.errors import LanterneError
 from lanterne.generate import Engine
 from lanterne.paths import home
-from lanterne.service import jobs, keeping, queue, webhooks
+from lanterne.service import jobs, keeping, queue, releasing, webhooks
 from lanterne.service.database import Event, File, Repeat, Video, Worker, attentive, now
 from lanterne.service.deployment import Deployment, home_name
+from lanterne.service.files import STALE
 from lanterne.service.holding import CHUNK, erase, forget_chunks
 from lanterne.service.settings import Settings
 from lanterne.service.videos import ACTIVE, end
 
 POLL = 0.3  # seconds between DBOS's looks into the queue
 _LOOK_AFTER = 10  # seconds between looks for what was left lying
+_RELEASES_AFTER = 60  # seconds between looks for deadlines of the review that passed
 _TIDY_AFTER = 1800  # seconds between looks through the whole store
 _GRACE = 30  # seconds that a chunk may still take when the process is asked to end
 _REPEAT_DAYS = 7  # an Idempotency-Key is remembered for so long
@@ -80,7 +82,7 @@ class Caretaker:
 
     def __init__(self, bench: jobs.Bench, outlet: queue.Queue):
         self._bench, self._deployment, self._queue = bench, bench.deployment, outlet
-        self._next = self._next_tidy = 0.0
+        self._next = self._next_releases = self._next_tidy = 0.0
         self._silent: dict[str, int] = {}  # slots whose lease had lapsed at the last look
 
     def look(self) -> None:
@@ -88,6 +90,9 @@ class Caretaker:
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + min(_LOOK_AFTER, self._deployment.settings.lease_seconds)
             duties += [self._requeue, self._take_over, self._expire, self._tidy]
+        if time.monotonic() >= self._next_releases:
+            self._next_releases = time.monotonic() + _RELEASES_AFTER
+            duties.append(lambda: releasing.look_after(self._deployment))
         if time.monotonic() >= self._next_tidy:
             self._next_tidy = time.monotonic() + _TIDY_AFTER
             duties.append(self._tidy_store)
@@ -138,11 +143,14 @@ class Caretaker:
             session.execute(delete(Repeat).where(Repeat.created_at < now() - _REPEAT_DAYS * 86400))
 
     def _tidy(self) -> None:
-        """What crashes left on the disk: work folders of videos that are over."""
+        """What crashes left on the disk: work folders of videos that are over, and of releases."""
         with self._deployment.database.session() as session:
             active = set(session.scalars(select(Video.id).where(Video.status.in_(ACTIVE))))
         for folder in (home() / "work").glob("video_*"):
             if folder.name not in active and folder.stat().st_mtime < time.time() - _LOOK_AFTER:
+                shutil.rmtree(folder, ignore_errors=True)
+        for folder in (home() / "work").glob("release-*"):
+            if folder.stat().st_mtime < time.time() - STALE:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def _tidy_store(self) -> None:

@@ -54,16 +54,16 @@ def autoencoder(
 
     config, path = autoencoder_tiny() if tiny else autoencoder_small(), runs / "autoencoder.safetensors"
     _require(runs / "data", "clips-*.json", "lanterne train render")
-    frozen, history = None, {}
+    frozen, history, kept = None, {}, {}
     if decoder_only:
         _require(runs, path.name, "lanterne train autoencoder")
         before = checkpoint.load(path)
         frozen, history = before.build("autoencoder"), dict(before.metadata.get("training", {}))
-        config = before.configs["autoencoder"]
+        config, kept = before.configs["autoencoder"], _sources(before)
     model = train_autoencoder(runs / "data", runs / "ae", config, minutes, frozen, device, on_log=_say)
     part = "decoder" if decoder_only else "autoencoder"
     history[f"{part} trained"] = _summary(runs / "ae" / f"{part}.jsonl")
-    checkpoint.save(path, {"autoencoder": model}, {"training": history}, dtype="float32")
+    checkpoint.save(path, {"autoencoder": model}, {"training": history} | kept, dtype="float32")
 
 
 @app.command()
@@ -139,7 +139,7 @@ def assemble(
     painter, finished = checkpoint.load(runs / "autoencoder.safetensors"), checkpoint.load(weights or EMBEDDED)
     training = dict(finished.metadata.get("training", {})) | dict(painter.metadata.get("training", {}))
     taught = knowledge_of(finished.metadata)
-    _write_weights(runs, finished.build("transformer"), painter.build("autoencoder"), taught, training, finished)
+    _write_weights(runs, finished.build("transformer"), painter.build("autoencoder"), taught, training, finished, painter)
 
 
 @app.command()
@@ -191,6 +191,25 @@ def judge(
         _say(f"{axis}: {share:.3f} of {count} unseen clips")
 
 
+@app.command()
+def consented(
+    data: Annotated[Path, typer.Option("--data", help="A folder that `lanterne data export` wrote.")],
+    database: Annotated[
+        str | None, typer.Option(help="The server's database. [default: the home folder's, where there is one]", show_default=False)
+    ] = None,
+):
+    """Read a data set of what artists said as training must: described, whole, without what was withdrawn. No stage trains on one yet."""
+    from lanterne.paths import home
+    from lanterne.train.consented import live_in, records, source_of
+
+    if database is None and (home() / "service.db").exists():
+        database = f"sqlite:///{home() / 'service.db'}"
+    source = source_of(data)
+    usable = sum(1 for _ in records(data, live_in(database) if database else None))
+    known = "" if database else "; there is no database here to ask whether they still may"
+    typer.echo(f"{source.release}: {usable} of {source.records} records of {source.kind} may be used{known}")
+
+
 @app.command("all")
 def everything(
     size: Size = "nano",
@@ -206,19 +225,26 @@ def everything(
     transformer(minutes=minutes / 2, size=size, device=device, runs=runs)
 
 
-def _write_weights(runs: Path, transformer, autoencoder, taught, training: dict, other) -> None:
-    """RUNS/lanterne.safetensors, which says what it was `taught` of the world, with the upscaler of RUNS or else that of the checkpoint
-    `other`, if it has one."""
+def _write_weights(runs: Path, transformer, autoencoder, taught, training: dict, *parts) -> None:
+    """RUNS/lanterne.safetensors, which says what it was `taught` of the world, with the upscaler of RUNS or else of the checkpoints `parts`
+    that it is made from, and their sources."""
     from lanterne.models import checkpoint
 
     path = runs / "upscaler.safetensors"
-    larger = checkpoint.load(path) if path.exists() else other
     modules = {"transformer": transformer, "autoencoder": autoencoder}
-    if "upscaler" in larger.configs:
-        modules["upscaler"] = larger.build("upscaler")
-        training = training | {name: said for name, said in larger.metadata.get("training", {}).items() if name == "upscaler trained"}
-    checkpoint.save(runs / "lanterne.safetensors", modules, {"training": training} | taught.to_metadata(), dtype="int8")
+    for part in [checkpoint.load(path)] if path.exists() else parts:
+        if "upscaler" in part.configs:
+            modules["upscaler"] = part.build("upscaler")
+            training = training | {name: said for name, said in part.metadata.get("training", {}).items() if name == "upscaler trained"}
+    metadata = {"training": training} | taught.to_metadata() | _sources(*parts)
+    checkpoint.save(runs / "lanterne.safetensors", modules, metadata, dtype="int8")
     typer.echo(f"wrote {runs / 'lanterne.safetensors'}; try it with --weights, and copy it where lanterne evaluate says it is better")
+
+
+def _sources(*parts) -> dict:
+    """The data sets that these checkpoints were trained on, each once, as metadata of what is made from them."""
+    found = {source["release"]: source for part in parts for source in part.metadata.get("sources", [])}
+    return {"sources": list(found.values())} if found else {}
 
 
 def _summary(log: Path) -> str:

@@ -3,8 +3,10 @@
 import shutil
 import sys
 import tempfile
+from contextlib import ExitStack
 from secrets import token_hex
 
+import gate
 import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import create_engine, text
@@ -13,6 +15,9 @@ from sqlalchemy.engine import make_url
 from lanterne import cli
 from lanterne.programme import audit, ledger, pay, payouts, people, release, review, statements
 from lanterne.service.database import Database
+from lanterne.service.deployment import Deployment
+from lanterne.service.settings import Settings
+from lanterne.service.signed_in import COOKIE
 
 
 @pytest.fixture(scope="session")
@@ -83,7 +88,7 @@ def lanterne(monkeypatch, capfd):
                 cli.main()
         said = capfd.readouterr()
         assert (ended.value.code or 0) == code, said.err
-        return (said.err if code else said.out).strip()
+        return (said.err if code == 2 else said.out).strip()
 
     return run
 
@@ -101,9 +106,43 @@ class Clock:
         self.at += int(days * 86400)
 
 
+@pytest.fixture(scope="session")
+def stopped_clock():
+    """For fixtures that last longer than a test: makes one."""
+    return Clock
+
+
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
     for module in (audit, ledger, pay, payouts, release, review, statements):
         monkeypatch.setattr(module, "now", clock)
     return clock
+
+
+@pytest.fixture
+def house(home, migrated):
+    """A deployment with accounts and a policy, with no server and no worker."""
+    home.mkdir()
+    shutil.copy(migrated, home / "service.db")
+    house = Deployment.of(Settings())
+    gate.people_and_policy(house)
+    return house
+
+
+@pytest.fixture
+def browsers(house):
+    """A browser for each person, signed in; and one for the public, under its name."""
+    from fastapi.testclient import TestClient
+
+    from lanterne.service import app  # it brings torch, which most of these tests do without
+
+    application = app.build(house.settings)
+    with ExitStack() as open_:
+        found = {}
+        for name in (*gate.ROLES, "public"):
+            found[name] = open_.enter_context(TestClient(application, base_url="http://testserver"))
+            if name != "public":
+                with house.database.session() as session:
+                    found[name].cookies.set(COOKIE, people.begin_session(session, name))
+        yield found

@@ -6,10 +6,20 @@ They run in this process: a new one for each would take most of the time for imp
 import pytest
 
 
-def test_from_the_rate_card_to_the_bank_and_the_receipt(lanterne, tmp_path):
+@pytest.fixture
+def opened(lanterne):
+    """Accounts of two operators and an artist."""
+    lanterne("people", "add", "Olga", "olga@example.org", "--role", "operator", "--id", "olga", "--by", "olga")
+    lanterne("people", "add", "Ana", "ana@example.org", "--role", "artist", "--id", "ana", "--by", "olga")
+    lanterne("people", "add", "Otto", "otto@example.org", "--role", "operator", "--id", "otto", "--by", "olga")
+
+
+def test_from_the_rate_card_to_the_bank_and_the_receipt(lanterne, opened, tmp_path):
     lanterne("ledger", "card", "artists", "--by", "olga", "--rate", "hours=35.00", "--rate", "bug=50")
     entry = lanterne("pay", "claim", "ana", "hours", "--hours", "1:30", "--note", "loops").split()[0]
-    assert "your own" in lanterne("pay", "decide", entry, "--by", "ana", code=2)
+    own = lanterne("pay", "claim", "olga", "hours", "--hours", "1").split()[0]
+    assert "your own" in lanterne("pay", "decide", own, "--by", "olga", code=2)
+    assert "35.00 EUR" in lanterne("pay", "decide", own, "--by", "otto")
     assert "reason is empty" in lanterne("pay", "decide", entry, "--by", "olga", "--accept", "40", code=2)
     assert "40.00 EUR" in lanterne("pay", "decide", entry, "--by", "olga", "--accept", "40", "--reason", "Half an hour was a break.")
     assert "Half an hour was a break." in lanterne("pay", "entries", "ana")
@@ -33,12 +43,40 @@ def test_from_the_rate_card_to_the_bank_and_the_receipt(lanterne, tmp_path):
 @pytest.mark.parametrize(
     "arguments, told",
     [
-        (("pay", "claim", "ana", "hours", "--hours", "25"), "no rate card"), (("pay", "statement", "ana"), "nothing for ana"),
+        (("pay", "claim", "ana", "hours", "--hours", "25"), "no person 'ana'"), (("pay", "statement", "ana"), "nothing for ana"),
         (("pay", "statement", "ana", "--month", "2026-13"), "cannot be read"), (("audit", "receipt", "0"), "no line 0"),
         (("audit", "verify", "none.json"), "none.json cannot be read"), (("audit", "checkpoint"), "empty"),
-        (("ledger", "card", "x", "--by", "olga", "--rate", "hours"), "hours=35.00"), (("pay", "decide", "x", "--by", "a b"), "person"),
+        (("ledger", "card", "x", "--by", "olga", "--rate", "hours"), "hours=35.00"),
+        (("pay", "decide", "x", "--by", "a b"), "no person 'a b'"),
     ],
 )
 def test_what_cannot_be_is_one_sentence(lanterne, arguments, told):
     said = lanterne(*arguments, code=2)
     assert told in said and len(said.splitlines()) == 1
+
+
+def test_who_acts_is_an_operator_with_an_open_account(lanterne, opened):
+    lanterne("ledger", "card", "artists", "--by", "olga", "--rate", "hours=35.00")
+    entry = lanterne("pay", "claim", "ana", "hours", "--hours", "1").split()[0]
+    lanterne("revoke", "person", "otto", "--by", "olga", "--reason", "He left.")
+    acts = (
+        ("ledger", "card", "artists", "--rate", "hours=1"), ("ledger", "reverse", "tx_1", "--reason", "x"), ("pay", "decide", entry),
+        ("pay", "credit", "ana", "x", "1", "--because", "late", "--due", "2026-01-01"), ("pay", "export", "payout_1"),
+        ("pay", "payee", "ana", "--name", "Ana", "--iban", "DE89370400440532013000"), ("pay", "settle", "payout_1"),
+        ("pay", "bounce", "payout_1", "ana", "--reason", "x"), ("pay", "forget", "ana"), ("people", "reset", "ana"),
+    )
+    for by, told in (("nobody", "no person 'nobody'"), ("ana", "does not have the role operator"), ("otto", "of otto is closed")):
+        for command in acts:
+            said = lanterne(*command, "--by", by, code=2)
+            assert told in said and len(said.splitlines()) == 1
+    for command in (("pay", "claim", "ben", "hours", "--hours", "1"), ("pay", "dispute", entry, "no", "--by", "ben")):
+        assert "no person 'ben'" in lanterne(*command, code=2)
+    assert "25" in lanterne("pay", "claim", "ana", "hours", "--hours", "25", code=2)
+    assert "cannot be read" in lanterne("pay", "claim", "ana", "hours", "--hours", "1e999999", code=2)
+
+
+def test_a_link_to_set_a_password_is_mailed_and_shown(lanterne, opened, home):
+    link = lanterne("people", "reset", "ana", "--by", "olga", LANTERNE_PUBLIC_URL="https://videos.example.org")
+    assert link.startswith("https://videos.example.org/programme/password-links/")
+    [letter] = (home / "outbox").glob("*.eml")
+    assert "To: ana@example.org" in letter.read_text()

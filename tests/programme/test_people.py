@@ -5,6 +5,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from lanterne.programme import audit, people
+from lanterne.programme.passkeys import Passkey
 from lanterne.programme.people import PeopleError
 
 
@@ -129,3 +130,22 @@ def test_an_operator_is_left(database, olga):
             change(session)
     with pytest.raises(PeopleError, match="for a reason"), database.session() as session:
         people.close(session, "olga", "otto", " ")
+
+
+def test_a_link_works_once_and_a_passkeys_count_only_rises_says_the_database(either):
+    person(either, "olga", ["operator"], "olga")
+    with either.session() as session:
+        secret = people.make_link(session, "olga", 1)
+        session.add(Passkey(id="k", person_id="olga", name="laptop", public_key="x", uses=7, added_at=1, used_at=None))
+    with either.session() as session:
+        people.use_link(session, secret, "correct horse")
+    with pytest.raises(PeopleError, match="was used before"), either.session() as session:
+        people.use_link(session, secret, "battery staple")
+    for statement in (
+        "UPDATE password_links SET used_at = NULL", "UPDATE password_links SET expires_at = expires_at + 1",
+        "UPDATE passkeys SET uses = 6", "UPDATE passkeys SET public_key = 'y'",
+    ):
+        with pytest.raises(DBAPIError), either.session() as session:
+            session.execute(text(statement))
+    with either.session() as session:
+        session.execute(text("UPDATE passkeys SET uses = 4294967295"))

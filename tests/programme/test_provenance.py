@@ -1,13 +1,13 @@
 """`lanterne verify` as a user runs it: words, JSON, exit codes."""
 
 import json
-import os
-import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from signed_files import SETTINGS, clip, signed, unsigned
 
+from lanterne import cli
 from lanterne.programme import watermark
 from lanterne.programme.identity import identity
 from lanterne.video import VideoWriter
@@ -24,10 +24,17 @@ def test_the_watermark_is_told_with_the_odds(verify, tmp_path):
 
 
 @pytest.fixture
-def verify(tmp_path):
+def verify(tmp_path, monkeypatch, capfd):
+    """`lanterne verify`, run in this process and in the folder of the files."""
+
     def run(*arguments):
-        command = [sys.executable, "-m", "lanterne.cli", "verify", *map(str, arguments)]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, env=os.environ | {"COLUMNS": "200"})
+        with monkeypatch.context() as changed:
+            changed.chdir(tmp_path)
+            changed.setattr(sys, "argv", ["lanterne", "verify", *map(str, arguments)])
+            with pytest.raises(SystemExit) as ended:
+                cli.main()
+        said = capfd.readouterr()
+        return SimpleNamespace(returncode=ended.value.code or 0, stdout=said.out, stderr=said.err)
 
     return run
 

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import shutil
+from functools import partial
 
 import av
 import pytest
@@ -13,6 +15,7 @@ from lanterne.programme import signing
 from lanterne.programme.identity import identity
 from lanterne.programme.signing import Statement, approve, manifest_place, sign
 from lanterne.programme.verify import CHANGED, TRUSTED, UNKNOWN_SIGNER, UNSIGNED, examine
+from lanterne.service.provenance import first_of_all
 from lanterne.video import read_settings
 
 
@@ -89,6 +92,20 @@ def test_the_same_content_is_the_same_file_again(tmp_path):
     assert _hash(first) == _hash(second) and _hash(child) == _hash(again)
     assert _hash(signed(tmp_path / "e.mp4", training=True)) != _hash(first)
     assert examine(second, identity().root).state == examine(again, identity().root).state == TRUSTED
+
+
+def test_workers_with_homes_of_their_own_and_one_database_make_the_same_file(either, tmp_path, home, monkeypatch):
+    files = []
+    for machine in ("one", "two"):
+        folder = tmp_path / machine
+        shutil.copytree(identity() and home / "provenance", folder / "provenance")
+        with monkeypatch.context() as there:
+            there.setenv("LANTERNE_HOME", str(folder))
+            files.append(signed(folder / "v.mp4", first=partial(first_of_all, either)))
+            files.append(signed(folder / "w.mp4", first=partial(first_of_all, either)))
+    assert len({_hash(file) for file in files}) == 1 and examine(files[-1], identity().root).state == TRUSTED
+    assert not (tmp_path / "two" / "manifests").exists()  # the first one's is taken
+    assert _hash(signed(tmp_path / "alone.mp4")) != _hash(files[0])
 
 
 def test_an_extension_of_an_edit_of_a_video_knows_its_parents(tmp_path):

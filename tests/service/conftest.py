@@ -1,7 +1,11 @@
 """A server, keys and clients for the tests of the service."""
 
 import pytest
+from argon2 import PasswordHasher
+from inside import Inside
 from serving import QUICK, SMALL, Server
+
+from lanterne.programme import people
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +46,22 @@ def finished(server, key):
         return client.videos.create_and_poll(
             prompt="a lake at dawn", seconds="2", size=SMALL, extra_body=QUICK | {"seed": 1}, poll_interval_ms=100
         )
+
+
+@pytest.fixture(scope="session")
+def _inside(tmp_path_factory):
+    home = tmp_path_factory.mktemp("inside") / "home"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LANTERNE_HOME", str(home))
+        return Inside(home)
+
+
+@pytest.fixture
+def inside(_inside, monkeypatch):
+    """The application in this process, one for all tests: they name their people apart."""
+    monkeypatch.setenv("LANTERNE_HOME", str(_inside.home))
+    monkeypatch.setattr(people, "_hasher", lambda: PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    return _inside
 
 
 @pytest.fixture(scope="session")

@@ -130,7 +130,7 @@ class Access(RuleBasedStateMachine):
             return
         with self.database.session() as session:
             row = session.get(Key, self.alive[key][0])
-            leaks.record(session, [leaks.Glimpse(row.id, f"198.51.{part}.0/24", "a", "", 1, 1) for part in range(12)])
+            leaks.record(session, [leaks.Glimpse(row.id, f"198.{part}.100.0/24", "a", "", 1, 1) for part in range(12)])
             alarm = watch.judge(session, row)
         if alarm is not None:  # what was lifted within this very second counts no more
             self.frozen[key] = self.alive.pop(key)

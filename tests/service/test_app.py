@@ -1,35 +1,76 @@
 """Who may do what: every route, asked by everybody, allowed to nobody but those it is for."""
 
 import re
+from contextlib import ExitStack
 
 import pytest
 from serving import QUICK, SMALL, new_key, until
 
+from lanterne.programme import people
 from lanterne.service import keys, server
 from lanterne.service.app import ROUTES, build
 from lanterne.service.database import Database
 from lanterne.service.settings import Settings
+from lanterne.service.signed_in import COOKIE
 
-# What a key must have for a route; None: anybody may. A route that is not here fails the matrix.
+# What a route asks for: a key's scope; "session", of anybody who is signed in; a role, by a session or by a key with the role's scope;
+# "operator in person", by a session alone. None: nothing. A route that is not here fails the matrix.
 RIGHTS = {
     "create": "videos:write", "listing": "videos:read", "edit": "videos:write", "extend": "videos:write", "remix": "videos:write",
     "create_character": "videos:write", "get_character": "videos:read", "get": "videos:read", "delete": "videos:write",
     "content": "videos:read", "cancel": "videos:write", "events": "videos:read", "playlist": "videos:read", "segment": "videos:read",
-    "models": "videos:read", "get_metrics": "metrics", "healthz": None,
-    # No key is enough for these: they are a signed-in person's (test_access_routes.py asks as one).
+    "link": "videos:read", "models": "videos:read", "get_metrics": "metrics", "healthz": None,
     "accept_terms": "session", "sign_out": "session", "me": "session", "make_key": "session", "rotate_key": "session",
     "revoke_key": "session", "alarms": "session", "contest_alarm": "session",
+    "give_feedback": "session", "report_bug": "session", "public_bugs": None, "remarks": "session", "change_remark": "session",
+    "withdraw_remark": "session", "contest_remark": "session", "waiting_remarks": "operator", "decide_remark": "operator",
+    "compare": "session", "comparisons": "session", "compared_video": "session", "answer_comparison": "session",
+    "consents": "session", "give_consent": "session", "withdraw_consent": "session", "publish_consent": "operator",
+    "export_dataset": "operator", "dataset_releases": "operator", "register_model": "operator", "export_me": "session",
+    "change_password": "session", "list_passkeys": "session", "add_passkey": "session", "begin_passkey": "session",
+    "remove_passkey": "session", "make_role_key": "session", "report_copy": "operator",
+    "list_work": "session", "claim_work": "session", "dispute_work": "session", "owed": "session", "rate_card": "session",
+    "read_payee": "session", "set_payee": "session", "list_statements": "session", "statement_file": "session", "own_lines": "session",
+    "own_receipt": "session",
+    "list_people": "operator", "open_account": "operator in person", "set_roles": "operator in person",
+    "reset_password": "operator in person", "revoke_person": "operator", "forget_person": "operator", "list_cohorts": "operator",
+    "open_cohort": "operator", "publish_terms": "operator", "revoke_cohort": "operator", "list_invitations": "operator",
+    "invite": "operator", "withdraw_invitation": "operator", "list_keys": "operator", "revoke_any_key": "operator",
+    "list_alarms": "operator", "decide_alarm": "operator", "make_decoy": "operator", "work_queue": "operator", "decide_work": "operator",
+    "arrears": "operator", "give_credit": "operator", "publish_card": "operator", "set_payee_of": "operator",
+    "list_statements_of": "operator", "statement_file_of": "operator", "list_payouts": "operator", "make_payout": "operator",
+    "export_payout": "operator", "settle_payout": "operator", "bounce_payout": "operator", "balances": "operator", "journal": "operator",
+    "beancount": "operator", "reverse": "operator", "all_lines": "operator", "any_receipt": "operator", "verify_log": "operator",
     # Whoever has the link, the password or the published key; what these say to others is in OPEN.
     "read_invitation": None, "accept_invitation": None, "sign_in": None, "report_keys": None,
+    "audit_key": None, "checkpoint": None, "prove_consistency": None, "check_receipt": None,
+    "report": None, "report_json": None, "read_policy": None, "public_videos": None, "public_video": None, "verify_file": None,
+    "linked": None,
+    "publish_policy": "operator", "ask_release": "session", "own_requests": "session", "read_request": "session",
+    "withdraw_request": "session", "appeal_refusal": "session", "publish_video": "session", "take_down": "session",
+    "review_queue": "reviewer", "claim_request": "reviewer", "claimed_video": "reviewer", "give_look": "reviewer",
+    "all_requests": "operator", "escalate": "operator", "statements_of_reasons": "operator",
+    "ask_for_link": None, "read_link": None, "use_link": None, "begin_sign_in": None, "sign_in_by_passkey": None,
 }
 # What the owner with the right key is told, so that it is seen to come through: bodies are empty, and the finished video has ended.
 OWNERS = {
     "create": 400, "edit": 400, "extend": 400, "remix": 400, "create_character": 400, "cancel": 400,
 }
-OPEN = {"healthz": 200, "read_invitation": 404, "accept_invitation": 400, "sign_in": 400, "report_keys": 400}
-ROLES = ("nobody", "junk", "revoked", "expired", "reader", "writer", "meter", "owner", "stranger")
-ALL = list(keys.SCOPES)
-SCOPES = {"reader": ["videos:read"], "writer": ["videos:write"], "meter": ["metrics"], "owner": ALL, "stranger": ALL}
+OPEN = {
+    "healthz": 200, "read_invitation": 404, "accept_invitation": 400, "sign_in": 400, "report_keys": 400, "report": 200, "report_json": 200,
+    "linked": 400, "audit_key": 200, "checkpoint": 200, "prove_consistency": 400, "check_receipt": 400,
+    "read_policy": 404, "public_bugs": 200, "public_videos": 200, "public_video": 404, "verify_file": 400,
+    "ask_for_link": 400, "read_link": 404, "use_link": 400, "begin_sign_in": 200, "sign_in_by_passkey": 400,
+}
+ALL = ["videos:read", "videos:write", "metrics"]
+KEYS = {
+    "reader": ["videos:read"], "writer": ["videos:write"], "meter": ["metrics"], "owner": ALL, "stranger": ALL, "critic": ["review"],
+    "clerk": ["admin"],
+}
+NOBODY = ("nobody", "junk", "revoked", "expired")
+PEOPLE = {"artist": "artist", "reviewer": "reviewer", "operator": "operator"}  # signed in, with one role
+ACTS_AS = PEOPLE | {"critic": "reviewer", "clerk": "operator"}
+ROLES = (*NOBODY, *KEYS, *PEOPLE)
 
 
 @pytest.fixture(scope="session")
@@ -39,12 +80,14 @@ def database(server):
 
 @pytest.fixture(scope="session")
 def held(server, database, key):
-    """A key for each role, made where the server's keys are."""
-    secret = (server.home / "server-secret").read_bytes()
+    """A key for each role that has one, made where the server's keys are; and an account for each of PEOPLE, under the role's name."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(keys, "server_secret", lambda: secret)
-        owners = {"stranger": "stranger"}
-        made = {role: new_key(database, role, owners.get(role, "me"), scopes) for role, scopes in SCOPES.items()}
+        patch.setenv("LANTERNE_HOME", str(server.home))
+        with database.session() as session:
+            for name, role in PEOPLE.items():
+                people.add(session, name, f"{name}@example.org", [role], "a test", name)
+        owners = {"stranger": "stranger", "critic": "reviewer", "clerk": "operator"}
+        made = {role: new_key(database, role, owners.get(role, "me"), scopes) for role, scopes in KEYS.items()}
         made["revoked"] = new_key(database, "revoked", "me", ALL)
         server.lanterne("keys", "revoke", next(key.id for key in keys.listed(database) if key.name == "revoked"))
         patch.setattr(keys, "now", lambda: 1_000_000)
@@ -53,41 +96,58 @@ def held(server, database, key):
 
 
 @pytest.fixture(scope="session")
+def clients(server, held):
+    """Connections that stay open, one for each key, and one for browsers."""
+    with ExitStack() as open_:
+        yield {role: open_.enter_context(server.http(text)) for role, text in held.items()}
+
+
+@pytest.fixture(scope="session")
 def character(server, key, finished):
     with server.openai(key) as client:
         return client.videos.create_character(name="Mossy", video=client.videos.download_content(finished.id).read())
 
 
-def _expected(name: str, path: str, role: str) -> int:
-    scope = RIGHTS[name]
-    if scope is None:
+def _expected(name: str, path: str, role: str) -> int | None:
+    """None: the route is open to the role; what it says then depends on what there is."""
+    asked = RIGHTS[name]
+    if asked is None:
         return OPEN[name]
-    if scope == "session" or role in ("nobody", "junk", "revoked", "expired"):
+    if role in NOBODY:
         return 401
-    if scope not in SCOPES[role]:
-        return 403
-    if role == "stranger" and "{id}" in path:
-        return 404
-    return OWNERS.get(name, 200)
+    if asked in ALL:
+        if role in PEOPLE:
+            return 401
+        if asked not in KEYS[role]:
+            return 403
+        return 404 if role == "stranger" and "{id}" in path else OWNERS.get(name, 200)
+    if asked in ("session", "operator in person") and role not in PEOPLE:
+        return 401
+    return None if asked == "session" or asked.partition(" ")[0] == ACTS_AS.get(role) else 403
 
 
-@pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("route", ROUTES, ids=[f"{method} {path}" for method, path, *_ in ROUTES])
-def test_only_those_who_may_can(server, http, finished, character, held, route, role):
+def test_only_those_who_may_can(server, database, http, finished, character, clients, route):
     method, path, endpoint, _ = route
-    name, video_id = endpoint.__name__, finished.id
-    if name == "delete" and _expected(name, path, role) == 200:  # one of its own, which waits behind nothing
-        video_id = http.post("/v1/videos", json={"prompt": "a", "seconds": "1", "size": SMALL} | QUICK).json()["id"]
-    url = path.format(id=character.id if "character" in path else video_id, number=0, token="junk", name="spring")
-    with server.http(held[role]) as client:
+    name = endpoint.__name__
+    with database.session() as session:
+        cookies = {role: f"{COOKIE}={people.begin_session(session, role)}" for role in PEOPLE}
+    for role in ROLES:
+        expected, video_id = _expected(name, path, role), finished.id
+        if name == "delete" and expected == 200:  # one of its own, which waits behind nothing
+            video_id = http.post("/v1/videos", json={"prompt": "a", "seconds": "1", "size": SMALL} | QUICK).json()["id"]
+        junk = {word: "junk" for word in re.findall(r"{(\w+)}", path)}
+        url = path.format(**junk | {"id": character.id if "character" in path else video_id, "number": 0, "form": "html"})
+        client, headers = (clients["nobody"], {"cookie": cookies[role]}) if role in PEOPLE else (clients[role], {})
         # A stranger's body is a good one: what keeps it out is whose the video is.
         body = {"prompt": "mine"} if role == "stranger" and name == "remix" else {}
-        answer = client.request(method, url, **({"json": body} if method == "POST" else {}))
-        assert answer.status_code == _expected(name, path, role), answer.text
+        answer = client.request(method, url, headers=headers, **({"json": body} if method == "POST" else {}))
+        said = f"{role}: {answer.text}"
+        assert answer.status_code == expected or (expected is None and answer.status_code in (200, 400, 404, 409)), said
         if answer.status_code >= 400:
-            assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
+            assert set(answer.json()["error"]) == {"message", "type", "param", "code"}, said
         if name == "content":
-            assert client.head(url).status_code == answer.status_code
+            assert client.head(url, headers=headers).status_code == answer.status_code, said
 
 
 def test_the_matrix_and_the_document_have_every_route_and_nothing_else_answers(http, home):

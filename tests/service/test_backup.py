@@ -4,16 +4,21 @@ import pytest
 from serving import SMALL, Server, until
 
 from lanterne.errors import LanterneError
+from lanterne.paths import secret
 from lanterne.service.backup import backup, restore
 from lanterne.service.settings import Settings
 
 
 def test_what_was_backed_up_comes_back(server, key, http, finished, tiny_weights, tmp_path):
     target = tmp_path / "lanterne.tar"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LANTERNE_HOME", str(server.home))
+        kept = {name: secret(name) for name in ("server-secret", "audit-key", "reviewers-secret")}
     server.lanterne("backup", str(target))
     assert target.stat().st_mode & 0o777 == 0o600 and not list(tmp_path.glob(".*.partial"))
     other = Server(tmp_path / "other", tiny_weights)
     other.lanterne("restore", str(target))
+    assert {name: (other.home / name).read_bytes() for name in kept} == kept
     other.start("--no-worker")
     try:
         with other.http(key) as again:

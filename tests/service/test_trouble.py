@@ -416,7 +416,7 @@ def _application():
     app = build(settings)
     database = app._app.state.deployment.database
     event.listen(database.engine, "connect", lambda connection, _: connection.execute("PRAGMA busy_timeout=100"))
-    key = new_key(database, "tests", "me", list(keys.SCOPES))
+    key = new_key(database, "tests", "me", ["videos:read", "videos:write"])
     transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
 
     def ask(method, path, **options):

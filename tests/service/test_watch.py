@@ -8,11 +8,14 @@ from serving import Server, until
 from sqlalchemy import select
 from test_access import join, open_cohort
 
-from lanterne.programme import cohorts, leaks
+from lanterne.programme import cohorts, leaks, people, release, review
 from lanterne.programme.cohorts import Quotas
-from lanterne.service import access, drill, keys, watch
+from lanterne.programme.identity import identity
+from lanterne.programme.pay import Actor
+from lanterne.service import access, drill, keys, revocation, watch
 from lanterne.service.access import Wish
-from lanterne.service.database import Database, Key
+from lanterne.service.database import Database, Key, Video
+from lanterne.service.provenance import number_of, traced
 from lanterne.service.watch import Found
 
 
@@ -122,6 +125,63 @@ def test_a_published_key_is_revoked_at_once_and_what_is_none_is_said(own, databa
     with own.http(text) as http, own.http(other) as innocent:
         until(lambda: http.get("/v1/models").status_code == 401)
         assert innocent.get("/v1/models").status_code == 200
+
+
+def test_a_copy_in_public_raises_an_alarm_unless_the_video_is_released(own, database, ana, monkeypatch):
+    (key_id, text), (other, _) = ana
+    with own.http(text) as http:
+        made = [http.post("/v1/videos", json={"prompt": prompt, "seconds": "1", "seed": 7}).json()["id"] for prompt in ("dunes", "snow")]
+    with database.session() as session:
+        mine = session.scalars(select(Video).where(Video.id.in_(made)).order_by(Video.number)).all()
+        numbers = [number_of(identity().watermark_secret, video, []) for video in mine]
+        keys.insert(session, "clerk", "olga", ["admin"], None, keys.Quota())
+        artist = mine[0].owner
+        policy = review.publish_policy(session, Actor("olga", operator=True), "words", {"1": "A real person."}, credit=1, currency="EUR")
+        asked = review.Request(
+            id="asked", video_id=made[1], sha256="ab" * 32, seconds=1.0, artist_id=artist, policy=policy.version, sampled=False,
+            requested_at=1, due_at=2,
+        )
+        session.add(asked)
+        session.flush()
+        session.add(review.Look(
+            request_id="asked", stage="first", artist_id=artist, reviewer="rita", verdict="approve", ground=None, explanation="", times=[],
+            looked_at=1,
+        ))
+        session.flush()
+        session.add(release.Release(request_id="asked", sha256="ab" * 32, released_at=1))
+    with database.session() as session:
+        assert list(traced(database, 1)) == []
+        for number, public in zip(numbers, (False, True), strict=True):
+            [one], mails = watch.report_copy(session, list(traced(database, number)), "https://free.example/1", "olga")
+            assert one.public == public and len(mails) == len(one.alarms) == (not public)
+            assert public or (one.alarms[0].key_id, one.alarms[0].step) == (key_id, "notify")
+        with pytest.raises(people.PeopleError):
+            watch.report_copy(session, list(traced(database, numbers[0])), "https://free.example/1", artist)
+    with database.session() as session:
+        revocation.revoke_key(session, key_id, "olga", "It leaked.")
+    with database.session() as session:  # the key is over: whatever else the artist has may be what others know
+        [one], _ = watch.report_copy(session, list(traced(database, numbers[0])), "https://free.example/2", "olga")
+        assert [alarm.key_id for alarm in one.alarms] == [other]
+
+
+def test_an_operator_reports_a_copy_over_http(own, database, ana):
+    (key_id, text), _ = ana
+    with own.http(text) as http:
+        video_id = http.post("/v1/videos", json={"prompt": "a pier", "seconds": "1", "seed": 7}).json()["id"]
+    with database.session() as session:
+        number = number_of(identity().watermark_secret, session.scalar(select(Video).where(Video.id == video_id)), [])
+        clerk = keys.insert(session, "clerk", "olga", ["admin"], None, keys.Quota())[1]
+    body = {"watermark": f"{number:010x}", "url": "https://free.example/pier"}
+    with own.http(clerk) as http:
+        [seen] = http.post("/programme/desk/copies", json=body).json()["data"]
+        assert seen["id"] == video_id and not seen["released"]
+        assert alarm_of(database, key_id).signals[0]["evidence"] == ["https://free.example/pier"]
+        assert http.post("/programme/desk/copies", json=body | {"watermark": "0" * 10}).json() == {"data": []}
+        for wrong in ({"watermark": "x"}, {"url": "free.example"}):
+            assert http.post("/programme/desk/copies", json=body | wrong).status_code == 400
+    with own.http(text) as http:
+        assert http.post("/programme/desk/copies", json=body).status_code == 403
+    until(lambda: "free.example/pier" in outbox(own))
 
 
 def test_signatures_are_githubs():

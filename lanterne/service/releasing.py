@@ -1,0 +1,364 @@
+"""From an artist's wish to the public: requests for release with the files that they are about.
+
+Whoever acts on a request is told when its file is not there any more, or is not what was asked about. What is released is shown as a copy
+into which the approval is signed; the copy is made first, and then release, copy and the log's lines are written in one transaction. So
+nothing is ever public unsigned, and a process that dies on the way leaves everything as it was.
+"""
+
+import logging
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from anyio import to_thread
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from lanterne.errors import writing
+from lanterne.paths import home
+from lanterne.programme import people, release, review, signing
+from lanterne.programme.identity import identity
+from lanterne.programme.mail import Mail
+from lanterne.programme.pay import Actor, NotYours, day_of
+from lanterne.programme.release import Publication, Showing, Takedown, Wishes
+from lanterne.programme.review import Escalation, Look, Policy, Request, ReviewError, Task
+from lanterne.service.database import Database, File, Video
+from lanterne.service.deployment import Deployment
+from lanterne.service.files import sha256_of
+from lanterne.service.holding import forget, hold
+from lanterne.service.provenance import GIVEN, number_of
+from lanterne.service.watch import send
+from lanterne.video import blank_settings
+
+RELEASED = "released"  # the role of the copy that the public is shown; its holder is the request
+_BELIEVED = 0.25  # seconds for which a video that is being downloaded is taken to be public still
+_log = logging.getLogger("lanterne.releases")
+
+
+# What artists do.
+
+
+def ask(deployment: Deployment, by: Actor, video_id: str) -> Request:
+    """Ask for the release of a finished video of one's own. Raises ReviewError, NotYours."""
+    with deployment.database.session() as session:
+        video = session.scalar(select(Video).where(Video.id == video_id, Video.owner == by.person_id))
+        if video is None:
+            raise NotYours(f"There is no video {video_id[:80]!r} among yours; check the id.")
+        if video.status != "completed":
+            raise ReviewError(f"The video {video.id} is {video.status}; ask for its release when it is completed.")
+        file = session.get(File, (video_id, "video"))
+    if file is None or (trouble := _bytes_trouble(deployment, video.id, file.sha256)):
+        raise (trouble if file else ReviewError(f"The file of {video.id} is not kept any more; make the video again."))
+    with deployment.database.session() as session:
+        return review.request(session, by, video.id, file.sha256, video.seconds)
+
+
+def appeal(deployment: Deployment, by: Actor, request_id: str, words: str) -> review.Appeal:
+    with _about(deployment, request_id) as session:
+        return review.appeal(session, by, request_id, words)
+
+
+def publish(deployment: Deployment, by: Actor, request_id: str, wishes: Wishes, with_prompt: bool = False) -> Publication:
+    """Show what was approved to the public. with_prompt: tell the video's prompt, too. Raises ReviewError, NotYours."""
+    with deployment.database.session() as session:
+        asked = review.file_of(session, request_id).request
+        release.require_approval(session, by, request_id, asked.sha256)
+        if done := session.get(Publication, request_id):
+            return done
+    with _copy(deployment, asked, with_prompt) as (path, number), deployment.database.session() as session:
+        video = _video(session, asked)
+        if with_prompt:
+            prompt = "".join(letter for letter in video.prompt if letter.isprintable() or letter in "\n\t")
+            wishes = Wishes(wishes.title, prompt, wishes.credit)
+        release.release(session, by, request_id, asked.sha256, wishes)
+        return _show(session, deployment, asked, path, number)
+
+
+def take_down(
+    deployment: Deployment, by: Actor, request_id: str, ground: str | None = None, explanation: str = ""
+) -> Takedown:
+    """End a release; whoever is downloading it is cut. Raises ReviewError, NotYours."""
+    with deployment.database.session() as session:
+        made = release.take_down(session, by, request_id, ground, explanation)
+        forget(session, deployment, request_id)
+        asked = session.get(Request, request_id)
+        letters = []
+        if made.ground is not None:
+            policy = session.get(Policy, asked.policy)
+            said = f"{_named(asked)} was taken down.\n\n{made.ground}: {policy.grounds[made.ground]}\n{made.explanation}"
+            letters = _to(session, asked.artist_id, "Your video was taken down", said)
+    send(deployment.settings.post, letters)
+    return made
+
+
+# What reviewers do.
+
+
+def queue(deployment: Deployment, by: Actor) -> list[Task]:
+    """What this reviewer may look at; not what is not there any more."""
+    with deployment.database.session() as session:
+        tasks = review.queue(session, by)
+        there = set(session.execute(select(File.holder, File.sha256).where(
+            File.role == "video", File.holder.in_([task.video_id for task in tasks])
+        )).tuples())
+    return [task for task in tasks if (task.video_id, task.sha256) in there]
+
+
+def claim(deployment: Deployment, by: Actor, request_id: str) -> Task:
+    with _about(deployment, request_id) as session:
+        return review.claim(session, by, request_id)
+
+
+def claimed_file(deployment: Deployment, by: Actor, request_id: str) -> tuple[File, Path]:
+    """The file, for whoever has claimed it and as long as they have. Raises ReviewError."""
+    with deployment.database.session() as session:
+        asked = review.require_claim(session, by, request_id)
+        file = _row(session, asked)
+    return file, _local(deployment, asked.id, asked.sha256)
+
+
+def look(
+    deployment: Deployment, by: Actor, request_id: str, approve: bool, ground: str | None = None, explanation: str = "", times=(),
+) -> Look:
+    """A reviewer's verdict; the artist is told what it decides. Raises ReviewError, NotYours."""
+    with _about(deployment, request_id) as session:
+        made = review.look(session, by, request_id, approve, ground, explanation, times)
+        letters = _verdict(session, made)
+    send(deployment.settings.post, letters)
+    return made
+
+
+# What is public.
+
+
+def public_file(deployment: Deployment, request_id: str) -> tuple[File, Path] | None:
+    """What anybody may fetch under this name: the signed copy of what was approved, while its release lasts."""
+    with deployment.database.session() as session:
+        if (shown := release.shown(session, request_id)) is None:
+            return None
+        file = session.get(File, (request_id, RELEASED))
+    if file is None or file.sha256 != shown.sha256:
+        return None
+    with suppress(FileNotFoundError):
+        return file, deployment.store.local(file.sha256)
+    _log.error("the store does not have the public copy of %s", request_id)
+    return None
+
+
+class Lasting:
+    """For downloads: whether what opened one still holds, looked up anew every quarter of a second."""
+
+    def __init__(self, holds: Callable[[], bool]):
+        self._holds, self._at = holds, time.monotonic()
+
+    async def still_opens(self, _) -> bool:
+        if time.monotonic() - self._at < _BELIEVED:
+            return True
+        try:
+            holds = await to_thread.run_sync(self._holds)
+        except SQLAlchemyError:
+            return True  # a database that does not answer takes nothing down
+        self._at = time.monotonic()
+        return holds
+
+
+def is_shown(database: Database, request_id: str) -> bool:
+    with database.session() as session:
+        return release.shown(session, request_id) is not None
+
+
+def is_claimed(database: Database, by: Actor, request_id: str) -> bool:
+    with database.session() as session:
+        try:
+            review.require_claim(session, by, request_id)
+        except ReviewError:
+            return False
+    return True
+
+
+# What comes round by itself.
+
+
+def look_after(deployment: Deployment) -> None:
+    """What is due about requests and releases; done by every worker every minute or so, and each thing once."""
+    with deployment.database.session() as session:
+        due = bool(review.late(session))
+    if due:
+        escalate(deployment)
+    with deployment.database.session() as session:
+        unpublished = [(asked, bool(session.get(Showing, asked.id).prompt)) for asked in release.unpublished(session)]
+        over = select(File.holder).where(File.role == RELEASED, File.holder.in_(select(Takedown.request_id)))
+        for request_id in session.scalars(over).all():
+            forget(session, deployment, request_id)
+    for asked, with_prompt in unpublished:  # of a version that made no copies
+        with suppress(ReviewError), _copy(deployment, asked, with_prompt) as (path, number), deployment.database.session() as session:
+            _video(session, asked)
+            _show(session, deployment, asked, path, number)
+
+
+def escalate(deployment: Deployment) -> list[Escalation]:
+    """Give the remedy for every deadline that passed, and tell artists and operators."""
+    with deployment.database.session() as session:
+        gone = [file.request.id for file in review.late(session) if _row_trouble(session, file.request)]
+        made = review.escalate(session, gone)
+        letters = [letter for escalation in made for letter in _lateness(session, escalation)]
+    send(deployment.settings.post, letters)
+    return made
+
+
+# Files.
+
+
+@contextmanager
+def _about(deployment: Deployment, request_id: str) -> Iterator[Session]:
+    """A transaction about a request whose file is there, byte for byte. Who has no right to what they do in it is told that first."""
+    with deployment.database.session() as session:
+        asked = session.get(Request, request_id)
+    trouble = asked and _bytes_trouble(deployment, request_id, asked.sha256)  # before: a transaction must not wait for a bucket
+    with deployment.database.session() as session:
+        yield session
+        if trouble := asked and (_row_trouble(session, asked) or trouble):
+            raise trouble
+
+
+def _row_trouble(session: Session, asked: Request) -> ReviewError | None:
+    video = session.scalar(select(Video.id).where(Video.id == asked.video_id, Video.owner == asked.artist_id))
+    if video is None:
+        return ReviewError(f"The video of {asked.id} was deleted; nothing can be decided on it or shown of it any more.")
+    file = session.get(File, (asked.video_id, "video"), populate_existing=True)
+    if file is None:
+        return ReviewError(f"The file of {asked.id} is not kept any more; nothing can be decided on it or shown of it.")
+    if file.sha256 != asked.sha256:
+        return ReviewError(f"The file of {asked.id} is another than was asked about; ask for the release of the new one.")
+    return None
+
+
+def _bytes_trouble(deployment: Deployment, name: str, sha256: str) -> ReviewError | None:
+    try:
+        path = deployment.store.local(sha256)
+        if sha256_of(path) == sha256:
+            return None
+    except FileNotFoundError:
+        return ReviewError(f"The file of {name} is not kept any more; nothing can be decided on it or shown of it.")
+    return ReviewError(f"The file of {name} was changed: its bytes are not those that were asked about; nothing can be decided.")
+
+
+def _row(session: Session, asked: Request) -> File:
+    if trouble := _row_trouble(session, asked):
+        raise trouble
+    return session.get(File, (asked.video_id, "video"))
+
+
+def _video(session: Session, asked: Request) -> Video:
+    """The video, while its file is the one that was asked about."""
+    _row(session, asked)
+    return session.scalar(select(Video).where(Video.id == asked.video_id))
+
+
+def _local(deployment: Deployment, name: str, sha256: str) -> Path:
+    try:
+        return deployment.store.local(sha256)
+    except FileNotFoundError:
+        raise ReviewError(f"The file of {name} is not kept any more; nothing can be decided on it or shown of it.") from None
+
+
+@contextmanager
+def _copy(deployment: Deployment, asked: Request, with_prompt: bool) -> Iterator[tuple[Path, int]]:
+    """What the public is to get: the approved file with the approval signed into it, ready to be held; and its watermark's number.
+    Without the prompt, the settings that our files carry are taken out.
+
+    Raises ReviewError where the file is not what was approved any more, WriteError, StoreError.
+    """
+    who = identity()
+    with deployment.database.session() as session:
+        file, video = review.file_of(session, asked.id), _video(session, asked)
+        given = list(session.scalars(select(File).where(File.holder == video.id, File.role.in_(GIVEN))))
+        number, approval = number_of(who.watermark_secret, video, given), _approval(file)
+    if trouble := _bytes_trouble(deployment, asked.id, asked.sha256):
+        raise trouble
+    work = home() / "work"
+    with writing(work):
+        work.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix="release-", dir=work) as folder:
+        approved, content, path = _local(deployment, asked.id, asked.sha256), None, Path(folder) / "video.mp4"
+        if not with_prompt:
+            content = Path(folder) / "content.mp4"
+            with writing(content):
+                shutil.copyfile(approved, content)
+            blank_settings(content)
+        signing.approve(approved, path, approval, who, deployment.settings.timestamp_url, content)
+        deployment.store.send_ahead(path)
+        yield path, number
+
+
+def _approval(file: review.File) -> dict:
+    """What is signed into the copy: by which policy, on which day, by whom (a pseudonym, or nobody in time)."""
+    looks = [look for stage, look in sorted(file.looks.items()) if look.verdict == "approve" and stage != "blind"]
+    if looks:
+        decided, by = looks[0].looked_at, release.pseudonym(looks[0].reviewer)
+    else:
+        decided, by = next(late.escalated_at for late in file.escalations.values() if late.remedy == "release"), "deadline"
+    return {"request": file.request.id, "policy": file.request.policy, "day": day_of(decided), "by": by}
+
+
+def _show(session: Session, deployment: Deployment, asked: Request, path: Path, number: int) -> Publication:
+    sha256 = sha256_of(path)
+    made = release.publish(session, asked.id, sha256, number)
+    if made.sha256 == sha256:  # and not somebody else's, who was quicker
+        hold(session, deployment, asked.id, {RELEASED: (path, "video/mp4")})
+    return made
+
+
+# Letters.
+
+
+def _verdict(session: Session, made: Look) -> list[Mail]:
+    """What the artist is told of a look: nothing while a second one is to come, nor of blind ones."""
+    file = review.file_of(session, made.request_id)
+    asked = file.request
+    if made.stage == "blind" or (made.stage == "first" and made.verdict == "refuse"):
+        return []
+    if made.verdict == "approve":
+        how = "Your appeal was right" if made.stage == "appeal" else "Your video was approved"
+        words = f"\n\nThe reviewer says: {made.explanation}" if made.explanation else ""
+        said = f"{_named(asked)} was approved. It is not public yet: you release it, when you want to.{words}"
+        return _to(session, asked.artist_id, how, said)
+    policy = session.get(Policy, asked.policy)
+    reasons = "\n\n".join(_reason(policy, file.looks[stage]) for stage in ("first", "second", "appeal") if stage in file.looks)
+    if made.stage == "appeal":
+        return _to(session, asked.artist_id, "Your appeal was decided", f"The refusal of {_named(asked)} stays.\n\n{reasons}")
+    until = day_of(made.looked_at + policy.appeal_days * 86400)
+    said = f"{_named(asked)} was refused, for these reasons.\n\n{reasons}\n\nUntil {until} you can appeal; somebody else then decides."
+    return _to(session, asked.artist_id, "Your video was refused", said)
+
+
+def _reason(policy: Policy, made: Look) -> str:
+    where = ", ".join(f"{start:g} to {end:g}" for start, end in made.times)
+    return f"{made.ground}: {policy.grounds[made.ground]}\n{made.explanation}\nSeconds {where}, says {release.pseudonym(made.reviewer)}."
+
+
+def _lateness(session: Session, late: Escalation) -> list[Mail]:
+    asked = session.get(Request, late.request_id)
+    policy = session.get(Policy, asked.policy)
+    remedy = {
+        "credit": "You are owed what the policy promises for that, and the decision is still to come.",
+        "release": "So it counts as approved: you release it, when you want to.",
+    }
+    said = f"The {late.what} about {_named(asked)} was not decided in time. {remedy[policy.remedy]}"
+    letters = _to(session, asked.artist_id, "A deadline of ours passed", said)
+    operators = [one for one in people.listed(session) if one.closed_at is None and "operator" in one.roles]
+    overdue = f"The {late.what} {asked.id} was not decided in time; the remedy was given: {late.remedy}.\n"
+    return letters + [Mail(one.email, f"Overdue: {asked.id}", overdue) for one in operators]
+
+
+def _named(asked: Request) -> str:
+    return f"The video {asked.video_id} (request {asked.id})"
+
+
+def _to(session: Session, person_id: str, subject: str, said: str) -> list[Mail]:
+    person = session.get(people.Person, person_id)
+    return [Mail(person.email, subject, f"{said}\n")] if person and person.closed_at is None else []
