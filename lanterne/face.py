@@ -212,7 +212,7 @@ def _write(order: Order, request, settings: dict, frames, seal, enlarge) -> int:
         for _ in frames:
             pass  # nothing more comes; this lets the road finish its bookkeeping
         return 1
-    with VideoWriter(order.output, request.width, request.height, settings, seal, enlarge) as writer:
+    with VideoWriter(order.output, request.width, request.height, settings, seal=seal, enlarge=enlarge) as writer:
         for some in frames:
             writer.write(some)
     return writer.num_frames
