@@ -294,12 +294,12 @@ def test_a_person_is_forgotten_everywhere_and_books_and_log_hold(inside, someone
         forgetting.forget(deployment, session, OLGA, cleo_id)
     with inside.database.session() as session:
         # Policies, bank files and what others wrote down about their decisions stay, as does the ledger.
-        kept = {"payouts", "review_looks", "verdicts", "pay_decisions", "remark_verdicts"}
+        kept = {"payouts", "review_looks", "verdicts", "second_verdicts", "pay_decisions", "remark_verdicts"}
         for table in set(Base.metadata.tables) - kept:
             for row in session.execute(text(f"SELECT * FROM {table}")):
                 assert "cleocanary" not in str(row), (table, row)
         [alarm] = session.scalars(select(leaks.Alarm).where(leaks.Alarm.person_id == cleo_id))
-        assert (alarm.score, [(one["name"], one["evidence"]) for one in alarm.signals]) == (91, [("networks", [])])
+        assert (alarm.score, [(one["name"], one["evidence"]) for one in alarm.signals]) == (90, [("networks", [])])
         everything = " ".join(str(row) for table in Base.metadata.tables for row in session.execute(text(f"SELECT * FROM {table}")))
         assert "dancanary prompt" in everything  # nobody else's
         assert "cleocanary did not" not in everything and "cleocanary contest" not in everything
