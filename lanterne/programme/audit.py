@@ -98,6 +98,20 @@ class Consistency:
     second: str
     proof: tuple[str, ...]
 
+    @classmethod
+    def read(cls, text: str) -> "Consistency | None":
+        """None for what is none, such as a receipt. Raises AuditError for one that is damaged."""
+        try:
+            found = json.loads(text)
+        except (ValueError, RecursionError):
+            return None
+        if not isinstance(found, dict) or set(found) != {"first", "second", "proof"}:
+            return None
+        proof = found["proof"]
+        if not isinstance(proof, list) or not all(isinstance(part, str) for part in (found["first"], found["second"], *proof)):
+            raise AuditError("This is not a proof between two checkpoints; give a file that `lanterne audit consistency` wrote.")
+        return cls(found["first"], found["second"], tuple(proof))
+
 
 @dataclass(frozen=True)
 class Step:

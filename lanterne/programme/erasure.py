@@ -35,8 +35,10 @@ def forget(session: Session, by: Actor, person_id: str) -> int:
     if person is not None:
         session.execute(update(Invitation).where(Invitation.email == person.email).values(email=""))
         person.name, person.email = "forgotten", f"{person_id}@forgotten.invalid"  # no address is there, and none can be
-        own_alarms = select(Alarm.id).where(Alarm.person_id == person_id)
-        session.execute(update(Contest).where(Contest.alarm_id.in_(own_alarms)).values(statement=""))
+    for alarm in session.scalars(select(Alarm).where(Alarm.person_id == person_id)):
+        alarm.signals = [signal | {"evidence": []} for signal in alarm.signals]  # networks, programs, sites; kinds and points stay
+    own_alarms = select(Alarm.id).where(Alarm.person_id == person_id)
+    session.execute(update(Contest).where(Contest.alarm_id.in_(own_alarms)).values(statement=""))
     for kind in (Passkey, Challenge, PasswordLink, Copy):
         session.execute(delete(kind).where(kind.person_id == person_id))
     session.execute(delete(Payee).where(Payee.person_id == person_id))

@@ -2,8 +2,8 @@
 
 Scores add up to 100 at most, and lead to steps: the artist is told, the key is throttled, the key is frozen. A step is an alarm that stays
 on record with all that it was based on; the artist can contest it, and an operator, never the artist, decides. Addresses are kept as
-networks (/24 or /48), for a week. Countries are those in which registries gave networks out, looked up offline. Of prompts, only how
-unlike they are is told: their words are nobody's evidence.
+networks (/24 or /48), for a week, and with an alarm until its artist is forgotten. Countries are those in which registries gave networks
+out, looked up offline. Of prompts, only how unlike they are is told: their words are nobody's evidence.
 """
 
 import ipaddress
@@ -51,7 +51,7 @@ class Sighting(Base):
 
 
 class Alarm(Base):
-    """A step that was taken, and why. signals: [{"name", "score", "words", "evidence"}]."""
+    """A step that was taken, and why. signals: [{"name", "score", "words", "evidence"}]; no evidence once it was erased."""
 
     __tablename__ = "alarms"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -98,6 +98,22 @@ class Verdict(Base):
     __table_args__ = (
         CheckConstraint("decider <> person_id", name="verdict_not_on_oneself"),
         CheckConstraint("length(trim(reasons)) > 0", name="verdict_reasons"),
+    )
+
+
+class SecondVerdict(Base):
+    """The word of another person on an alarm that was upheld before the artist contested it."""
+
+    __tablename__ = "second_verdicts"
+    alarm_id: Mapped[str] = mapped_column(ForeignKey("verdicts.alarm_id"), primary_key=True)
+    person_id: Mapped[str]
+    upheld: Mapped[bool]
+    reasons: Mapped[str]
+    decider: Mapped[str]
+    decided_at: Mapped[int]
+    __table_args__ = (
+        CheckConstraint("decider <> person_id", name="second_verdict_not_on_oneself"),
+        CheckConstraint("length(trim(reasons)) > 0", name="second_verdict_reasons"),
     )
 
 
@@ -355,43 +371,57 @@ def get(session: Session, alarm_id: str) -> Alarm:
     return alarm
 
 
-def listed(session: Session, person_id: str | None = None) -> list[tuple[Alarm, Contest | None, Verdict | None]]:
-    """Alarms, the latest first; of one person, or of all."""
+def verdict_of(session: Session, alarm_id: str) -> Verdict | SecondVerdict | None:
+    """The one that counts now."""
+    return session.get(SecondVerdict, alarm_id) or session.get(Verdict, alarm_id)
+
+
+def listed(session: Session, person_id: str | None = None) -> list[tuple[Alarm, Contest | None, Verdict | SecondVerdict | None]]:
+    """Alarms, the latest first; of one person, or of all. Each with the verdict that counts now."""
     query = select(Alarm).order_by(Alarm.raised_at.desc(), Alarm.id)
     if person_id is not None:
         query = query.where(Alarm.person_id == person_id)
-    return [(alarm, session.get(Contest, alarm.id), session.get(Verdict, alarm.id)) for alarm in session.scalars(query)]
+    return [(alarm, session.get(Contest, alarm.id), verdict_of(session, alarm.id)) for alarm in session.scalars(query)]
 
 
 def contest(session: Session, alarm_id: str, person_id: str, statement: str) -> None:
-    """Say against an alarm about one's own key. Raises LeakError."""
+    """Say against an alarm about one's own key, once, also after it was upheld. Raises LeakError."""
     audit.take_turn(session)
     alarm = session.get(Alarm, alarm_id)
     if alarm is None or alarm.person_id != person_id:
         raise LeakError(f"There is no alarm {alarm_id[:80]!r} about a key of yours; check the id.")
     if session.get(Contest, alarm_id) is not None:
         raise LeakError("You contested this alarm before; it is decided once.")
-    if session.get(Verdict, alarm_id) is not None:
-        raise LeakError("This alarm was decided already; its reasons are with it.")
+    verdict = session.get(Verdict, alarm_id)
+    if verdict is not None and not verdict.upheld:
+        raise LeakError("This alarm was lifted already; there is nothing to contest.")
     if not 0 < len(statement.strip()) <= LONGEST_STATEMENT:
         raise LeakError(f"The statement has {len(statement)} characters; give 1 to {LONGEST_STATEMENT}.")
-    session.add(Contest(alarm_id=alarm_id, statement=statement.strip(), opened_at=now()))
+    # That it came after the verdict, and so asks for a second one, is told by the time alone: never in the same second.
+    opened_at = max(now(), verdict.decided_at + 1) if verdict else now()
+    session.add(Contest(alarm_id=alarm_id, statement=statement.strip(), opened_at=opened_at))
     session.flush()
     audit.append(session, "leak.contested", {"alarm": alarm_id, "person": person_id}, person_id)
 
 
 def decide(session: Session, alarm_id: str, upheld: bool, by: str, reasons: str) -> Alarm:
-    """An operator's word on an alarm, contested or not. Raises LeakError, PeopleError."""
+    """An operator's word on an alarm, contested or not; and another operator's, where it was contested after it had been upheld. Raises
+    LeakError, PeopleError."""
     audit.take_turn(session)
     people.require(session, by, "operator")
     alarm = get(session, alarm_id)
     if alarm.person_id == by:
         raise LeakError("This alarm is about a key of your own; another operator decides on it.")
-    if session.get(Verdict, alarm_id) is not None:
-        raise LeakError(f"The alarm {alarm_id} was decided before.")
+    first, contested = session.get(Verdict, alarm_id), session.get(Contest, alarm_id)
+    if first is not None:
+        again = contested is not None and contested.opened_at > first.decided_at
+        if not again or session.get(SecondVerdict, alarm_id) is not None:
+            raise LeakError(f"The alarm {alarm_id} was decided before.")
+        if first.decider == by:
+            raise LeakError("You upheld this alarm before it was contested; another operator decides on it now.")
     if not reasons.strip():
         raise LeakError("An alarm is decided with reasons, which the artist reads; give them.")
-    session.add(Verdict(
+    session.add((Verdict if first is None else SecondVerdict)(
         alarm_id=alarm_id, person_id=alarm.person_id, upheld=upheld, reasons=reasons.strip(), decider=by, decided_at=now()
     ))
     session.flush()

@@ -269,7 +269,8 @@ def list_alarms():
 
     with _session() as session:
         for alarm, contest, verdict in leaks.listed(session):
-            state = ("upheld" if verdict.upheld else "lifted") if verdict else "contested" if contest else "open"
+            waits = contest and (verdict is None or contest.opened_at > verdict.decided_at)
+            state = "contested" if waits else "open" if verdict is None else "upheld" if verdict.upheld else "lifted"
             typer.echo(f"{alarm.id}  {day_of(alarm.raised_at)}  {alarm.key_id}  {alarm.person_id}  {alarm.step}  {alarm.score}  {state}")
 
 
@@ -282,7 +283,7 @@ def show_alarm(alarm: AlarmId):
         typer.echo(leaks.words(leaks.get(session, alarm)))
         if contest := session.get(leaks.Contest, alarm):
             typer.echo(f"\nThe artist says: {contest.statement}")
-        if verdict := session.get(leaks.Verdict, alarm):
+        if verdict := leaks.verdict_of(session, alarm):
             typer.echo(f"\n{'Upheld' if verdict.upheld else 'Lifted'} by {verdict.decider}: {verdict.reasons}")
 
 

@@ -116,6 +116,7 @@ PARTS = (
     Part("Alarms about keys", leaks.Alarm, _is(leaks.Alarm.person_id)),
     Part("What you said to alarms", leaks.Contest, _of(leaks.Contest.alarm_id, leaks.Alarm, leaks.Alarm.id, leaks.Alarm.person_id)),
     Part("What was decided on alarms", leaks.Verdict, _is(leaks.Verdict.person_id), (), ("decider",)),
+    Part("What another person decided on them", leaks.SecondVerdict, _is(leaks.SecondVerdict.person_id), (), ("decider",)),
     Part("Copies of your videos that were found in public", leaks.Copy, _is(leaks.Copy.person_id), (), ("found_by",)),
     Part("Videos, with their prompts", kept.Video, _is(kept.Video.owner), ("claim",)),
     Part("Characters", kept.Character, _is(kept.Character.owner)),
@@ -204,7 +205,7 @@ def _row(part: Part, row: Base, person_id: str) -> dict:
             continue
         value = getattr(row, column.key)
         if column.name in part.others and value not in (None, person_id):
-            value = consent.pseudonym(value, "office", "person")
+            value = _pseudonym(value, column.name)
         elif type(value) is int and column.name.endswith(_TIMES):
             value = _time(value)
         values[column.name] = value
@@ -232,8 +233,14 @@ def _masked(value, person_id: str, names: set[str], key: str = ""):
     if isinstance(value, list):
         return [_masked(one, person_id, names, key) for one in value]
     if isinstance(value, str) and value != person_id and (key in _ACTORS or value in names):
-        return consent.pseudonym(value, "office", "person")
+        return _pseudonym(value, key)
     return value
+
+
+def _pseudonym(person_id: str, named: str) -> str:
+    """Of who reviews, another than of what they do in office: operators are told by name elsewhere, such as in decisions on work, and the
+    same pseudonym would tell which reviewer each of them is."""
+    return consent.pseudonym(person_id, "review" if named == "reviewer" else "office", "person")
 
 
 def _put(deployment: Deployment, file: kept.File, archive: zipfile.ZipFile) -> str | None:

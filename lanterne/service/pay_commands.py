@@ -395,17 +395,11 @@ def check(
     key: Annotated[str, typer.Option(help="The log's public key, as `lanterne audit key` printed it.")],
 ):
     """Check a receipt or a proof by itself, without the server that it is from."""
-    import json
-
     from lanterne.programme import audit
 
     text = _read(file)
-    try:
-        kind = set(json.loads(text))
-    except (ValueError, TypeError, RecursionError):
-        kind = set()
-    if kind == {"first", "second", "proof"}:
-        first, second = audit.check_consistency(audit.Consistency(**json.loads(text)), key)
+    if (proof := audit.Consistency.read(text)) is not None:
+        first, second = audit.check_consistency(proof, key)
         typer.echo(f"The log of {second.size} lines goes on from the one of {first.size}.")
         return
     receipt = audit.Receipt.read(text)

@@ -155,10 +155,13 @@ def send(post: Post, mails: Sequence[Mail]) -> None:
 
 
 def lift(session: Session, alarm_id: str, by: str, reasons: str) -> list[Mail]:
-    """The alarm was wrong: the key opens again, and what was seen before counts no more. Raises LeakError, PeopleError."""
+    """The alarm was wrong: the key opens again, and what was seen before counts no more. One that was revoked meanwhile stays so, and its
+    owner makes another. Raises LeakError, PeopleError."""
     alarm = leaks.decide(session, alarm_id, False, by, reasons)
     revocation.thaw(session, alarm.key_id)
-    return _verdict(session, alarm, "Your key opens again", reasons)
+    revoked = session.scalar(select(Key.id).where(Key.id == alarm.key_id, Key.revoked_at.is_not(None))) is not None
+    said = "The alarm about your key was wrong; make another key, since this one was revoked" if revoked else "Your key opens again"
+    return _verdict(session, alarm, said, reasons)
 
 
 def uphold(session: Session, alarm_id: str, by: str, reasons: str) -> list[Mail]:

@@ -161,6 +161,29 @@ def test_nobody_decides_on_an_alarm_about_their_own_key(database):
             connection.execute(text(statement))
 
 
+def test_what_was_upheld_unheard_is_contested_once_and_another_decides(either):
+    alarm = assess(either)
+    with either.session() as session:
+        leaks.decide(session, alarm.id, True, "olga", "It looks so.")
+        leaks.contest(session, alarm.id, "ana", "I was on a train.")
+    for by, why in (("olga", "another operator"), ("ana", "no person")):
+        with pytest.raises((LeakError, people.PeopleError), match=why), either.session() as session:
+            leaks.decide(session, alarm.id, False, by, "Still.")
+    statement = f"INSERT INTO second_verdicts VALUES ('{alarm.id}', 'ana', true, 'so', 'olga', 0)"
+    with pytest.raises(DBAPIError, match="somebody else decides"), either.engine.begin() as connection:
+        connection.execute(text(statement))
+    with either.session() as session:
+        leaks.decide(session, alarm.id, False, "otto", "She was.")
+        [(_, _, verdict)] = leaks.listed(session, "ana")
+        assert (verdict.upheld, verdict.decider) == (False, "otto")
+    with pytest.raises(LeakError, match="before"), either.session() as session:
+        leaks.contest(session, alarm.id, "ana", "Again.")
+    with pytest.raises(LeakError, match="decided before"), either.session() as session:
+        leaks.decide(session, alarm.id, True, "olga", "No.")
+    with pytest.raises(DBAPIError, match="append-only"), either.engine.begin() as connection:
+        connection.execute(text(f"UPDATE alarms SET signals = '[{'7' * 5000}]'"))
+
+
 def test_countries_are_those_of_the_registries_and_private_networks_have_none(database):
     assert leaks.countries_of(["8.8.8.0/24", "80.187.3.0/24", "80.187.4.0/24", "192.168.0.0/24", "unknown", "2001:67c::/48"]) == (
         "DE", "IE", "US"

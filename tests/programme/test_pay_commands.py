@@ -38,6 +38,14 @@ def test_from_the_rate_card_to_the_bank_and_the_receipt(lanterne, opened, tmp_pa
     elsewhere = {"LANTERNE_HOME": str(tmp_path / "elsewhere")}  # an artist's machine
     assert "Line 1 is in the log" in lanterne("audit", "check", str(tmp_path / "receipt.json"), "--key", key, **elsewhere)
     assert "not an audit log's public key" in lanterne("audit", "check", str(tmp_path / "receipt.json"), "--key", "x", code=2, **elsewhere)
+    wrong = tmp_path / "wrong.json"
+    for text, told in (
+        ('{"first": 1, "second": "", "proof": []}', "not a proof"), ('{"first": "", "second": "", "proof": 7}', "not a proof"),
+        ('{"first": "", "second": "", "proof": [1]}', "not a proof"), ("[[1]]", "not a receipt"), ("7", "not a receipt"),
+    ):
+        wrong.write_text(text)
+        said = lanterne("audit", "check", str(wrong), "--key", key, code=2, **elsewhere)
+        assert told in said and len(said.splitlines()) == 1
 
 
 @pytest.mark.parametrize(

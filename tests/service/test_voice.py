@@ -210,7 +210,7 @@ def _live(inside, browser, name, canary):
         consent.give(session, name, "training", asked_text.sha256)
         key_id, _ = keys.insert(session, f"{canary} key", name, ["videos:read"], None, keys.Quota(videos=3), decoy=False)
         session.add(leaks.Sighting(key_id=key_id, hour=1, network=f"{canary}/24", agent="a", site="", requests=1, peak=1, last_at=now()))
-        alarm = leaks.assess(session, key_id, name, leaks.Seen(networks=tuple("abcdefghijk")))
+        alarm = leaks.assess(session, key_id, name, leaks.Seen(networks=(f"{canary}/24", *"bcdefghijk")))
         leaks.contest(session, alarm.id, name, f"{canary} train")
         leaks.decide(session, alarm.id, False, "olga", f"Believed {canary}.")
         entry = pay.claim(session, Actor(name), "hours", pay.today().isoformat(), hours=2, note=f"{canary} work")
@@ -251,6 +251,10 @@ def test_an_export_has_all_of_ones_own_and_nothing_of_anybody_elses(inside, some
     assert files[f"files/{video}/video.mp4"] == "anacanary bytes" and "DE89" in everything and f"{ana_id}@example.org" in everything
     for stranger in ("bencanary", ben_id, *(f'"{name}"' for name in ("olga", "rita", "ron", "ruth", "otto"))):
         assert stranger not in everything, stranger
+    # Who decides on work is told by name elsewhere; what they are called there is not what they are called as a reviewer.
+    names = {consent.pseudonym(who, "office", "person") for who in ("rita", "ron", "ruth")}
+    assert not any(name in everything for name in names) and consent.pseudonym("olga", "office", "person") in everything
+    assert consent.pseudonym("rita", "review", "person") in files["data/review_looks.json"] and "review.looked" in files["data/audit.json"]
     with inside.database.session() as session:
         hashes = [*session.scalars(select(Key.hash).where(Key.owner == ana_id)), *session.scalars(select(people.WebSession.hash))]
     assert not any(hash_ in everything for hash_ in hashes)
@@ -290,10 +294,12 @@ def test_a_person_is_forgotten_everywhere_and_books_and_log_hold(inside, someone
         forgetting.forget(deployment, session, OLGA, cleo_id)
     with inside.database.session() as session:
         # Policies, bank files and what others wrote down about their decisions stay, as does the ledger.
-        kept = {"payouts", "review_looks", "verdicts", "pay_decisions", "remark_verdicts"}
+        kept = {"payouts", "review_looks", "verdicts", "second_verdicts", "pay_decisions", "remark_verdicts"}
         for table in set(Base.metadata.tables) - kept:
             for row in session.execute(text(f"SELECT * FROM {table}")):
                 assert "cleocanary" not in str(row), (table, row)
+        [alarm] = session.scalars(select(leaks.Alarm).where(leaks.Alarm.person_id == cleo_id))
+        assert (alarm.score, [(one["name"], one["evidence"]) for one in alarm.signals]) == (90, [("networks", [])])
         everything = " ".join(str(row) for table in Base.metadata.tables for row in session.execute(text(f"SELECT * FROM {table}")))
         assert "dancanary prompt" in everything  # nobody else's
         assert "cleocanary did not" not in everything and "cleocanary contest" not in everything
