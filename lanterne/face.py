@@ -88,12 +88,13 @@ def fulfil(order: Order, preview: Path | None = None, as_json: bool = False, qui
     from lanterne import generate as road  # torch: half of the start-up
     from lanterne.programme import watermark
     from lanterne.programme.identity import identity
+    from lanterne.upscale import resampling, upscale_for
 
     request = road.Request(**order.request)  # refuses before anything is loaded
     console = Console(stderr=True, quiet=quiet)
-    report = None if quiet else _report_words(request.prompt, console)
     with console.status("Loading the model"):
         engine = road.Engine.load(order.weights)
+    report = None if quiet else _report_words(request.prompt, engine, console)
     conditions, request, before = _conditions(engine, request, order.given)
     run = road.Run(paths.runs(), engine, request, conditions)
     stop = _StopOnSignal()
@@ -105,7 +106,7 @@ def fulfil(order: Order, preview: Path | None = None, as_json: bool = False, qui
         "given": {name: {"path": str(path.absolute()), "sha256": file_hash(path)} for name, path in order.given.items()},
         "weights": engine.weights,
         "native_size": list(request.native_size),
-        "resampling": "none" if (request.width, request.height) == request.native_size else "lanczos",
+        "resampling": resampling(engine.upscaler, request.native_size, request.width, request.height),
         "generated_by_ai": True,
     } | ({"visible_mark": True} if order.mark else {})
     with writing(run.folder / "order.json"):
@@ -118,8 +119,9 @@ def fulfil(order: Order, preview: Path | None = None, as_json: bool = False, qui
         with stop:
             frames = _frames(engine, request, conditions, run, console, preview, stop)
             marks = watermark.pattern(who.watermark_secret, number, *request.native_size)
+            enlarge = upscale_for(engine.upscaler, request.native_size, request.width, request.height)
             seal = partial(_sign, order, engine.weights, number, who)
-            num_frames = _write(order, request, settings, _marked(frames, marks, order.mark, request), seal)
+            num_frames = _write(order, request, settings, _marked(frames, marks, order.mark, request), seal, enlarge)
     except LanterneError as error:
         kept, cancelled = run.finished, isinstance(error, Cancelled)
         if not kept:
@@ -162,7 +164,7 @@ def _frames(engine, request, conditions, run, console, preview, stop):
     """The road's frames, with progress shown while they come."""
     from lanterne import generate as road
     from lanterne.video import write_png
-    from lanterne.world.prompts import read
+    from lanterne.world.prompts import reader
 
     columns = (
         TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[steps]}"), TimeElapsedColumn(),
@@ -185,7 +187,7 @@ def _frames(engine, request, conditions, run, console, preview, stop):
             write_png(preview, frames[-1], *request.native_size, {})
 
         yield from road.generate(
-            engine, request, conditions, run, read, on_step=on_step, on_chunk=on_chunk,
+            engine, request, conditions, run, reader(engine.metadata), on_step=on_step, on_chunk=on_chunk,
             on_preview=on_preview if preview else None, should_stop=stop.asked,
         )
 
@@ -199,16 +201,18 @@ def _marked(frames, pattern_HW, visibly: bool, request):
         yield mark.draw(some, request.width, request.height) if visibly else some
 
 
-def _write(order: Order, request, settings: dict, frames, seal) -> int:
-    """Write the file, which has its name once it is sealed; returns the number of frames in it."""
+def _write(order: Order, request, settings: dict, frames, seal, enlarge) -> int:
+    """Write the file, which has its name once it is sealed; returns the number of frames in it. enlarge: of upscale_for."""
     from lanterne.video import VideoWriter, write_png
 
     if request.seconds == 0:
-        write_png(order.output, next(frames)[0], request.width, request.height, settings, seal)
+        pictures = next(frames)
+        picture = (enlarge(pictures) if enlarge else pictures)[0]
+        write_png(order.output, picture, request.width, request.height, settings, seal)
         for _ in frames:
             pass  # nothing more comes; this lets the road finish its bookkeeping
         return 1
-    with VideoWriter(order.output, request.width, request.height, settings, seal=seal) as writer:
+    with VideoWriter(order.output, request.width, request.height, settings, seal=seal, enlarge=enlarge) as writer:
         for some in frames:
             writer.write(some)
     return writer.num_frames
@@ -272,11 +276,12 @@ def _keep_latents(output: Path, run) -> None:
             old.unlink(missing_ok=True)
 
 
-def _report_words(prompt: str, console: Console) -> tuple:
-    """Tell which of the prompt's words the model's world does not have; returns them with the nearest it has."""
+def _report_words(prompt: str, engine, console: Console) -> tuple:
+    """Tell which of the prompt's words the model was not taught; returns them with the nearest it was."""
+    from lanterne.world.knowledge import knowledge_of
     from lanterne.world.prompts import understand
 
-    said = understand(prompt)
+    said = understand(prompt, knowledge_of(engine.metadata))
     for word, near in said.unknown_words:
         hint = f'; the nearest it knows is "{near}"' if near else ""
         console.print(f'The embedded model does not know "{word}"{hint}.', style="yellow", highlight=False)

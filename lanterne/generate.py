@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lanterne import __version__
+from lanterne import __version__, anchor
 from lanterne.camera import CameraMotion, places
 from lanterne.errors import Cancelled, LanterneError, writing
 from lanterne.flow import CHUNK, FIRST_CHUNK, TIMESTEPS, frame_of, frames_for, latent_frames_for, noise, sigmas_for
@@ -27,6 +27,7 @@ from lanterne.models import checkpoint
 from lanterne.models.autoencoder import SPATIAL_FACTOR, StreamingAutoencoder
 from lanterne.models.text_encoder import TextEncoder
 from lanterne.models.transformer import KeyValueCache, PreparedText, SpacetimeTransformer
+from lanterne.models.upscaler import Upscaler
 from lanterne.samplers import euler, guided
 from lanterne.video import FPS
 
@@ -36,7 +37,8 @@ STRENGTH = 0.6
 LATER_GUIDANCE = 0.5  # share of the guidance that chunks after the first get: what they show is settled, and colours would grow
 CONTEXT_SIGMA = 0.1  # history is remembered a little noisy, as in training: errors then fade instead of adding up
 JOIN, JOIN_CELLS = 0.5, 3  # share of a chunk's jump in layout and light that each step takes out; latents across a cell of means
-SAMPLING = (SHIFT, LATER_GUIDANCE, CONTEXT_SIGMA, JOIN, JOIN_CELLS)  # what a request's frames depend on and it does not say
+# What a request's frames depend on and it does not say.
+SAMPLING = (SHIFT, LATER_GUIDANCE, CONTEXT_SIGMA, JOIN, JOIN_CELLS, anchor.REACH, anchor.MEAN)
 CONTEXT_STREAM = 1 << 32  # latent frames beyond any video's: this noise is never a start's
 MAX_PROMPT = 2000
 MAX_SECONDS = 600.0
@@ -129,13 +131,14 @@ class Progress:
 
 @dataclass
 class Engine:
-    """The models in memory, ready to run."""
+    """The models in memory, ready to run. upscaler: where the weights have one."""
 
     transformer: SpacetimeTransformer
     autoencoder: StreamingAutoencoder
     text_encoder: TextEncoder
     weights: str  # the weights file's SHA-256
     metadata: dict = field(default_factory=dict)
+    upscaler: Upscaler | None = None
 
     @classmethod
     def load(cls, path: Path | None = None, dtype: torch.dtype | None = None) -> "Engine":
@@ -146,12 +149,14 @@ class Engine:
         path = Path(path) if path else EMBEDDED
         loaded = checkpoint.load(path)
         dtype = dtype or best_dtype()
+        upscaler = loaded.build("upscaler").to(dtype).to(memory_format=torch.channels_last) if "upscaler" in loaded.configs else None
         return cls(
             loaded.build("transformer").to(dtype),
             loaded.build("autoencoder").to(dtype).to(memory_format=torch.channels_last),
             TextEncoder.load(),
             hashlib.sha256(path.read_bytes()).hexdigest(),
             loaded.metadata,
+            upscaler,
         )
 
     @property
@@ -336,6 +341,7 @@ class _ChunkSampler:
             sigmas = (request.strength, *(sigma for sigma in sigmas if sigma < request.strength))
         self.sigmas, self.num_steps = sigmas, len(sigmas) - 1
         self.first, self.last = None, None  # a given first latent frame; the last one of the chunk before
+        self.anchor = anchor.Anchor()
         if conditions.image_HWC is not None:
             self.first = engine.autoencoder.encode_step(_to_video([conditions.image_HWC]).to(self.dtype))[0][0].float()
 
@@ -365,7 +371,8 @@ class _ChunkSampler:
             latest["x0"] = x_CtHW - sigma * v
             return v
 
-        return euler(velocity, x, self.sigmas, lambda step, _: step_done(step, latest["x0"]))
+        made = euler(velocity, x, self.sigmas, lambda step, _: step_done(step, latest["x0"]))
+        return made if self.source is not None else self.anchor.hold(made)  # an edit's light and texture are its source's
 
     def remember(self, start: int, latents_CtHW: Tensor, cache) -> None:
         """Add a finished chunk to the cache; on the side without the prompt as pure noise.
@@ -373,6 +380,7 @@ class _ChunkSampler:
         Guidance then goes not only towards the prompt but also towards what was before (history guidance, Song et al. 2025).
         """
         self.last, stop = latents_CtHW[:, -1], start + latents_CtHW.shape[1]
+        self.anchor.see(latents_CtHW)
         lost = self._noise(start, stop, CONTEXT_STREAM)
         noisy = (1 - CONTEXT_SIGMA) * latents_CtHW + CONTEXT_SIGMA * lost
         sides = torch.stack([noisy, lost][: self.batch]).to(self.dtype)

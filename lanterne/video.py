@@ -52,17 +52,18 @@ def _cropped(picture: np.ndarray, width: int, height: int) -> np.ndarray:
 class VideoWriter:
     """One open encoder session: frames go in as they are made, and the file appears under its name when it is whole.
 
-    Frames of any size are cropped to the aspect of width x height and scaled with Lanczos. Use as a context manager: an exception
-    inside leaves nothing behind. The same frames and settings give the same bytes. seal(file) is called with the whole file before it gets
-    its name, to sign it; what cannot be sealed does not stay.
+    Frames of any size are cropped to the aspect of width x height and scaled with Lanczos, after `enlarge` where it is given: frames
+    (t, H, W, 3) to larger ones. Use as a context manager: an exception inside leaves nothing behind. The same frames and settings give the
+    same bytes. seal(file) is called with the whole file before it gets its name, to sign it; what cannot be sealed does not stay.
 
     Raises MediaError where the folder cannot be written or the disk is full.
     """
 
     def __init__(
-        self, path: Path, width: int, height: int, settings: dict, fps: int = FPS, seal: Callable[[Path], None] | None = None
+        self, path: Path, width: int, height: int, settings: dict, fps: int = FPS, seal: Callable[[Path], None] | None = None,
+        enlarge: Callable[[np.ndarray], np.ndarray] | None = None,
     ):
-        self.path, self._seal = Path(path), seal
+        self.path, self._seal, self._enlarge = Path(path), seal, enlarge
         self.num_frames = 0
         self._size = (width, height)
         self._temporary = self.path.with_name(f".{self.path.stem}.partial.mp4")
@@ -79,6 +80,8 @@ class VideoWriter:
         self._stream = stream
 
     def write(self, frames_THWC: np.ndarray) -> None:
+        if self._enlarge:
+            frames_THWC = self._enlarge(frames_THWC)
         with writing(self.path):
             for picture in _cropped(frames_THWC, *self._size):
                 frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24").reformat(

@@ -177,6 +177,8 @@ def test_the_world_can_be_looked_at(lanterne, tmp_path):
     assert _count(tmp_path / "w.mp4") == 4
     truth = np.load(tmp_path / "w.npz")
     assert truth["depth"].shape == truth["classes"].shape == (4, 36, 64) and truth["flow"].shape == (4, 36, 64, 2)
+    said = lanterne("world", "render", "a lighthouse by night", "-o", "l.mp4", "--seconds", 0.25, "--size", "64x36", "--camera", "static")
+    assert _count(tmp_path / "l.mp4") == 4 and "lighthouse" in said.stdout
     lanterne("world", "sheet", "-o", "s.png", "--by", "season")
     with Image.open(tmp_path / "s.png") as picture:
         assert picture.size[0] > 4 * 192

@@ -14,9 +14,10 @@ _ROWS = {
     "reconstructions": "those through the autoencoder (**ceiling**)",
     "model": "**the model**",
     "unseen": "the model, on combinations never trained on",
+    "paraphrases": "the model, on prompts in words that no caption uses",
     "floor": "the model against other prompts' words (**floor**)",
 }
-_COUNTED = {"model": "all that state the axis", "unseen": "combinations never trained on"}
+_COUNTED = {"model": "all that state the axis", "unseen": "combinations never trained on", "paraphrases": "words that no caption uses"}
 
 
 def write_card(
@@ -39,16 +40,19 @@ def write_card(
     text.append(
         f"{report['prompts']} prompts of `lanterne/world/held_out_prompts.txt`, written by hand before anything was seen of what a model "
         "makes. A classifier trained on renders of all combinations, and on their reconstructions, judges 17 frames of each. Accuracy "
-        "over the prompts that state the axis, 90 % bootstrap intervals in brackets.\n"
+        "over the prompts that state the axis, 90 % bootstrap intervals in brackets; those in words that no caption uses have a row of "
+        "their own.\n"
     )
     text.append(_table(["", *AXES], [[_ROWS[name], *map(_cell, table.values())] for name, table in _in_order(report["attributes"])]))
     counts = [[text, *(_count(report["attributes"][name][axis]) for axis in AXES)] for name, text in _COUNTED.items()]
     text.append(_table(["number of prompts", *AXES], counts))
     ceiling, model = report["attributes"]["reconstructions"], report["attributes"]["model"]
-    share = ", ".join(f"{axis} {model[axis]['accuracy'] / max(ceiling[axis]['accuracy'], 1e-6):.2f}" for axis in AXES)
+    measured = [axis for axis in AXES if model[axis]]
+    share = ", ".join(f"{axis} {model[axis]['accuracy'] / max(ceiling[axis]['accuracy'], 1e-6):.2f}" for axis in measured)
     text.append(f"Share of the ceiling: {share}.\n")
     cameras = report["cameras"]
-    shares = [[_ROWS[name], *(f"{one[name]:.2f}" for one in cameras.values())] for name in ("reconstructions", "model")]
+    names = {name: _ROWS[name] for name in ("reconstructions", "model")} | {"motion": "the model's motion over the renders'"}
+    shares = [[text, *(f"{one[name]:.2f}" for one in cameras.values())] for name, text in names.items()]
     text.append(_table(["camera moves that the judge sees", *(f"{name} ({one['count']})" for name, one in cameras.items())], shares))
     text.append("## Does it move, and steadily?\n")
     measured = report["dynamics"]

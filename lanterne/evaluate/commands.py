@@ -44,6 +44,8 @@ def evaluate(
                engine.metadata.get("sources", []))
     say(f"wrote {output} and its pictures")
     for axis, value in report["attributes"]["model"].items():
+        if value is None:
+            continue
         ceiling = report["attributes"]["reconstructions"][axis]["accuracy"]
         floor = report["attributes"]["floor"][axis]["accuracy"]
         typer.echo(f"{axis}: {value['accuracy']:.3f} (ceiling {ceiling:.3f}, floor {floor:.3f}, n = {value['count']})")

@@ -18,8 +18,20 @@ from lanterne.generate import GUIDANCE, SAMPLING, STEPS, Engine, Request, genera
 from lanterne.train.data import LANDSCAPE, read_shards
 from lanterne.train.judge import reconstruct
 from lanterne.video import FPS
-from lanterne.world.prompts import read, understand
-from lanterne.world.scene import FEATURES, SEASONAL, Scene, draw_scene, is_held_out, to_dict
+from lanterne.world.prompts import reader, solids_asked, understand
+from lanterne.world.scene import (
+    AIRLESS,
+    FEATURES,
+    HELD_OUT_PAIRS,
+    SEASONAL,
+    Scene,
+    beginning,
+    draw_scene,
+    events_of,
+    is_held_out,
+    is_sensible,
+    to_dict,
+)
 
 PROMPTS = Path(__file__).parent.parent / "world" / "held_out_prompts.txt"
 _UNSEEN = 20_000_000  # seeds of scenes that no training has seen
@@ -34,36 +46,48 @@ _ROLLOUTS = (
 
 
 def read_prompts(limit: int | None = None) -> list[dict]:
-    """The held-out prompts: {"family", "time_of_day", "weather", "camera", "prompt"}, None where a prompt does not say.
+    """The held-out prompts: {"family", "time_of_day", "weather", "camera", "subject", "event", "prompt"}, None where it does not say.
 
-    A limit takes them evenly from the whole list.
+    "paraphrase" is true for those written in words that no caption uses. A limit takes them evenly from the whole list.
     """
-    rows = []
+    rows, paraphrase = [], False
     for line in PROMPTS.read_text().splitlines():
+        paraphrase = paraphrase or line.startswith("# Paraphrases")
         if line and not line.startswith("#"):
             *axes, prompt = line.split("|")
             row = {axis: None if value == "-" else value for axis, value in zip(AXES, axes, strict=True)}
-            rows.append(row | {"prompt": prompt})
+            rows.append(row | {"prompt": prompt, "paraphrase": paraphrase})
     return rows if limit is None else rows[:: max(1, len(rows) // limit)][:limit]
 
 
 def scene_for(row: dict, seed: int) -> Scene:
     """An unseen scene that shows what the prompt says; what it leaves open follows from the seed."""
-    scene = draw_scene(seed, "any")
-    family, camera = row["family"], row["camera"] or scene.camera
-    season = scene.season if family in SEASONAL else None
-    if family in SEASONAL and (season is None or row["weather"] == "snow" or scene.weather == "snow"):
-        season = "winter" if "snow" in (row["weather"], scene.weather) else "summer"
-    return replace(
-        scene,
+    drawn = draw_scene(seed, "any")
+    family, camera, event = row["family"], row["camera"] or drawn.camera, row["event"]
+    begins = beginning(event) if event else {}
+    time_of_day = row["time_of_day"] or begins.get("time_of_day") or drawn.time_of_day or "noon"
+    weather = row["weather"] or begins.get("weather") or drawn.weather or "clear"
+    if event and event not in events_of(family, time_of_day, weather):
+        weather = "clear"
+    season = drawn.season if family in SEASONAL else None
+    if family in SEASONAL and (season is None or weather == "snow"):
+        season = "winter" if weather == "snow" else "summer"
+    said = understand(row["prompt"])
+    scene = Scene(
+        seed=seed,
         family=family,
-        time_of_day=row["time_of_day"] or scene.time_of_day,
-        weather=row["weather"] or scene.weather,
+        time_of_day=None if family in AIRLESS else time_of_day,
+        weather=None if family in AIRLESS else weather,
         season=season,
         camera=camera,
-        speed=scene.speed if camera != "static" else "steady",
-        features=tuple(feature for feature in scene.features if feature in FEATURES[family]),
+        speed=drawn.speed if camera != "static" else "steady",
+        features=said.features if family == "table" else tuple(one for one in drawn.features if one in FEATURES[family]),
+        subject=row["subject"],
+        event=event,
+        solids=solids_asked(said, seed) if family == "table" else (),
+        relation=said.relation if family == "table" else None,
     )
+    return scene if row["weather"] or is_sensible(scene) else replace(scene, weather="clear")  # no campfire in the drawn rain
 
 
 class Evaluation:
@@ -74,7 +98,8 @@ class Evaluation:
         self.rows = read_prompts(limit)
         self.prompts = [row["prompt"] for row in self.rows]
         # All that the model's clips depend on is in the folder's name: nothing stale is ever measured.
-        told = [read(prompt) for prompt in (*self.prompts, *_ROLLOUTS)]
+        self.read = reader(engine.metadata)
+        told = [self.read(prompt) for prompt in (*self.prompts, *_ROLLOUTS)]
         settings = _digest([STEPS, GUIDANCE, SAMPLING, str(engine.dtype), told])
         self.folder = runs / "evaluate" / f"{engine.weights[:12]}-{settings}"
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -124,32 +149,39 @@ class Evaluation:
         """What the judge sees in each clip, by row and axis."""
         return {name: self.judge.verdicts(value) for name, value in clips.items()}
 
-    def cameras(self, verdicts: dict[str, dict[str, list[str]]]) -> dict[str, dict]:
-        """For each camera move that a prompt states: how many do, and the share that the judge sees in them, by row."""
+    def cameras(self, verdicts: dict[str, dict[str, list[str]]], clips: dict[str, np.ndarray]) -> dict[str, dict]:
+        """For each camera move that a prompt states: how many do, the share that the judge sees in them, by row, and the model's motion
+        over the renders'."""
+        moved = {name: [metrics.motion(clip) for clip in clips[name]] for name in ("renders", "model")}
         stated = [(index, row["camera"]) for index, row in enumerate(self.rows) if row["camera"]]
         result = {}
         for camera in AXES["camera"]:
             places = [index for index, value in stated if value == camera]
             if places:
                 shares = {name: float(np.mean([seen["camera"][i] == camera for i in places])) for name, seen in verdicts.items()}
-                result[camera] = {"count": len(places)} | shares
+                renders, model = (np.mean([moved[name][place] for place in places]) for name in ("renders", "model"))
+                result[camera] = {"count": len(places)} | shares | {"motion": float(model / max(renders, 1e-6))}
         return result
 
     def attributes(self, verdicts: dict[str, dict[str, list[str]]]) -> dict:
         """Accuracy by row and axis with a 90 % bootstrap interval, over the prompts that state the axis.
 
-        "unseen": the model on combinations of family, time and weather that training never showed. "floor": the model's clips
+        "unseen": the model on combinations of family, time and weather, or of family and subject, that training never showed.
+        "paraphrases": the model on prompts in words that no caption uses, which the other rows leave out. "floor": the model's clips
         against the words of every other prompt, which is what a model deaf to its prompt would get.
         """
         unseen = {index for index, row in enumerate(self.rows) if _held_out(row)}
-        table: dict[str, dict] = {name: {} for name in (*verdicts, "unseen", "floor")}
+        paraphrases = {index for index, row in enumerate(self.rows) if row["paraphrase"]}
+        table: dict[str, dict] = {name: {} for name in (*verdicts, "unseen", "paraphrases", "floor")}
         for axis in AXES:
             stated = [(index, row[axis]) for index, row in enumerate(self.rows) if row[axis]]
+            plain = [(index, value) for index, value in stated if index not in paraphrases]
             for name in verdicts:
-                table[name][axis] = _with_interval([verdicts[name][axis][index] == value for index, value in stated])
+                table[name][axis] = _with_interval([verdicts[name][axis][index] == value for index, value in plain])
             seen = verdicts["model"][axis]
-            table["unseen"][axis] = _with_interval([seen[index] == value for index, value in stated if index in unseen])
-            shares = [sum(other == value for place, other in enumerate(seen) if place != index) for index, value in stated]
+            table["unseen"][axis] = _with_interval([seen[index] == value for index, value in plain if index in unseen])
+            table["paraphrases"][axis] = _with_interval([seen[index] == value for index, value in stated if index in paraphrases])
+            shares = [sum(other == value for place, other in enumerate(seen) if place != index) for index, value in plain]
             table["floor"][axis] = _with_interval([share / (len(seen) - 1) for share in shares])
         return table
 
@@ -171,7 +203,7 @@ class Evaluation:
     def rollout(self, seconds: float, count: int) -> dict:
         """Means over rollouts of drift, seam ratio and motion; and each measure by 4 s window."""
         videos = (
-            np.concatenate(list(generate(self.engine, Request(prompt=prompt, seed=index, seconds=seconds), read=read)))
+            np.concatenate(list(generate(self.engine, Request(prompt=prompt, seed=index, seconds=seconds), read=self.read)))
             for index, prompt in enumerate(_ROLLOUTS[:count])
         )
         return self._lasting(self.folder / f"rollout-{seconds:g}-{count}.json", videos, f"rollout of {seconds:g} s", count)
@@ -180,8 +212,11 @@ class Evaluation:
         """The same of renders of the same prompts: cameras that move change what is seen, and so do waves and clouds."""
         from lanterne.world.render import render
 
-        said = [understand(prompt) for prompt in _ROLLOUTS[:count]]
-        scenes = [scene_for({axis: getattr(one, axis) for axis in AXES}, _UNSEEN + 600_000 + place) for place, one in enumerate(said)]
+        scenes = []
+        for place, prompt in enumerate(_ROLLOUTS[:count]):
+            said = understand(prompt)
+            row = {axis: getattr(said, axis) for axis in AXES} | {"prompt": prompt}
+            scenes.append(scene_for(row, _UNSEEN + 600_000 + place))
         path = self.runs / "evaluate" / f"rollout-{_digest([seconds, *(to_dict(scene) for scene in scenes)])}.json"
         videos = (render(scene, *LANDSCAPE, round(seconds * FPS)).frames_THWC for scene in scenes)
         return self._lasting(path, videos, f"renders of {seconds:g} s", count)
@@ -262,7 +297,7 @@ class Evaluation:
         verdicts = self.verdicts(clips)
         report = {
             "weights": self.engine.weights, "judge": self.judge.name, "prompts": len(self.rows),
-            "attributes": self.attributes(verdicts), "cameras": self.cameras(verdicts),
+            "attributes": self.attributes(verdicts), "cameras": self.cameras(verdicts, clips),
             "dynamics": self.dynamics(clips), "autoencoder": self.autoencoder(clips), "diversity": self.diversity(),
             "nearest": nearest, "renders_8": self.rollout_of_renders(8, 4), "rollout_8": self.rollout(8, 4),
         }
@@ -287,7 +322,9 @@ def _digest(value) -> str:
 
 
 def _held_out(row: dict) -> bool:
-    """Whether the prompt names a combination of family, time and weather that training never showed."""
-    if None in (row["family"], row["time_of_day"], row["weather"]):
+    """Whether the prompt names a combination of family, time and weather, or of family and subject, that training never showed."""
+    if (row["family"], row["subject"]) in HELD_OUT_PAIRS:
+        return True
+    if row["family"] in AIRLESS or None in (row["family"], row["time_of_day"], row["weather"]):
         return False
     return is_held_out(scene_for(row, 0))

@@ -1,8 +1,8 @@
-"""The judge: a small classifier of clips that says which family, time of day, weather and camera move it sees.
+"""The judge: a small classifier of clips that says what it sees: which family, light, weather, camera move, subject, event.
 
 It is trained on renders of all combinations and on their reconstructions, so that the autoencoder's blur is no handicap, and never
-serves as a loss. It looks at 17 frames: the middle one in colour, and nine in grey as neighbouring channels, from which its first
-convolutions read motion.
+serves as a loss. It looks at 17 frames: the first, the middle and the last one in colour, and nine in grey as neighbouring channels,
+from which its first convolutions read motion.
 """
 
 import hashlib
@@ -15,14 +15,23 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lanterne.errors import LanterneError
-from lanterne.world.scene import CAMERAS, FAMILIES, TIMES, WEATHERS, Scene, mirror
+from lanterne.world.scene import CAMERAS, COLOURS, EVENTS, FAMILIES, RELATIONS, SEASONS, SUBJECTS, TIMES, WEATHERS, Scene, mirror
 
-AXES = {"family": FAMILIES, "time_of_day": TIMES, "weather": WEATHERS, "camera": CAMERAS}
+NOTHING = "nothing"  # no subject, no event
+AXES = {  # of prompts
+    "family": FAMILIES, "time_of_day": TIMES, "weather": WEATHERS, "camera": CAMERAS, "subject": (*SUBJECTS, NOTHING),
+    "event": (*EVENTS, NOTHING),
+}
+# Of the world beside those: how visible they are is worth knowing. Colour: of a table's first solid, where the eye has a first one.
+FURTHER = {"season": SEASONS, "solids": ("1", "2", "3", "4"), "relation": RELATIONS, "colour": COLOURS}
+_ALL = AXES | FURTHER
 NUM_FRAMES = 17
 WEIGHTS = Path(__file__).parent.parent / "embedded" / "judge.safetensors"
-_WIDTH, _HEIGHT = 128, 72
-_CHANNELS = (32, 64, 128, 192)
-# What a clip played backwards shows. Waves and rain then run backwards too, which is no harm: no axis is told by it.
+WIDTH, HEIGHT = 128, 72
+_COLOURED = 9  # channels: three frames
+_CHANNELS = (48, 64, 128, 192)
+_UNKNOWN = -1  # a label that is not asked for
+# What a clip played backwards shows. Waves and rain then run backwards too, which is no harm: no axis but the event is told by it.
 _BACKWARDS = {
     "pan_left": "pan_right", "pan_right": "pan_left", "tilt_up": "tilt_down", "tilt_down": "tilt_up", "push_in": "pull_back",
     "pull_back": "push_in", "rise": "descend", "descend": "rise",
@@ -30,14 +39,14 @@ _BACKWARDS = {
 
 
 class Judge(nn.Module):
-    """1.2 M parameters. name: the first digits of its weights file's SHA-256; figures of two judges do not compare."""
+    """1.4 M parameters. name: the first digits of its weights file's SHA-256; figures of two judges do not compare."""
 
     name = "untrained"
 
     def __init__(self):
         super().__init__()
         fine, *wider = _CHANNELS
-        layers = [nn.Conv2d(3 + NUM_FRAMES // 2 + 1, fine, 5, stride=2, padding=2), nn.BatchNorm2d(fine), nn.ReLU()]
+        layers = [nn.Conv2d(_COLOURED + NUM_FRAMES // 2 + 1, fine, 5, stride=2, padding=2), nn.BatchNorm2d(fine), nn.ReLU()]
         before = fine
         for channels in wider:
             layers += [nn.Conv2d(before, channels, 3, stride=2, padding=1), nn.BatchNorm2d(channels), nn.ReLU()]
@@ -45,16 +54,17 @@ class Judge(nn.Module):
             before = channels
         self.trunk = nn.Sequential(*layers)
         # Motion tells by where it is (a push-in parts left from right), so a coarse grid is kept.
-        self.neck = nn.Sequential(nn.Flatten(), nn.Dropout(0.3), nn.Linear(before * 8, 128), nn.ReLU())
-        self.heads = nn.ModuleDict({axis: nn.Linear(128, len(values)) for axis, values in AXES.items()})
+        self.neck = nn.Sequential(nn.Flatten(), nn.Dropout(0.3), nn.Linear(before * 15, 192), nn.ReLU())
+        self.heads = nn.ModuleDict({axis: nn.Linear(192, len(values)) for axis, values in _ALL.items()})
 
     def features(self, looks_BCHW: Tensor) -> Tensor:
-        """(B, 128)."""
+        """(B, 192) of looks as `look` gives them."""
+        looks_BCHW = looks_BCHW.float().div(127.5).sub(1)
         # The greys by their own mean and deviation, so that motion at night is as visible as at noon; colour keeps the level.
-        greys = looks_BCHW[:, 3:]
+        greys = looks_BCHW[:, _COLOURED:]
         spread = greys.std(dim=(1, 2, 3), keepdim=True) + 0.02
-        looks_BCHW = torch.cat([looks_BCHW[:, :3], (greys - greys.mean(dim=(1, 2, 3), keepdim=True)) / spread], dim=1)
-        return self.neck(F.adaptive_avg_pool2d(self.trunk(looks_BCHW), (2, 4)))
+        looks_BCHW = torch.cat([looks_BCHW[:, :_COLOURED], (greys - greys.mean(dim=(1, 2, 3), keepdim=True)) / spread], dim=1)
+        return self.neck(F.adaptive_avg_pool2d(self.trunk(looks_BCHW.contiguous(memory_format=torch.channels_last)), (3, 5)))
 
     def forward(self, looks_BCHW: Tensor) -> dict[str, Tensor]:
         """Logits (B, values) by axis."""
@@ -63,7 +73,7 @@ class Judge(nn.Module):
 
     @torch.inference_mode()
     def verdicts(self, frames_NTHWC: np.ndarray) -> dict[str, list[str]]:
-        """What it sees in the first 17 frames of each clip, by axis."""
+        """What it sees in the first 17 frames of each clip, by axis of prompts."""
         logits = [self(look(frames_NTHWC[start : start + 32])) for start in range(0, len(frames_NTHWC), 32)]
         return {
             axis: [values[index] for part in logits for index in part[axis].argmax(dim=1).tolist()] for axis, values in AXES.items()
@@ -71,16 +81,17 @@ class Judge(nn.Module):
 
 
 def look(frames_NTHWC: np.ndarray) -> Tensor:
-    """uint8 clips of at least 17 frames, any size -> (N, 12, 72, 128), about [-1, 1]."""
+    """uint8 clips of at least 17 frames, any size -> (N, 18, 72, 128) uint8: three frames in colour, nine in grey."""
     if frames_NTHWC.shape[1] < NUM_FRAMES:
         raise ValueError(f"The judge looks at {NUM_FRAMES} frames and was given {frames_NTHWC.shape[1]}; give longer clips.")
     chosen = torch.from_numpy(np.ascontiguousarray(frames_NTHWC[:, :NUM_FRAMES:2]))
     count, times = chosen.shape[:2]
     small = F.interpolate(
-        chosen.flatten(0, 1).permute(0, 3, 1, 2).float(), (_HEIGHT, _WIDTH), mode="bilinear", antialias=True, align_corners=False
+        chosen.flatten(0, 1).permute(0, 3, 1, 2).float(), (HEIGHT, WIDTH), mode="bilinear", antialias=True, align_corners=False
     )
-    small = small.div(127.5).sub(1).unflatten(0, (count, times))
-    return torch.cat([small[:, times // 2], small.mean(dim=2)], dim=1)
+    small = small.unflatten(0, (count, times))
+    coloured = small[:, [0, times // 2, times - 1]].flatten(1, 2)
+    return torch.cat([coloured, small.mean(dim=2)], dim=1).round().clamp(0, 255).byte()
 
 
 def load_judge(path: Path = WEIGHTS) -> Judge:
@@ -97,6 +108,7 @@ def save_judge(judge: Judge, path: Path = WEIGHTS) -> None:
     tensors = {name: (value.half() if value.is_floating_point() else value).contiguous() for name, value in state.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, path)
+    path.chmod(0o644)
 
 
 def train_judge(looks_NCHW: Tensor, scenes: list[Scene], epochs: int = 40, on_epoch=None) -> Judge:
@@ -114,13 +126,14 @@ def train_judge(looks_NCHW: Tensor, scenes: list[Scene], epochs: int = 40, on_ep
         for start in range(0, len(scenes) - batch + 1, batch):
             chosen = order[start : start + batch]
             looks, flip, reverse = looks_NCHW[chosen].float(), torch.rand(batch) < 0.5, torch.rand(batch) < 0.4
-            truth = {axis: torch.where(flip, mirrored[axis][chosen], labels[axis][chosen]) for axis in AXES}
+            truth = {axis: torch.where(flip, mirrored[axis][chosen], labels[axis][chosen]) for axis in _ALL}
             truth["camera"] = torch.where(reverse, backwards[truth["camera"]], truth["camera"])
+            truth["event"] = torch.where(reverse & (truth["event"] < len(EVENTS)), _UNKNOWN, truth["event"])
             looks = torch.where(flip[:, None, None, None], looks.flip(-1), looks)
-            looks = torch.where(reverse[:, None, None, None], torch.cat([looks[:, :3], looks[:, 3:].flip(1)], dim=1), looks)
+            looks = torch.where(reverse[:, None, None, None], _reversed(looks), looks)
             with torch.autocast("cpu", torch.bfloat16):
-                logits = judge(_augmented(looks).contiguous(memory_format=torch.channels_last))
-            loss = sum(F.cross_entropy(logits[axis].float(), truth[axis], label_smoothing=0.05) for axis in AXES)
+                logits = judge(_augmented(looks))
+            loss = sum(_cross_entropy(logits[axis].float(), truth[axis]) for axis in _ALL)
             loss.backward()
             optimizer.step()
             optimizer.zero_grad()
@@ -131,23 +144,54 @@ def train_judge(looks_NCHW: Tensor, scenes: list[Scene], epochs: int = 40, on_ep
     return judge.eval()
 
 
-def accuracies(judge: Judge, looks_NCHW: Tensor, scenes: list[Scene]) -> dict[str, float]:
-    """Share of clips named rightly, by axis."""
+def accuracies(judge: Judge, looks_NCHW: Tensor, scenes: list[Scene]) -> dict[str, tuple[float, int]]:
+    """Share of clips named rightly, and how many there are, by axis that any of them has."""
     truth = _labels(scenes)
     with torch.inference_mode():
-        logits = [judge(looks.float()) for looks in looks_NCHW.split(32)]
-    return {axis: float((torch.cat([part[axis].argmax(1) for part in logits]) == truth[axis]).float().mean()) for axis in AXES}
+        logits = [judge(looks) for looks in looks_NCHW.split(32)]
+    result = {}
+    for axis in _ALL:
+        asked = truth[axis] != _UNKNOWN
+        if asked.any():
+            right = torch.cat([part[axis].argmax(1) for part in logits])[asked] == truth[axis][asked]
+            result[axis] = (float(right.float().mean()), int(asked.sum()))
+    return result
+
+
+def shown(scene: Scene) -> dict[str, str | None]:
+    """What a scene shows, by axis; None where it has no such thing."""
+    lined_up = len(scene.solids) == 1 or scene.relation == "row"
+    return {
+        "family": scene.family, "time_of_day": scene.time_of_day, "weather": scene.weather, "camera": scene.camera,
+        "subject": scene.subject or NOTHING, "event": scene.event or NOTHING, "season": scene.season,
+        "solids": str(len(scene.solids)) if scene.solids else None, "relation": scene.relation if len(scene.solids) == 2 else None,
+        "colour": scene.solids[0][0] if scene.solids and lined_up else None,
+    }
+
+
+def _cross_entropy(logits: Tensor, truth: Tensor) -> Tensor:
+    """Over the clips that have the axis; 0 where none has."""
+    asked = (truth != _UNKNOWN).sum().clamp(min=1)
+    return F.cross_entropy(logits, truth, ignore_index=_UNKNOWN, label_smoothing=0.05, reduction="sum") / asked
 
 
 def _labels(scenes: list[Scene]) -> dict[str, Tensor]:
-    return {axis: torch.tensor([values.index(getattr(scene, axis)) for scene in scenes]) for axis, values in AXES.items()}
+    rows = [shown(scene) for scene in scenes]
+    return {
+        axis: torch.tensor([_UNKNOWN if row[axis] is None else values.index(row[axis]) for row in rows]) for axis, values in _ALL.items()
+    }
+
+
+def _reversed(looks: Tensor) -> Tensor:
+    first, middle, last = looks[:, :_COLOURED].split(3, dim=1)
+    return torch.cat([last, middle, first, looks[:, _COLOURED:].flip(1)], dim=1)
 
 
 def _augmented(looks: Tensor) -> Tensor:
     """Cut out, blurred, brighter or darker, noised, all a little and at random: content tells, not pixels."""
     top, left = int(torch.randint(9, ())), int(torch.randint(13, ()))
-    looks = looks[:, :, top : _HEIGHT - int(torch.randint(9, ())), left : _WIDTH - int(torch.randint(13, ()))]
+    looks = looks[:, :, top : HEIGHT - int(torch.randint(9, ())), left : WIDTH - int(torch.randint(13, ()))]
     if torch.rand(()) < 0.4:
         looks = F.avg_pool2d(F.pad(looks, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
-    looks = looks * (1 + 0.05 * torch.randn(len(looks), 1, 1, 1)) + 0.02 * torch.randn(len(looks), 1, 1, 1)
-    return looks + 0.02 * torch.rand(()) * torch.randn_like(looks)
+    looks = 127.5 + (looks - 127.5) * (1 + 0.05 * torch.randn(len(looks), 1, 1, 1)) + 2.5 * torch.randn(len(looks), 1, 1, 1)
+    return looks + 2.5 * torch.rand(()) * torch.randn_like(looks)

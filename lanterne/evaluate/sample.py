@@ -10,7 +10,7 @@ from lanterne.camera import CameraMotion
 from lanterne.flow import TIMESTEPS, chunk_spans, latent_frames_for, noise, sigmas_for
 from lanterne.generate import CONTEXT_SIGMA, CONTEXT_STREAM, SHIFT, Engine, guidance_at, joined, places_of
 from lanterne.samplers import euler, guided
-from lanterne.world.prompts import read
+from lanterne.world.prompts import reader
 
 
 @torch.inference_mode()
@@ -18,6 +18,7 @@ def sample(
     engine: Engine, prompts: list[str], seeds: list[int], num_frames: int, steps: int, guidance: float, batch: int = 8
 ) -> Iterator[np.ndarray]:
     """One clip (num_frames, 144, 256, 3) uint8 for each prompt, in order."""
+    read = reader(engine.metadata)
     for start in range(0, len(prompts), batch):
         chosen = slice(start, start + batch)
         latents = _sample_latents(engine, [read(prompt) for prompt in prompts[chosen]], seeds[chosen], num_frames, steps, guidance)

@@ -18,11 +18,15 @@ from torch import Tensor, nn
 from lanterne.errors import LanterneError
 from lanterne.models.autoencoder import AutoencoderConfig, StreamingAutoencoder
 from lanterne.models.transformer import SpacetimeTransformer, TransformerConfig
+from lanterne.models.upscaler import Upscaler, UpscalerConfig
 
 FORMAT = 1
 BLOCK = 64
 _SMALLEST_INT8 = 4096  # values; below, the scales and the rounding are not worth it
-_KINDS = {"transformer": (TransformerConfig, SpacetimeTransformer), "autoencoder": (AutoencoderConfig, StreamingAutoencoder)}
+_KINDS = {
+    "transformer": (TransformerConfig, SpacetimeTransformer), "autoencoder": (AutoencoderConfig, StreamingAutoencoder),
+    "upscaler": (UpscalerConfig, Upscaler),
+}
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16, "int8": torch.float16}
 # Rounding these costs more than it saves: what faces the data, the noise level or the prompt.
 _NEVER_INT8 = ("patch_embedding", "proj_out", "time_embedder", "conv_in", "conv_out", "scale_shift_table")
@@ -37,11 +41,11 @@ class Checkpoint:
     """What `load` read. state_dicts are float32; metadata is what `save` was given."""
 
     path: Path
-    configs: dict[str, TransformerConfig | AutoencoderConfig]
+    configs: dict[str, TransformerConfig | AutoencoderConfig | UpscalerConfig]
     state_dicts: dict[str, dict[str, Tensor]]
     metadata: dict
 
-    def build(self, name: str) -> SpacetimeTransformer | StreamingAutoencoder:
+    def build(self, name: str) -> SpacetimeTransformer | StreamingAutoencoder | Upscaler:
         """The module `name` with its weights, float32, for inference.
 
         Raises CheckpointError where the file has no such module or its tensors do not fit its config.
@@ -85,6 +89,7 @@ def save(path: Path, modules: dict[str, nn.Module], metadata: dict, dtype: str =
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".partial")
     save_file(tensors, temporary, metadata={"lanterne": json.dumps(header, sort_keys=True)})
+    temporary.chmod(0o644)  # safetensors makes it the owner's alone
     temporary.replace(path)
 
 

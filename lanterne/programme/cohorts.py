@@ -222,13 +222,27 @@ def accepted(session: Session, name: str, person_id: str) -> Offer:
     member = session.get(Member, (cohort.id, person_id), populate_existing=True)
     if member is None or member.left_at is not None:
         raise CohortError(f"You are not in the cohort {cohort.id}; accept an invitation to it first.")
-    found = select(Terms).join(
-        Acceptance, (Acceptance.cohort_id == Terms.cohort_id) & (Acceptance.version == Terms.version)
-    ).where(Acceptance.cohort_id == cohort.id, Acceptance.person_id == person_id).order_by(Terms.version.desc()).limit(1)
-    said = Offer.of(session.scalar(found))
+    said = _accepted_last(session, cohort.id, person_id)
     if said.ends_at <= now():
         raise CohortError(f"The cohort {cohort.id} has ended, by the terms that you accepted.")
     return said
+
+
+def cards(session: Session, person_id: str) -> dict[str, int]:
+    """{rate card: version} that somebody accepted last in the cohorts that they are in, also after a cohort's end: its work is still
+    claimed."""
+    found = {}
+    for name in of(session, person_id):
+        card = _accepted_last(session, name, person_id).document["rate_card"]
+        found[card["name"]] = max(card["version"], found.get(card["name"], 0))
+    return found
+
+
+def _accepted_last(session: Session, name: str, person_id: str) -> Offer:
+    found = select(Terms).join(
+        Acceptance, (Acceptance.cohort_id == Terms.cohort_id) & (Acceptance.version == Terms.version)
+    ).where(Acceptance.cohort_id == name, Acceptance.person_id == person_id).order_by(Terms.version.desc()).limit(1)
+    return Offer.of(session.scalar(found))
 
 
 def of(session: Session, person_id: str) -> list[str]:

@@ -345,7 +345,7 @@ def _canonical(content: dict) -> str:
 # What becomes of it.
 
 
-def decide(session: Session, by: Actor, remark_id: str, state: str, reason: str = "", card: str = "artists") -> Said:
+def decide(session: Session, by: Actor, remark_id: str, state: str, reason: str = "", card: str | None = None) -> Said:
     """Accept, confirm, mark as fixed, or decline with a reason. What is accepted or confirmed is paid as the card says, once; a card that
     pays nothing for it pays nothing. Raises NotYours on one's own, or twice after a contest; FeedbackError."""
     audit.take_turn(session)
@@ -389,9 +389,9 @@ def _judge(session: Session, said: Said, state: str, reason: str, decider: str |
     }, said.remark.person_id)
 
 
-def _pay(session: Session, by: Actor, said: Said, card: str) -> None:
+def _pay(session: Session, by: Actor, said: Said, card: str | None) -> None:
     kind, remark = _PAID_AS[said.remark.kind], said.remark
-    if kind not in ledger.rate_card(session, card).rates:
+    if kind not in pay.card_of(session, remark.person_id, card).rates:
         return
     entry = session.scalar(select(Entry).where(Entry.person_id == remark.person_id, Entry.kind == kind, Entry.subject == remark.id))
     if entry is None:  # its author did not claim it themselves

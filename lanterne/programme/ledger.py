@@ -141,8 +141,7 @@ def post(session: Session, key: str, legs: Sequence[Leg], memo: str, reverses: s
     transaction = Transaction(id=transaction_id, key=key, memo=memo, reverses=reverses, created_at=at)
     session.add(transaction)
     session.flush()
-    people = {account for leg in legs if (account := session.get(Account, leg.account).person_id)}
-    audit.append(session, "ledger.posted", _told(transaction, legs), people.pop() if len(people) == 1 else None)
+    audit.append(session, "ledger.posted", _told(transaction, legs), _whose(session, legs))
     return transaction
 
 
@@ -162,7 +161,8 @@ def reverse(session: Session, transaction_id: str, key: str, reason: str, by: st
     opposite = [Leg(leg.account, -leg.amount, leg.currency) for leg in legs_of(session, transaction_id)]
     undone = post(session, key, opposite, reason, reverses=transaction_id)
     if before is None:
-        audit.append(session, "ledger.reversed", {"id": undone.id, "reverses": transaction_id, "by": person(by)})
+        told = {"id": undone.id, "reverses": transaction_id, "by": person(by), "reason": reason}
+        audit.append(session, "ledger.reversed", told, _whose(session, opposite))
     return undone
 
 
@@ -172,6 +172,16 @@ def legs_of(session: Session, transaction_id: str) -> list[Leg]:
         select(Posting.account_id, Posting.amount, Posting.currency).where(Posting.transaction_id == transaction_id)
     )
     return sorted((Leg(*row) for row in found), key=_order)
+
+
+def people_of(session: Session, legs: Sequence[Leg]) -> set[str]:
+    """To whom what the legs are about is owed."""
+    return {person_id for leg in legs if (person_id := session.get(Account, leg.account).person_id)}
+
+
+def _whose(session: Session, legs: Sequence[Leg]) -> str | None:
+    people = people_of(session, legs)
+    return people.pop() if len(people) == 1 else None
 
 
 def _order(leg: Leg) -> tuple:

@@ -16,12 +16,13 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, ForeignKeyConstr
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lanterne.errors import LanterneError
-from lanterne.programme import audit, ledger, money
-from lanterne.programme.ledger import Leg
+from lanterne.programme import audit, cohorts, ledger, money
+from lanterne.programme.ledger import Leg, RateCard
 from lanterne.tables import Base, now
 
 DAY = 86400  # seconds
 OLDEST = 366  # days that a claim may look back
+RESERVED = "review:"  # how the subjects of credits begin that deadlines give by themselves
 NAMES = {"hours": "Hours", "bug": "Accepted bug", "feedback": "Feedback", "use": "Public use"}
 
 
@@ -57,6 +58,9 @@ class Actor:
     def require_sight_of(self, person_id: str) -> None:
         if not self.operator and self.person_id != person_id:
             raise NotYours(f"What {person_id[:80]!r} earned is for them and for operators; ask for your own.")
+
+
+DEADLINE = Actor("system:deadline", operator=True)  # nobody's id: it has a colon
 
 
 class Entry(Base):
@@ -189,10 +193,11 @@ class Arrear:
 
 
 def claim(
-    session: Session, by: Actor, kind: str, day: str, *, hours=None, subject: str | None = None, note: str = "", card: str = "artists",
+    session: Session, by: Actor, kind: str, day: str, *, hours=None, subject: str | None = None, note: str = "", card: str | None = None,
     key: str | None = None,
 ) -> Entry:
-    """Claim work of one's own. hours (a number, or "1:20") for the kind "hours", subject for all others. The same key gives the same entry.
+    """Claim work of one's own. hours (a number, or "1:20") for the kind "hours", subject for all others. card: see card_of. The same key
+    gives the same entry.
 
     Raises PayError for what cannot have been, LedgerError where there is no such rate card.
     """
@@ -200,15 +205,15 @@ def claim(
     ledger.person(by.person_id)
     if kind not in ledger.WORK:
         raise PayError(f"The work {kind!r} is unknown; give one of {', '.join(ledger.WORK)}.")
-    rates = ledger.rate_card(session, card)
+    rates = card_of(session, by.person_id, card)
     if kind not in rates.rates:
-        raise PayError(f"The rate card {card!r} pays nothing for {kind}; it names {', '.join(sorted(rates.rates))}.")
+        raise PayError(f"The rate card {rates.name!r} pays nothing for {kind}; it names {', '.join(sorted(rates.rates))}.")
     if (kind == "hours") != (hours is not None) or (kind == "hours") == (subject is not None):
         raise PayError("Hours are claimed with a number of hours and nothing else, all other work with what it is about.")
     units = _minutes(hours) if kind == "hours" else 1
     values = {
         "kind": kind, "day": _day(day).isoformat(), "units": units, "note": text(note, "note", 2000),
-        "subject": None if subject is None else text(subject, "subject", 200, needed=True), "card": card,
+        "subject": None if subject is None else text(subject, "subject", 200, needed=True), "card": rates.name,
     }
     key = secrets.token_hex(8) if key is None else text(key, "key", 200, needed=True)
     if found := session.scalar(select(Entry).where(Entry.person_id == by.person_id, Entry.key == key)):
@@ -228,6 +233,21 @@ def claim(
     told = {"entry": entry.id, "person": by.person_id, "claimed": claimed, "currency": entry.currency, "due_at": entry.due_at}
     audit.append(session, "pay.claimed", told | values | {"card_version": rates.version}, by.person_id)
     return entry
+
+
+def card_of(session: Session, person_id: str, name: str | None = None) -> RateCard:
+    """What a person's work is paid by: of somebody in a cohort the card and version that they accepted, of others the latest. name: which
+    card; by default the accepted one, or "artists". Raises PayError for one that they did not accept, LedgerError for an unknown one."""
+    agreed = cohorts.cards(session, person_id)
+    if not agreed:
+        return ledger.rate_card(session, "artists" if name is None else name)
+    if name is None:
+        name = next(iter(agreed)) if len(agreed) == 1 else "artists"
+    if name not in agreed:
+        ledger.rate_card(session, name)
+        known = ", ".join(sorted(agreed))
+        raise PayError(f"The rate card {name[:80]!r} is not in the terms that {person_id} accepted; give one of theirs: {known}.")
+    return ledger.rate_card(session, name, agreed[name])
 
 
 def _refuse_twice(session: Session, person_id: str, values: dict) -> None:
@@ -370,6 +390,8 @@ def credit(
     subject = text(subject, "subject", 200, needed=True)
     if by.person_id == person_id:
         raise NotByYou("Nobody gives a credit to themselves; ask another operator.")
+    if subject.startswith(RESERVED) and by != DEADLINE:
+        raise PayError(f"The subject {subject[:80]!r} is for deadlines of reviews, which are made good by themselves; give another.")
     if missed_at <= due_at:
         raise PayError(f"The deadline of {subject!r} was {day_of(due_at)} and was kept; there is nothing to make good.")
     if type(amount) is not int or not 0 < amount <= money.LARGEST:

@@ -14,8 +14,10 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from lanterne.programme import audit, exports, ledger
 from lanterne.programme.exports import Payer, Payment
 from lanterne.programme.ledger import BANK, IN_TRANSIT, Account, Leg, Transaction
-from lanterne.programme.pay import Actor, PayError, day_of, text, today
+from lanterne.programme.pay import RESERVED, Actor, Credit, Decision, NotByYou, PayError, day_of, text, today
 from lanterne.tables import Base, now
+
+_SETTLED = ":settled"
 
 
 class Payee(Base):
@@ -157,24 +159,34 @@ def export(session: Session, by: Actor, payout_id: str, copy: bool = False) -> t
 
 
 def settle(session: Session, by: Actor, payout_id: str) -> int:
-    """The bank has paid: all that did not bounce leaves "in transit". Returns how many were settled now. Raises PayError."""
+    """The bank has paid: all that did not bounce leaves "in transit", but for the operator's own, which another operator settles. Returns
+    how many were settled now. Raises PayError, NotByYou where only their own is left."""
     audit.take_turn(session)
     by.require_operator()
     if _payout(session, payout_id).exported_at is None:
         raise PayError(f"The file of {payout_id} was not exported yet, so the bank cannot have paid it; export it first.")
-    count = 0
+    count, own = 0, False
     for line in session.scalars(select(PayoutLine).where(PayoutLine.payout_id == payout_id)):
-        if state(session, line) == "on its way":
+        if state(session, line) != "on its way":
+            continue
+        if line.person_id == by.person_id:
+            own = True
+        else:
             legs = [Leg(IN_TRANSIT, line.amount, line.currency), Leg(ledger.open_account(session, BANK), -line.amount, line.currency)]
             ledger.post(session, _settled_key(line), legs, f"Settled {payout_id}")
             count += 1
+    if own and not count:
+        raise NotByYou(f"What is still on its way of {payout_id} is your own; another operator settles it.")
     return count
 
 
 def bounce(session: Session, by: Actor, payout_id: str, person_id: str, reason: str) -> None:
-    """The bank has sent one person's money back: it is owed again. Raises PayError where there is none, or it came back before."""
+    """The bank has sent one person's money back: it is owed again. Raises PayError where there is none, or it came back before;
+    NotByYou for one's own."""
     audit.take_turn(session)
     by.require_operator()
+    if by.person_id == person_id:
+        raise NotByYou("Nobody says of their own payout that it came back; ask another operator.")
     line = session.get(PayoutLine, (payout_id, person_id))
     if line is None:
         raise PayError(f"{person_id[:80]!r} was not paid by {payout_id[:80]!r}; `lanterne pay payouts` shows who was.")
@@ -187,6 +199,39 @@ def bounce(session: Session, by: Actor, payout_id: str, person_id: str, reason: 
     audit.append(session, "pay.bounced", {
         "payout": payout_id, "person": person_id, "amount": line.amount, "currency": line.currency, "reason": reason, "by": by.person_id,
     }, person_id)
+
+
+def reverse(session: Session, by: Actor, transaction_id: str, reason: str) -> Transaction:
+    """Undo a transaction that was entered by mistake; whom it was about reads the reason in their statement.
+
+    Raises NotByYou for one's own; PayError for what was accepted or promised, which stands, for what was paid, and for payouts, which have
+    their own way; LedgerError as the ledger does.
+    """
+    audit.take_turn(session)
+    by.require_operator()
+    if by.person_id in ledger.people_of(session, ledger.legs_of(session, transaction_id)):
+        raise NotByYou(f"{transaction_id} is about your own money; ask another operator.")
+    if made := session.scalar(select(Decision).where(Decision.transaction_id == transaction_id)):
+        raise PayError(f"{transaction_id} is what was accepted of {made.entry_id}, which stands; only a dispute changes it, never to less.")
+    given = session.scalar(select(Credit).where(Credit.transaction_id == transaction_id))
+    if given and given.subject.startswith(RESERVED):
+        raise PayError(f"{transaction_id} is what the policy promises for a missed deadline, {given.subject}, and stands.")
+    if given and _paid_since(session, given):
+        raise PayError(f"{transaction_id} was paid out to {given.person_id} already, and stands.")
+    key = session.scalar(select(Transaction.key).where(Transaction.id == transaction_id)) or ""
+    paid = PayoutLine.transaction_id.in_([transaction_id, key.removesuffix(_SETTLED)])
+    if line := session.scalar(select(PayoutLine).where(paid)):
+        raise PayError(f"{transaction_id} is part of {line.payout_id}; when the bank sends money back, `lanterne pay bounce` says so.")
+    return ledger.reverse(session, transaction_id, f"{transaction_id}:reversed", text(reason, "reason", 500, needed=True), by.person_id)
+
+
+def _paid_since(session: Session, given: Credit) -> bool:
+    """A payout takes all that is owed, so any that came later and did not come back had this in it."""
+    number = select(Transaction.number).where(Transaction.id == given.transaction_id).scalar_subquery()
+    later = select(PayoutLine).join(Transaction, Transaction.id == PayoutLine.transaction_id).where(
+        PayoutLine.person_id == given.person_id, PayoutLine.currency == given.currency, Transaction.number > number
+    )
+    return any(state(session, line) != "came back" for line in session.scalars(later))
 
 
 def listed(session: Session, by: Actor) -> list[tuple[Payout, list[PayoutLine]]]:
@@ -212,7 +257,7 @@ def _payout(session: Session, payout_id: str) -> Payout:
 
 
 def _settled_key(line: PayoutLine) -> str:
-    return f"{line.transaction_id}:settled"  # it names nobody: the audit log keeps it when somebody is forgotten
+    return f"{line.transaction_id}{_SETTLED}"  # it names nobody: the audit log keeps it when somebody is forgotten
 
 
 def _settlement(session: Session, line: PayoutLine) -> Transaction | None:

@@ -5,6 +5,7 @@ the artist reasons and an appeal to somebody else. Of approvals, a share is look
 deadlines have a remedy. What a request's state is follows from its looks, which are never changed.
 """
 
+import logging
 import re
 import secrets
 from collections.abc import Collection, Sequence
@@ -15,7 +16,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lanterne.errors import LanterneError
 from lanterne.programme import audit, ledger, money, pay
-from lanterne.programme.pay import DAY, Actor, NotYours, day_of, text
+from lanterne.programme.pay import DAY, DEADLINE, RESERVED, Actor, NotYours, day_of, text
 from lanterne.tables import Base, now
 
 LEASE = 1800  # seconds that a reviewer may take for a look
@@ -24,8 +25,8 @@ REMEDIES = ("credit", "release")
 OPEN = ("waiting", "appealed")  # states in which somebody is to look
 LONGEST_EXPLANATION = 2000  # characters, as the DSA transparency database has them
 MOST_TIMES = 50
-_DEADLINE = Actor("system:deadline", operator=True)  # nobody's id: it has a colon
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_log = logging.getLogger("lanterne.review")
 
 
 class ReviewError(LanterneError):
@@ -387,25 +388,35 @@ def late(session: Session) -> list[File]:
 
 def escalate(session: Session, gone: Collection[str] = ()) -> list[Escalation]:
     """Give the remedy for every deadline that passed, once. To be called every few minutes. gone: requests whose video is not there any
-    more, which nobody could look at; these end instead."""
+    more, which nobody could look at; these end instead. What fails for one request is logged, and leaves the others theirs."""
     audit.take_turn(session)
     made = []
     for file in late(session):
-        asked, what = file.request, _what(file)
-        if asked.id in gone:
-            end(session, asked, "deleted")
-            continue
-        under = policy(session, asked.policy)
-        escalation = Escalation(request_id=asked.id, what=what, remedy=under.remedy, escalated_at=now())
-        session.add(escalation)
-        session.flush()
-        audit.append(session, "review.late", {"request": asked.id, "what": what, "remedy": under.remedy}, asked.artist_id)
-        if under.remedy == "credit":
-            because = f"The {what} of {day_of(asked.requested_at)} was to be answered by {day_of(file.due_at)}."
-            pay.credit(session, _DEADLINE, asked.artist_id, f"review:{asked.id}:{what}", under.credit, under.currency, because,
-                       file.due_at, now())
-        made.append(escalation)
+        request_id = file.request.id
+        try:
+            with session.begin_nested():
+                if request_id in gone:
+                    end(session, file.request, "deleted")
+                else:
+                    made.append(_escalate(session, file))
+        except Exception:
+            _log.exception("the remedy for %s could not be given", request_id)
     return made
+
+
+def _escalate(session: Session, file: File) -> Escalation:
+    asked, what = file.request, _what(file)
+    under = policy(session, asked.policy)
+    escalation = Escalation(request_id=asked.id, what=what, remedy=under.remedy, escalated_at=now())
+    session.add(escalation)
+    session.flush()
+    audit.append(session, "review.late", {"request": asked.id, "what": what, "remedy": under.remedy}, asked.artist_id)
+    if under.remedy == "credit":
+        because = f"The {what} of {day_of(asked.requested_at)} was to be answered by {day_of(file.due_at)}."
+        pay.credit(
+            session, DEADLINE, asked.artist_id, f"{RESERVED}{asked.id}:{what}", under.credit, under.currency, because, file.due_at, now()
+        )
+    return escalation
 
 
 def end(session: Session, asked: Request, reason: str) -> Withdrawal:

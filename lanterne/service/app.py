@@ -358,7 +358,8 @@ async def _on_http_error(request, error: HTTPException):
     }.get(error.status_code, f"{error.detail}.")
     code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, kind_of(error.status_code))
     headers, routes = dict(error.headers or {}), request.app.routes
-    known = next((route.path for route in routes if error.status_code == 405 and route.matches(request.scope)[0] == Match.PARTIAL), None)
+    there = [route.path for route in routes if error.status_code == 405 and route.matches(request.scope)[0] == Match.PARTIAL]
+    known = min(there, key=lambda path: path.count("{"), default=None)  # /x/{id}/answer rather than /x/{id}/{side}
     if known:  # starlette names the methods of one route, and a path has several
         methods = [method for route in routes if isinstance(route, Route) and route.path == known for method in route.methods]
         headers = {"allow": ", ".join(sorted(methods))}

@@ -27,8 +27,9 @@ from lanterne.service.database import File, Video
 from lanterne.service.deployment import Deployment
 from lanterne.service.holding import CHUNK
 from lanterne.service.provenance import Marks
+from lanterne.upscale import resampling, upscale_for
 from lanterne.video import VideoWriter, read_picture, read_video, write_segment, write_spritesheet, write_thumbnail
-from lanterne.world.prompts import read
+from lanterne.world.prompts import reader
 
 _PREVIEW_WIDTH = 256
 
@@ -90,14 +91,16 @@ class Making:
             "given": {role: {"sha256": file.sha256} for role, file in given.items()},
             "weights": engine.weights,
             "native_size": list(self.request.native_size),
-            "resampling": "none" if (self.request.width, self.request.height) == self.request.native_size else "lanczos",
+            "resampling": resampling(engine.upscaler, self.request.native_size, self.request.width, self.request.height),
             "generated_by_ai": True,
         }
         self._marks = Marks(deployment, video, given, parent, engine.weights)
         self._frames = generate(
-            engine, self.request, self.conditions, self.run, read, on_step=on_step, should_stop=lambda: self._stopped()
+            engine, self.request, self.conditions, self.run, reader(engine.metadata), on_step=on_step, should_stop=lambda: self._stopped()
         )
-        self._writer = VideoWriter(self._folder / "video.mp4", self.request.width, self.request.height, settings)
+        size = (self.request.width, self.request.height)
+        enlarge = upscale_for(engine.upscaler, self.request.native_size, *size)
+        self._writer = VideoWriter(self._folder / "video.mp4", *size, settings, enlarge=enlarge)
         self._writer.__enter__()
         self._sprites: list[np.ndarray] = []  # the first frame of each second, at the native size
         self._num_written = 0

@@ -129,11 +129,11 @@ def reverse(
     by: By,
     reason: Annotated[str, typer.Option(help="Why; it stays in the ledger.")],
 ):
-    """Undo a transaction by its opposite."""
-    from lanterne.programme import ledger
+    """Undo a transaction that was entered by mistake. What was accepted, promised or paid stands."""
+    from lanterne.programme import payouts
 
     with _session() as session:
-        typer.echo(ledger.reverse(session, transaction, f"{transaction}:reversed", reason, _operator(session, by).person_id).id)
+        typer.echo(payouts.reverse(session, _operator(session, by), transaction, reason).id)
 
 
 # lanterne pay
@@ -147,7 +147,7 @@ def claim(
     hours: Annotated[str | None, typer.Option(help="For hours: how many, such as 1.5 or 1:30.", show_default=False)] = None,
     about: Annotated[str | None, typer.Option(help="For all others: which bug, feedback or use.", show_default=False)] = None,
     note: Annotated[str, typer.Option(help="A word about it.")] = "",
-    card: Annotated[str, typer.Option(help="The rate card.")] = "artists",
+    card: Annotated[str | None, typer.Option(help="The rate card. [default: what their terms name]", show_default=False)] = None,
     key: Annotated[str | None, typer.Option(help="Makes repeating the command safe.", show_default=False)] = None,
 ):
     """Enter work in a person's name."""
@@ -214,7 +214,7 @@ def dispute(entry: str, by: Annotated[str, typer.Option("--by", help="The artist
 @pay_app.command()
 def credit(
     person: str,
-    subject: Annotated[str, typer.Argument(help="Which deadline, such as review:rev_12; each is made good once.")],
+    subject: Annotated[str, typer.Argument(help="Which deadline, such as answer:17; each is made good once.")],
     amount: str,
     by: By,
     because: Annotated[str, typer.Option(help="What was late. The artist reads it.")],

@@ -65,10 +65,10 @@ def owed(house: House, actor: Anyone):
         )
 
 
-def rate_card(house: House, actor: Anyone, name: Annotated[str, Query(max_length=100, pattern=_NO_NULL)] = "artists"):
-    """What work is paid now, and how soon."""
+def rate_card(house: House, actor: Anyone, name: Annotated[str | None, Query(max_length=100, pattern=_NO_NULL)] = None):
+    """What your work is paid, by the terms that you accepted, and how soon; or, by its name, what a card pays now."""
     with ruled(house) as session:
-        return _card(ledger.rate_card(session, name))
+        return _card(ledger.rate_card(session, name) if name else pay.card_of(session, actor.person_id))
 
 
 def read_payee(house: House, actor: Anyone):
@@ -230,10 +230,10 @@ def beancount(house: House, actor: Operator):
 
 
 def reverse(house: House, actor: Operator, transaction_id: Id, fields: OperatorsFields):
-    """Undo a transaction by its opposite."""
+    """Undo a transaction that was entered by mistake. What was accepted, promised or paid stands."""
     asked = wire.read(wires.ReverseTransaction, fields)
     with ruled(house) as session:
-        undone = ledger.reverse(session, transaction_id, f"{transaction_id}:reversed", asked.reason, actor.person_id)
+        undone = payouts.reverse(session, actor, transaction_id, asked.reason)
         return _transaction(undone, ledger.legs_of(session, undone.id))
 
 

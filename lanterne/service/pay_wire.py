@@ -32,7 +32,7 @@ class ClaimWork(Given):
     ) = Field(None, description='For hours alone: how many, such as 1.5 or "1:30".')
     about: Word | None = Field(None, description="For all others: which bug, feedback or use.")
     note: Words = ""
-    card: Word = "artists"
+    card: Word | None = Field(None, description="The rate card; by default what your terms name.")
     key: RepeatSafely = None
 
 
@@ -49,7 +49,7 @@ class DecideWork(Given):
 
 class GiveCredit(Given):
     person_id: PersonId
-    subject: Word = Field(description="Which deadline, such as review:rev_12; each is made good once.")
+    subject: Word = Field(description="Which deadline, such as answer:17; each is made good once.")
     amount: Amount
     currency: Currency = "EUR"
     because: Annotated[str, Field(min_length=1, max_length=2000, pattern=_NO_NULL)]

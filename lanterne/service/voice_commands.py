@@ -174,7 +174,7 @@ def decide(
     state: Annotated[str, typer.Argument(help="Of bugs confirmed, fixed or declined; of the rest accepted or declined.")],
     by: By,
     reason: Annotated[str, typer.Option(help="Why, if it is declined. Its author reads it.")] = "",
-    card: Annotated[str, typer.Option(help="The rate card that pays for what is accepted.")] = "artists",
+    card: Annotated[str | None, typer.Option(help="The rate card. [default: what its author's terms name]", show_default=False)] = None,
 ):
     """Accept what somebody said, which pays for it once, or decline it with a reason."""
     from lanterne.programme import feedback

@@ -89,7 +89,7 @@ class DecideRemark(Given):
 
     state: Literal["accepted", "confirmed", "fixed", "declined"]
     reason: Annotated[str, Field(max_length=4000, pattern=_NO_NULL, description="Why, if it is declined; its author reads it.")] = ""
-    card: Annotated[_words(200), Field(description="The rate card that pays for it.")] = "artists"
+    card: Annotated[_words(200) | None, Field(description="The rate card that pays for it; by default what its author accepted.")] = None
 
 
 class GiveConsent(Given):

@@ -82,6 +82,8 @@ def adopt(
     loaded = checkpoint.load(weights or EMBEDDED)
     stage.adopt(loaded.build("transformer"), runs / "dit")
     checkpoint.save(runs / "autoencoder.safetensors", {"autoencoder": loaded.build("autoencoder")}, loaded.metadata, dtype="float32")
+    if "upscaler" in loaded.configs:
+        checkpoint.save(runs / "upscaler.safetensors", {"upscaler": loaded.build("upscaler")}, loaded.metadata, dtype="float16")
     typer.echo(f"{runs} goes on from {weights or EMBEDDED}; next: lanterne train render, latents, transformer", err=True)
 
 
@@ -109,6 +111,7 @@ def transformer(
     from lanterne.models import checkpoint
     from lanterne.models import transformer as models
     from lanterne.train.transformer import train_transformer
+    from lanterne.world.knowledge import THE_WORLD
 
     if size not in ("tiny", "nano", "small"):
         raise typer.BadParameter(f"size {size!r} is not one of tiny, nano, small.")
@@ -118,9 +121,7 @@ def transformer(
     history = dict(before.metadata.get("training", {}))
     earlier = [history["transformer trained"]] if "transformer trained" in history else []
     history["transformer trained"] = "; then ".join([*earlier, _summary(runs / "dit" / "transformer.jsonl")])
-    modules = {"transformer": model, "autoencoder": before.build("autoencoder")}
-    checkpoint.save(runs / "lanterne.safetensors", modules, {"training": history} | _sources(before), dtype="int8")
-    typer.echo(f"wrote {runs / 'lanterne.safetensors'}; try it with --weights, and copy it where lanterne evaluate says it is better")
+    _write_weights(runs, model, before.build("autoencoder"), THE_WORLD, history, before)
 
 
 @app.command()
@@ -128,40 +129,66 @@ def assemble(
     weights: Annotated[Path | None, typer.Option(help="Whose transformer; by default the embedded one's.", show_default=False)] = None,
     runs: Runs = DEFAULT_RUNS,
 ):
-    """Put RUNS/autoencoder.safetensors and a finished transformer into RUNS/lanterne.safetensors, with no more training."""
+    """Put RUNS/autoencoder.safetensors, a finished transformer, and RUNS/upscaler.safetensors (else the one that is with the transformer)
+    into RUNS/lanterne.safetensors, with no more training."""
     from lanterne.generate import EMBEDDED
     from lanterne.models import checkpoint
+    from lanterne.world.knowledge import knowledge_of
 
     _require(runs, "autoencoder.safetensors", "lanterne train autoencoder")
     painter, finished = checkpoint.load(runs / "autoencoder.safetensors"), checkpoint.load(weights or EMBEDDED)
-    modules = {"transformer": finished.build("transformer"), "autoencoder": painter.build("autoencoder")}
     training = dict(finished.metadata.get("training", {})) | dict(painter.metadata.get("training", {}))
-    checkpoint.save(runs / "lanterne.safetensors", modules, {"training": training} | _sources(finished, painter), dtype="int8")
-    typer.echo(f"wrote {runs / 'lanterne.safetensors'}; try it with --weights, and copy it where lanterne evaluate says it is better")
+    taught = knowledge_of(finished.metadata)
+    _write_weights(runs, finished.build("transformer"), painter.build("autoencoder"), taught, training, finished, painter)
+
+
+@app.command()
+def upscaler(
+    minutes: Minutes = 30,
+    clips: Annotated[int, typer.Option(min=20, help="Clips of 5 frames rendered large.")] = 240,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that render.")] = os.cpu_count() or 1,
+    tiny: Annotated[bool, typer.Option(help="A model for trying things out.")] = False,
+    device: Device = "cpu",
+    runs: Runs = DEFAULT_RUNS,
+):
+    """Train the upscaler on large renders and what RUNS/autoencoder.safetensors paints of them; writes RUNS/upscaler.safetensors."""
+    from lanterne.models import checkpoint
+    from lanterne.models.upscaler import upscaler_small, upscaler_tiny
+    from lanterne.train.upscaler import render_pairs, train_upscaler
+
+    _require(runs, "autoencoder.safetensors", "lanterne train autoencoder")
+    autoencoder = checkpoint.load(runs / "autoencoder.safetensors").build("autoencoder")
+    render_pairs(runs / "data-large", clips, autoencoder, workers, on_pair=lambda done: _say(f"clip {done} of {clips}"))
+    model = train_upscaler(runs / "data-large", runs / "up", upscaler_tiny() if tiny else upscaler_small(), minutes, device, on_log=_say)
+    history = {"upscaler trained": _summary(runs / "up" / "upscaler.jsonl")}
+    checkpoint.save(runs / "upscaler.safetensors", {"upscaler": model}, {"training": history}, dtype="float16")
 
 
 @app.command()
 def judge(
     epochs: Annotated[int, typer.Option(min=1)] = 40,
+    clips: Annotated[int, typer.Option(min=60, help="Clips rendered for the judge alone, in the size that it sees.")] = 6000,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that render.")] = os.cpu_count() or 1,
     output: Annotated[Path | None, typer.Option(help="By default the embedded judge.", show_default=False)] = None,
     runs: Runs = DEFAULT_RUNS,
 ):
     """Train the classifier that `lanterne evaluate` judges with, on clips of all combinations and on their reconstructions."""
+    import torch
+
     from lanterne.evaluate.judge import WEIGHTS, accuracies, save_judge, train_judge
     from lanterne.models import checkpoint
-    from lanterne.train.data import render_shard
-    from lanterne.train.judge import judge_data
+    from lanterne.train.judge import judge_data, small_clips
 
-    for number in (9001, 9005, 9009, 9011):  # the combinations that `runs/data` leaves out
-        render_shard(runs / "data-judge", number, "held_out")
     autoencoder = checkpoint.load(runs / "autoencoder.safetensors").build("autoencoder")
-    looks, scenes = judge_data([runs / "data", runs / "data-judge"], autoencoder)
+    looks, scenes = judge_data([runs / "data"], autoencoder)
+    more, of_more = small_clips(runs / "data-judge", clips, workers)
+    looks, scenes = torch.cat([looks, more]), scenes + of_more
     _say(f"{len(scenes)} clips")
     trained = train_judge(looks, scenes, epochs, on_epoch=lambda epoch, loss: _say(f"epoch {epoch + 1}: {loss:.3f}"))
     save_judge(trained, output or WEIGHTS)
     looks, scenes = judge_data([runs / "data-val"], autoencoder)
-    for axis, share in accuracies(trained, looks, scenes).items():
-        _say(f"{axis}: {share:.3f} of {len(scenes)} unseen clips")
+    for axis, (share, count) in accuracies(trained, looks, scenes).items():
+        _say(f"{axis}: {share:.3f} of {count} unseen clips")
 
 
 @app.command()
@@ -196,6 +223,22 @@ def everything(
     autoencoder(minutes=minutes / 4, device=device, runs=runs, decoder_only=False, tiny=size == "tiny")
     latents(device=device, runs=runs)
     transformer(minutes=minutes / 2, size=size, device=device, runs=runs)
+
+
+def _write_weights(runs: Path, transformer, autoencoder, taught, training: dict, *parts) -> None:
+    """RUNS/lanterne.safetensors, which says what it was `taught` of the world, with the upscaler of RUNS or else of the checkpoints `parts`
+    that it is made from, and their sources."""
+    from lanterne.models import checkpoint
+
+    path = runs / "upscaler.safetensors"
+    modules = {"transformer": transformer, "autoencoder": autoencoder}
+    for part in [checkpoint.load(path)] if path.exists() else parts:
+        if "upscaler" in part.configs:
+            modules["upscaler"] = part.build("upscaler")
+            training = training | {name: said for name, said in part.metadata.get("training", {}).items() if name == "upscaler trained"}
+    metadata = {"training": training} | taught.to_metadata() | _sources(*parts)
+    checkpoint.save(runs / "lanterne.safetensors", modules, metadata, dtype="int8")
+    typer.echo(f"wrote {runs / 'lanterne.safetensors'}; try it with --weights, and copy it where lanterne evaluate says it is better")
 
 
 def _sources(*parts) -> dict:

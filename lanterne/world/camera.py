@@ -21,58 +21,71 @@ class Camera(NamedTuple):
     tilt: float
 
 
-_SPEEDS = {"slow": 0.6, "steady": 1.0, "fast": 1.7}
-_LEVELLING = 0.35  # a camera that rises looks down a little: radians per subject's distance
-_PAN, _TILT, _DOLLY, _LIFT, _ARC = math.radians(7.0), 0.085, 0.055, 0.034, math.radians(6.5)
-_MOTIONS = {
-    "static": CameraMotion(),
-    "pan_left": CameraMotion(pan=_PAN),
-    "pan_right": CameraMotion(pan=-_PAN),
-    "tilt_up": CameraMotion(tilt=_TILT),
-    "tilt_down": CameraMotion(tilt=-_TILT),
-    "push_in": CameraMotion(dolly=_DOLLY),
-    "pull_back": CameraMotion(dolly=-_DOLLY),
-    "rise": CameraMotion(tilt=-_LEVELLING * _LIFT, lift=_LIFT),
-    "descend": CameraMotion(tilt=_LEVELLING * _LIFT, lift=-_LIFT),
-    "orbit": CameraMotion(arc=_ARC),
-}
+_SPEEDS = {"slow": 0.75, "steady": 1.0, "fast": 1.3}
+_LEVELLING = 0.5  # a camera that rises looks down a little: radians per subject's distance
+# Of a steady move, by its own number; the renderer's, and what weights are taught that are trained on its clips.
+RATES = CameraMotion(pan=math.radians(9.0), tilt=0.105, dolly=0.14, lift=0.13, arc=math.radians(12.0))
+_LEAD = 1.7  # seconds after which a pan or a tilt passes what the pose looks at
+_DESCENT = 0.27  # of the subject's distance: how high a descent begins
+_STEADY, _EASE = 4.0, 1.0  # seconds of constant rates (the longest clip of the training), and of slowing down after them
 
 
-def motion_of(scene):
-    """The CameraMotion of a scene's camera. An orbit's side is its seed's."""
+def motion_of(scene, rates=RATES):
+    """The CameraMotion of a scene's camera, at these rates. An orbit's side is its seed's."""
+    motion = {
+        "static": CameraMotion(),
+        "pan_left": CameraMotion(pan=rates.pan),
+        "pan_right": CameraMotion(pan=-rates.pan),
+        "tilt_up": CameraMotion(tilt=rates.tilt),
+        "tilt_down": CameraMotion(tilt=-rates.tilt),
+        "push_in": CameraMotion(dolly=rates.dolly),
+        "pull_back": CameraMotion(dolly=-rates.dolly),
+        "rise": CameraMotion(tilt=-_LEVELLING * rates.lift, lift=rates.lift),
+        "descend": CameraMotion(tilt=_LEVELLING * rates.lift, lift=-rates.lift),
+        "orbit": CameraMotion(arc=rates.arc),
+    }[scene.camera]
     speed = _SPEEDS[scene.speed] * (-1 if scene.camera == "orbit" and scene.seed % 2 == 0 else 1)
-    return CameraMotion(*(speed * rate for rate in _MOTIONS[scene.camera]))
+    return CameraMotion(*(speed * rate for rate in motion))
+
+
+def travelled(seconds):
+    """Seconds at the move's full rate that come to the same path: after a while a camera slows down and stands, before it would
+    leave its subject or run into it."""
+    late = max(seconds - _STEADY, 0.0)
+    return min(seconds, _STEADY) + _EASE * (1.0 - math.exp(-late / _EASE))
 
 
 def camera_at(scene, pose, ground, seconds):
     """The camera `seconds` into the shot. ground: metres, the highest ground under the path."""
-    pan, tilting, dolly, lift, arc = (rate * seconds for rate in motion_of(scene))
+    motion, gone = motion_of(scene), travelled(seconds)
     x, y, z, yaw, tilt = pose.x, pose.y, ground + pose.height, pose.yaw, pose.tilt
     move, d = scene.camera, pose.distance
     if move in ("pan_left", "pan_right"):
-        yaw += pan
+        yaw += motion.pan * (gone - _LEAD)
     elif move in ("tilt_up", "tilt_down"):
-        tilt += tilting - math.copysign(0.14, tilting)  # starts on the other side of the pose, so that the subject is passed
+        tilt += motion.tilt * (gone - _LEAD)
     elif move in ("push_in", "pull_back"):
-        x, y = x + dolly * d * math.cos(yaw), y + dolly * d * math.sin(yaw)
+        x, y = x + motion.dolly * gone * d * math.cos(yaw), y + motion.dolly * gone * d * math.sin(yaw)
     elif move in ("rise", "descend"):
-        z += lift * d if move == "rise" else max(0.17 + lift, 0.0) * d
-        tilt -= _LEVELLING * (z - ground - pose.height) / d
+        # A descent slows down as the ground comes near, so that on the picture it is about as fast all the way.
+        lifted = motion.lift * gone if move == "rise" else _DESCENT * math.exp(motion.lift * seconds / _DESCENT)
+        z += lifted * d
+        tilt -= _LEVELLING * lifted
     elif move == "orbit":
         cx, cy = x + d * math.cos(yaw), y + d * math.sin(yaw)
-        yaw += arc
+        yaw += motion.arc * gone
         x, y = cx - d * math.cos(yaw), cy - d * math.sin(yaw)
     return Camera(x, y, z, yaw, tilt)
 
 
-def highest_ground(scene, pose, height, cell, water_level, seconds):
-    """Metres: the ground that the camera stands on, over the whole shot.
+def highest_ground(scene, pose, height, cell, water_level):
+    """Metres: the ground that the camera stands on, over the whole shot, however long it is.
 
     High enough that the path never dives into a hill, and that nothing close by stands in front of the subject: up to half the
     subject's distance, nothing rises more than a tenth of its own distance over the camera.
     """
     n, top = height.shape[0], water_level
-    for t in np.linspace(0.0, max(seconds, 0.1), 40):
+    for t in np.linspace(0.0, _STEADY + 4 * _EASE, 40):
         camera = camera_at(scene, pose, 0.0, float(t))
         i, j = int(camera.x / cell), int(camera.y / cell)
         patch = height[np.arange(j - 2, j + 3)[:, None] % n, np.arange(i - 2, i + 3)[None, :] % n]

@@ -79,10 +79,10 @@ def fractal(size, period, octaves, gain, ridged, warp, seed):
 
 
 @njit(cache=True, fastmath=True)
-def crowns(size, spacing, radius, jitter, seed):
+def crowns(size, spacing, radius, jitter, seed, pointed=0.0):
     """Tree crowns on a jittered grid: (size, size) crown height in [0, 1] and the tree's own number in [0, 1).
 
-    spacing and radius are in cells. Each tree is a rounded cap; the highest crown wins.
+    spacing and radius are in cells. Each tree is a rounded cap, or for a share `pointed` of them a slender cone; the highest crown wins.
     """
     height = np.zeros((size, size), np.float32)
     which = np.zeros((size, size), np.float32)
@@ -98,10 +98,11 @@ def crowns(size, spacing, radius, jitter, seed):
                     x = (gi + di + 0.5 + jitter * (uniform(ci, cj, seed) - 0.5)) * step
                     y = (gj + dj + 0.5 + jitter * (uniform(ci, cj, seed + 1) - 0.5)) * step
                     tree = uniform(ci, cj, seed + 2)
-                    r = radius * (0.7 + 0.5 * tree)
+                    slender = uniform(ci, cj, seed + 4) < pointed
+                    r = radius * (0.7 + 0.5 * tree) * (0.75 if slender else 1.0)
                     d2 = ((i - x) * (i - x) + (j - y) * (j - y)) / (r * r)
                     if d2 < 1.0:
-                        h = (1.0 - d2) * (0.6 + 0.4 * tree)
+                        h = (1.25 * (1.0 - math.sqrt(d2)) if slender else 1.0 - d2) * (0.6 + 0.4 * tree)
                         if h > best:
                             best, best_id = h, uniform(ci, cj, seed + 3)
             height[j, i] = best

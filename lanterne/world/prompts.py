@@ -1,22 +1,22 @@
 """What a person's prompt says of the model's world, and the same said in the model's own words.
 
-`understand` looks for the world's words and for what people say instead of them (words.py); `expand` writes out, in the long
-form of the training captions, what was found and a calm default for what was left unsaid.
+`understand` looks for the world's words (words.py, french.py, solids.py) and for what people say instead of them (heard.py);
+`expand` writes out, in the long form of the training captions, what was found and a calm default for what was left unsaid.
 """
 import difflib
 import re
 import unicodedata
 import zlib
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache, partial
 
 from lanterne.camera import CameraMotion
-from lanterne.world import words
+from lanterne.world import french, heard, solids, words
 from lanterne.world.camera import motion_of
-from lanterne.world.captions import captions
-from lanterne.world.scene import FEATURES, SEASONAL, WEATHERS, Scene
-
-MAX_WORDS = 54  # of an expanded prompt, signs included: the text encoder reads 64 word pieces and no more
+from lanterne.world.captions import MAX_WORDS, captions, pieces
+from lanterne.world.knowledge import THE_WORLD, Knowledge, knowledge_of
+from lanterne.world.scene import AIRLESS, COLOURS, FEATURES, SEASONAL, SHAPES, SUBJECTS, WEATHERS, Scene, beginning, events_of
 
 # Left out before phrases are compared, so that "pans to the left" and "pan left" are one.
 _DROPPED = frozenset(
@@ -64,13 +64,43 @@ _MEETINGS = {
     ("dunes", "coast"): ("coast", "sandy_beach"), ("coast", "dunes"): ("coast", "sandy_beach"),
     ("city", "ocean"): ("city", "bay"), ("city", "coast"): ("city", "bay"), ("city", "lake"): ("city", "bay"),
     ("ocean", "city"): ("city", "bay"), ("coast", "city"): ("city", "bay"), ("lake", "city"): ("city", "bay"),
+    ("islands", "ocean"): ("islands", None), ("ocean", "islands"): ("islands", None), ("islands", "coast"): ("islands", None),
+    ("islands", "lake"): ("lake", "islands"), ("lake", "islands"): ("lake", "islands"), ("coast", "islands"): ("coast", None),
+    ("street", "city"): ("street", None), ("city", "street"): ("city", None),
+    ("volcano", "mountains"): ("volcano", None), ("mountains", "volcano"): ("volcano", None),
+    ("islands", "volcano"): ("volcano", None), ("volcano", "islands"): ("volcano", None), ("volcano", "coast"): ("volcano", None),
+    ("volcano", "ocean"): ("volcano", None), ("ocean", "volcano"): ("volcano", None),
+    ("planet", "city"): ("planet", None), ("planet", "ocean"): ("planet", None), ("planet", "islands"): ("planet", None),
+    ("planet", "forest"): ("planet", None), ("table", "forest"): ("table", None),
+}
+# A subject where its family has none: the place near by that has both.
+_SUBJECT_MEETINGS = {
+    ("ocean", "lighthouse"): ("coast", None), ("ocean", "campfire"): ("coast", "sandy_beach"),
+    ("mountains", "boat"): ("lake", "mountains_behind"),
+    ("lake", "waterfall"): ("mountains", "lake"), ("lake", "lighthouse"): ("coast", None), ("lake", "train"): ("mountains", "lake"),
+    ("city", "car"): ("street", None), ("city", "boat"): ("coast", None), ("lake", "plane"): ("mountains", "lake"),
+    ("forest", "boat"): ("lake", None), ("forest", "plane"): ("mountains", "pines"), ("mountains", "birds"): ("lake", "mountains_behind"),
+    ("islands", "campfire"): ("coast", "sandy_beach"),
+}
+_IMPLIED_BY_SUBJECT = {
+    "boat": "ocean", "car": "street", "train": "mountains", "balloon": "mountains", "plane": "mountains", "birds": "coast",
+    "lighthouse": "coast", "windmill": "lake", "campfire": "forest", "waterfall": "forest",
+}
+# With which times or weathers, if the prompt names any, an event can be meant; it then begins with its own.
+_EVENT_FITS = {
+    "sunrise": ("dawn", "morning"), "nightfall": ("sunset", "dusk", "night"), "lights_on": ("sunset", "dusk", "night"),
+    "storm_coming": ("clear", "cloudy", "overcast", "storm"), "timelapse": ("clear", "cloudy", "overcast"),
 }
 _FEATURE_MEETINGS = {("city", "river"): "bay", ("mountains", "river"): "lake", ("coast", "bay"): None}
 _IMPLIED_FAMILY = {"pines": "forest", "river": "forest", "clearing": "forest", "islands": "lake", "mountains_behind": "mountains",
                    "cliffs": "coast", "sandy_beach": "coast", "swell": "ocean", "whitecaps": "ocean", "mesas": "canyon",
-                   "towers": "city", "bay": "coast", "rocks": "canyon", "lake": "lake"}
+                   "towers": "city", "bay": "coast", "rocks": "canyon", "lake": "lake", "reefs": "islands", "one_large": "islands",
+                   "lava": "volcano", "smoke": "volcano", "neon": "street", "awnings": "street", "ring": "planet", "moon": None,
+                   "city_lights": "city", "rolling": "table", "cloth": "table"}
 # A single word that names a time only loosely gives way to one that names it outright.
-_LOOSE_TIMES = frozenset({"morning", "evening", "afternoon", "day", "daylight", "matin", "soir", "jour", "stars"})
+_LOOSE_TIMES = frozenset({"morning", "evening", "afternoon", "day", "daylight", "matin", "soir", "jour", "stars", "moon", "darkness",
+                          "lune"})
+_SKYLESS = _LOOSE_TIMES | {"night", "starry", "milky way", "starlight", "etoile", "clear", "sun", "sunlight", "clouds", "soleil"}
 # A clause that begins with such a word ("Rising over a lake", "we retreat") speaks of the camera too, if its path or nothing follows.
 # After a comma, some paths are as likely those of what was named before: cliffs, rising from the sea.
 _PATHS = frozenset(
@@ -84,8 +114,9 @@ _CALM_MOVES = ("push_in", "pan_left", "pan_right")
 class Understanding:
     """What a prompt says of the world; None and () where it says nothing.
 
-    unknown_words: the words of content that the world does not have, each with the nearest word it does have, or None.
-    left_out: words it has but cannot show beside the others, as a second family or a second time of day.
+    solids: (colour or None, shape), with their relation as in a Scene. time_of_day and weather are what an event, if there is one,
+    begins with. unknown_words: the words of content that the world does not have or that the weights were not taught, each with the
+    nearest word they have, or None. left_out: words known but not shown beside the others, as a second family or time of day.
     """
 
     family: str | None
@@ -95,6 +126,10 @@ class Understanding:
     camera: str | None
     speed: str | None
     features: tuple[str, ...]
+    subject: str | None
+    event: str | None
+    solids: tuple[tuple[str | None, str], ...]
+    relation: str | None
     unknown_words: tuple[tuple[str, str | None], ...]
     left_out: tuple[str, ...]
 
@@ -110,69 +145,100 @@ class _Found:
     after_camera: bool
 
 
-def read(prompt: str) -> tuple[str, CameraMotion]:
+def read(prompt: str, knowledge: Knowledge = THE_WORLD) -> tuple[str, CameraMotion]:
     """What the network is told: the expanded prompt, and how the camera moves in the scene that it asks for."""
-    return expand(prompt), motion_of(_scene_of(understand(prompt), _draw_of(prompt)))
+    scene = scene_of(understand(prompt, knowledge), _draw_of(prompt), knowledge)
+    return expand(prompt, knowledge), motion_of(scene, knowledge.camera_rates)
 
 
-def expand(prompt: str) -> str:
+def reader(metadata: dict) -> Callable[[str], tuple[str, CameraMotion]]:
+    """`read` as the weights of a checkpoint with this metadata need it."""
+    return partial(read, knowledge=knowledge_of(metadata))
+
+
+def expand(prompt: str, knowledge: Knowledge = THE_WORLD) -> str:
     """The prompt, then the long caption of the scene it asks for: in training's words, with what was unsaid filled in.
 
     The same prompt always gives the same text. A prompt already written like a long caption comes back as it is.
     """
-    said = understand(prompt)
+    said = understand(prompt, knowledge)
     own = " ".join(prompt.split())
-    written_out = _names_everything(said) and own.count(".") > 1
-    if written_out and all(_root(w) in _caption_roots() for w in _tokens(own) if w not in _DROPPED | _STOPS):
+    written_out = _names_everything(said) and own.count(".") > 1 and not said.unknown_words
+    if written_out and all(_root(w) in _caption_roots() for w in solids.find(_tokens(own))[3] if w not in _DROPPED | _STOPS):
         return own
-    scene = _scene_of(said, _draw_of(prompt))
-    long = min((captions(scene, seed)["long"] for seed in range(8)), key=lambda text: len(_pieces(text)))
-    room = MAX_WORDS - len(_pieces(long)) - 1
+    scene = scene_of(said, _draw_of(prompt), knowledge)
+    long = min((captions(scene, seed, 0.0)["long"] for seed in range(8)), key=lambda text: len(pieces(text)))
+    room = MAX_WORDS - len(pieces(long)) - 1
     kept = own.split()[: max(room, 0)]
-    while len(_pieces(" ".join(kept))) > max(room, 0):
+    while len(pieces(" ".join(kept))) > max(room, 0):
         kept.pop()
     front = " ".join(kept).rstrip(" .,;:")
     return f"{front}{'' if front[-1:] in ('!', '?') else '.'} {long}" if front else long
 
 
-def understand(prompt: str) -> Understanding:
+def understand(prompt: str, knowledge: Knowledge = THE_WORLD) -> Understanding:
     """Finds the world's words in a prompt, English or French, in any order. Never fails: what it cannot place it reports."""
-    found, loose = _search(prompt)
-    unknown, filled = _unknown(loose)
+    standing, relation, rolls, tokens = solids.find(_tokens(prompt))
+    found, loose = _search(tokens)
+    if standing and not _speaks_of_solids(standing, found):
+        standing, relation, rolls = (), None, False
+        found, loose = _search(_tokens(prompt))
+    if standing and "table" not in knowledge.families:
+        loose += [shape for _, shape in standing]
+        standing, relation, rolls = (), None, False
+    found, untaught, instead = _taught(found, knowledge)
+    unknown, filled = _unknown(loose, knowledge)
+    filled = instead | filled
     left_out: list[str] = []
 
-    family, gained = _family(found, left_out)
+    family, gained = ("table", []) if standing else _family(found, left_out)
     features = _of(found, "feature")
+    subject = _first(found, "subject", left_out) or filled.get("subject")
     if family is None and features:
-        family = _IMPLIED_FAMILY[features[0][0]]
+        family = next((implied for value, _ in features if (implied := _implied(value, knowledge))), None)
     family = family or filled.get("family")
-    chosen = set(gained)
+    if subject:
+        family, feature, shown = _meet(family, subject, knowledge)
+        gained += [feature] if feature else []
+        if not shown:
+            left_out += [entry.words for value, entry in _of(found, "subject") if value == subject]
+            subject = None
+    chosen = set(gained) | ({"rolling"} if rolls else set())
     for value, entry in features:
         value = _FEATURE_MEETINGS.get((family, value), value)
         if family and value in FEATURES[family]:
             chosen.add(value)
-        elif value and not any(axis == "family" for axis, _ in entry.meanings):
+        elif value and not any(axis in ("family", "time_of_day") for axis, _ in entry.meanings):
             left_out.append(entry.words)
 
     weathers = [value for value, _ in _of(found, "weather")]
     weather = max(weathers, key=WEATHERS.index) if weathers else filled.get("weather")  # the roughest one named is what is seen
+    time_of_day = _time(found, left_out) or filled.get("time_of_day")
     season = _first(found, "season", left_out) or filled.get("season")
+    if family in AIRLESS:
+        left_out += [e.words for e in found for axis, _ in e.meanings if axis in ("time_of_day", "weather") and e.words not in _SKYLESS]
+        time_of_day = weather = None
+    event, time_of_day, weather = _event(found, family, time_of_day, weather, left_out)
     if season and family and family not in SEASONAL:
         named = next((entry.words for value, entry in _of(found, "season")), season)
-        if re.search("snow|neige", named):
+        if re.search("snow|neige", named) and family not in AIRLESS:
             weather = weather or "snow"  # "a snowy city": no season is seen there, but snow is
         else:
             left_out.append(named)
         season = None
     return Understanding(
         family=family,
-        time_of_day=_time(found, left_out) or filled.get("time_of_day"),
+        time_of_day=time_of_day,
         weather=weather,
         season=season,
         camera=_camera(found, prompt, left_out) or filled.get("camera"),
         speed=_first(found, "speed", left_out),
         features=tuple(f for f in FEATURES[family] if f in chosen) if family else (),
-        unknown_words=unknown,
+        subject=subject,
+        event=event,
+        solids=standing if family == "table" else (),
+        relation=relation if family == "table" else None,
+        unknown_words=untaught + unknown,
         left_out=tuple(dict.fromkeys(left_out)),
     )
 
@@ -180,23 +246,39 @@ def understand(prompt: str) -> Understanding:
 # ---- from what was understood to a scene
 
 
-def _scene_of(said, draw):
-    """draw: a number from the prompt, which settles what the prompt leaves open."""
-    open_to = SEASONAL if said.season else tuple(FEATURES)
+def scene_of(said: Understanding, draw: int, knowledge: Knowledge = THE_WORLD) -> Scene:
+    """The scene asked for. draw: a number from the prompt, which settles what the prompt leaves open.
+
+    Raises ValueError for values that no scene can have together; what `understand` returns never has them.
+    """
+    open_to = [family for family in knowledge.families if family not in AIRLESS and (family in SEASONAL or not said.season)]
     family = said.family or open_to[draw % len(open_to)]
+    airless = family in AIRLESS
     weather = said.weather or "clear"
     camera = said.camera or _CALM_MOVES[draw // 8 % len(_CALM_MOVES)]
     speed = said.speed or ("steady" if said.camera else "slow")
+    time_of_day = said.time_of_day or "noon"
+    event = said.event if said.event in events_of(family, time_of_day, weather) else None
     return Scene(
         seed=draw,
         family=family,
-        time_of_day=said.time_of_day or "noon",
-        weather=weather,
+        time_of_day=None if airless else time_of_day,
+        weather=None if airless else weather,
         season=(said.season or ("winter" if weather == "snow" else "summer")) if family in SEASONAL else None,
         camera=camera,
         speed="steady" if camera == "static" else speed,
         features=said.features,
+        subject=said.subject,
+        event=event,
+        solids=solids_asked(said, draw) if family == "table" else (),
+        relation=said.relation,
     )
+
+
+def solids_asked(said: Understanding, draw: int) -> tuple[tuple[str, str], ...]:
+    """What is to stand on the table: what was said, in colours that follow from the draw where none was; without a word, one solid."""
+    standing = said.solids or ((None, SHAPES[draw // 3 % len(SHAPES)]),)
+    return tuple((colour or COLOURS[(draw // 7 + place) % len(COLOURS)], shape) for place, (colour, shape) in enumerate(standing))
 
 
 def _draw_of(prompt):
@@ -206,11 +288,8 @@ def _draw_of(prompt):
 def _names_everything(said):
     season = said.season or said.family not in SEASONAL
     speed = said.speed or said.camera == "static"
-    return all((said.family, said.time_of_day, said.weather, season, said.camera, speed))
-
-
-def _pieces(text):
-    return re.findall(r"\w+|[^\w\s]", text)
+    sky = said.family in AIRLESS or (said.time_of_day and said.weather)
+    return all((said.family, sky, season, said.camera, speed, said.solids or said.family != "table"))
 
 
 # ---- choosing between what was found
@@ -239,6 +318,76 @@ def _family(found, left_out):
     return family, [f for f in gained if f in FEATURES[family]]
 
 
+def _implied(feature, knowledge):
+    """The family that a feature speaks of where none is named."""
+    family = _IMPLIED_FAMILY[feature]
+    return family if family in knowledge.families else None
+
+
+def _meet(family, subject, knowledge):
+    """(family, feature or None, whether the subject is shown): a subject in its family, or in one near by, or left out."""
+    if family is None:
+        implied = (_IMPLIED_BY_SUBJECT[subject], *SUBJECTS[subject])
+        return next(((one, None, True) for one in implied if one in knowledge.families), (None, None, False))
+    if family in SUBJECTS[subject]:
+        return family, None, True
+    near, feature = _SUBJECT_MEETINGS.get((family, subject), (None, None))
+    return (near, feature, True) if near in knowledge.families else (family, None, False)
+
+
+def _event(found, family, time_of_day, weather, left_out):
+    """(event, time of day, weather): the first event that the rest allows, and what it begins with."""
+    for value, entry in _of(found, "event"):
+        given, begins = {"time_of_day": time_of_day, "weather": weather}, beginning(value)
+        fits = all(given[axis] in (None, *_EVENT_FITS[value]) for axis in begins)
+        after = given | begins
+        # What the prompt leaves open is a clear noon (`_scene_of`).
+        if fits and value in events_of(family or "city", after["time_of_day"] or "noon", after["weather"] or "clear"):
+            return value, after["time_of_day"], after["weather"]
+        if len(entry.meanings) == 1:
+            left_out.append(entry.words)
+    return None, time_of_day, weather
+
+
+def _speaks_of_solids(standing, found):
+    """Whether shapes are meant as solids: "pyramids in a desert" and "the ring of a planet" are not, "a cube" and "a red ball" are."""
+    family, _ = _family(found, [])
+    if family not in (None, "table"):
+        return False
+    coloured = any(colour for colour, _ in standing)
+    return family == "table" or coloured or len(set(standing)) > 1 or any(shape in ("cube", "cylinder") for _, shape in standing)
+
+
+def _taught(found, knowledge):
+    """found without what the weights were not taught; that, each with the nearest they were; and what the nearest say, by axis."""
+    kept, unknown, filled = [], {}, {}
+    for entry in found:
+        meanings = tuple(meaning for meaning in entry.meanings if _is_taught(*meaning, knowledge))
+        if meanings:
+            kept.append(replace(entry, meanings=meanings))
+            continue
+        near = _nearest_by_hand().get(entry.words) or next((heard.INSTEAD[m] for m in entry.meanings if m in heard.INSTEAD), None)
+        unknown[entry.words], says = _nearest_taught(near, knowledge)
+        filled = dict(says) | filled
+    return kept, tuple(unknown.items()), filled
+
+
+def _is_taught(axis, value, knowledge):
+    if axis == "feature":
+        return any(value in FEATURES[family] for family in knowledge.families)
+    return value in {"family": knowledge.families, "subject": knowledge.subjects, "event": knowledge.events}.get(axis, (value,))
+
+
+def _nearest_taught(near, knowledge):
+    """(near, or what is shown in its stead, or None; its meanings)."""
+    meanings = _phrases().get(_roots(near), ()) if near else ()
+    taught = [meaning for meaning in meanings if _is_taught(*meaning, knowledge)]
+    if taught:
+        return near, taught
+    instead = next((heard.INSTEAD[meaning] for meaning in meanings if meaning in heard.INSTEAD), None)
+    return (instead, _phrases()[_roots(instead)]) if instead else (None, ())
+
+
 def _time(found, left_out):
     firm = [entry for entry in found if entry.words not in _LOOSE_TIMES]
     return _first(firm, "time_of_day", left_out) or _first(found, "time_of_day", left_out)
@@ -248,7 +397,7 @@ def _camera(found, prompt, left_out):
     """What is said right after "the camera" goes first, then what can only be meant of a camera, then the rest."""
     raw = _tokens(prompt)
     spoken_of = any(token in _CAMERA_WORDS for token in raw)
-    loose = {_roots(phrase) for phrase in words.LOOSE_CAMERA.split("; ")}
+    loose = {_roots(phrase) for phrase in heard.LOOSE_CAMERA.split("; ")}
     named = [e for e in found if any(a == "camera" for a, _ in e.meanings)]
     entries = [e for e in named if spoken_of or e.roots not in loose or _opens_clause(e, raw)]
     entries = [e for e in entries if e.after_camera or e.roots not in loose] or entries
@@ -273,12 +422,13 @@ def _opens_clause(entry, raw):
 # ---- finding phrases
 
 
-def _search(prompt):
+def _search(tokens):
     """The phrases found, in order, and the words that belong to none. At each place the longest phrase wins."""
-    tokens = [token for token in _tokens(prompt) if token not in _DROPPED]
-    found, tokens = _take(tokens, _speeds(), only=_is_speed)
-    more, rest = _take(tokens, _phrases())
-    return found + more, [token for token in rest if token not in _STOPS]
+    tokens = [token for token in tokens if token not in _DROPPED]
+    found, tokens = _take(tokens, _happenings())  # before speeds: clouds that race are no fast camera
+    more, tokens = _take(tokens, _speeds(), only=_is_speed)
+    rest, tokens = _take(tokens, _phrases())
+    return found + more + rest, [token for token in tokens if token not in _STOPS]
 
 
 def _take(tokens, phrases, only=lambda roots, following: True):
@@ -310,7 +460,7 @@ def _is_speed(roots, following):
     return roots not in adjectives - always or (bool(following) and following[0] in _shot_roots())
 
 
-def _unknown(loose):
+def _unknown(loose, knowledge):
     """The words the world does not have, with the nearest it has; and what the nearest say, for axes left unsaid."""
     unknown, filled = {}, {}
     for previous, token in zip(["", *loose], loose, strict=False):
@@ -319,15 +469,15 @@ def _unknown(loose):
         near = _nearest_by_hand().get(token)
         if near is None and len(token) > 4:
             near = next(iter(difflib.get_close_matches(token, _single_words(), n=1, cutoff=0.84)), None)
-        unknown[token] = near
-        for axis, value in _phrases().get(_roots(near), ()) if near else ():
-            filled.setdefault(axis, value)
+        unknown[token], says = _nearest_taught(near, knowledge)
+        filled = dict(says) | filled
     return tuple(unknown.items()), filled
 
 
 def _tokens(text):
     plain = unicodedata.normalize("NFKD", text.replace("œ", "oe").lower())
-    return re.findall(r"[a-z0-9]+|[.,;:!?]", "".join(c for c in plain if not unicodedata.combining(c)))
+    plain = "".join(c for c in plain if not unicodedata.combining(c))
+    return re.findall(r"[a-z0-9]+|[.,;:!?]", plain.replace("en train d", " "))  # French for a verb's "-ing", and no train
 
 
 @cache
@@ -355,13 +505,16 @@ def _roots(phrase):
 # ---- the world's words, gathered once from words.py
 
 _SPOKEN = (
-    ("family", (words.NOUNS,)),
-    ("feature", (words.FEATURE_PHRASES,)),
-    ("time_of_day", (words.TIME_PHRASES, words.TIME_SENTENCES, words.LIGHT_CLEAR, words.LIGHT_DULL)),
-    ("weather", (words.WEATHER_PHRASES, words.WEATHER_ADJECTIVES, words.WEATHER_NAMES, words.WEATHER_SENTENCES)),
-    ("season", (words.SEASON_PHRASES, words.SEASON_ADJECTIVES, words.SEASON_SENTENCES)),
-    ("camera", (words.CAMERA_VERBS, words.CAMERA_SHOTS)),
-    ("speed", (words.SPEED_ADVERBS, words.SPEED_ADJECTIVES)),
+    ("family", (words.NOUNS, words.PLACES, words.AROUND, {"table": words.WOODEN_TABLES})),
+    ("family", (french.NOUNS, french.AROUND, {"table": french.WOODEN_TABLES})),
+    ("feature", (words.FEATURE_PHRASES, french.FEATURE_PHRASES)),
+    ("subject", (words.SUBJECT_NOUNS, words.SUBJECT_CLAUSES, french.SUBJECT_NOUNS, french.SUBJECT_CLAUSES)),
+    ("event", (words.EVENT_CLAUSES, words.EVENT_NAMES, french.EVENT_CLAUSES)),
+    ("time_of_day", (words.TIME_PHRASES, words.TIME_SENTENCES, words.LIGHT_CLEAR, words.LIGHT_DULL, french.TIME_PHRASES)),
+    ("weather", (words.WEATHER_PHRASES, words.WEATHER_ADJECTIVES, words.WEATHER_NAMES, words.WEATHER_SENTENCES, french.WEATHER_PHRASES)),
+    ("season", (words.SEASON_PHRASES, words.SEASON_ADJECTIVES, words.SEASON_SENTENCES, french.SEASON_PHRASES)),
+    ("camera", (words.CAMERA_VERBS, words.CAMERA_SHOTS, french.CAMERA_VERBS, french.CAMERA_SHOTS)),
+    ("speed", (words.SPEED_ADVERBS, words.SPEED_ADJECTIVES, french.SPEED_ADVERBS)),
 )
 
 
@@ -372,7 +525,7 @@ def _gather(axes):
             for value, options in table.items():
                 for phrase in options:
                     phrases.setdefault(_roots(phrase), {})[axis, value] = None
-    for (axis, value), options in words.HEARD.items():
+    for (axis, value), options in heard.HEARD.items():
         for phrase in options.split("; ") if axis in axes else ():
             phrases.setdefault(_roots(phrase), {})[axis, value] = None
     return {roots: tuple(meanings) for roots, meanings in phrases.items() if roots}
@@ -380,7 +533,12 @@ def _gather(axes):
 
 @cache
 def _phrases():
-    return _gather(("family", "feature", "time_of_day", "weather", "season", "camera"))
+    return _gather(("family", "feature", "subject", "event", "time_of_day", "weather", "season", "camera"))
+
+
+@cache
+def _happenings():
+    return {roots: meanings for roots, meanings in _phrases().items() if any(axis == "event" for axis, _ in meanings)}
 
 
 @cache
@@ -403,10 +561,10 @@ def _caption_roots():
 
 @cache
 def _single_words():
-    heard = {phrase for options in words.HEARD.values() for phrase in options.split("; ")}
-    return sorted(phrase for phrase in heard if " " not in phrase and len(phrase) > 3)
+    known = {phrase for options in heard.HEARD.values() for phrase in options.split("; ")}
+    return sorted(phrase for phrase in known if " " not in phrase and len(phrase) > 3)
 
 
 @cache
 def _nearest_by_hand():
-    return {word: near for near, far in words.NEAREST.items() for word in far.split()}
+    return {word: near for near, far in heard.NEAREST.items() for word in far.split()}

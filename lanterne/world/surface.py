@@ -8,11 +8,11 @@ from numba import njit
 from lanterne.world.noise import blur, halve
 
 # Semantic classes of the ground truth.
-SKY, WATER, ROCK, SAND, GRASS, TREE, SNOW, BUILDING = range(8)
-CLASSES = ("sky", "water", "rock", "sand", "grass", "tree", "snow", "building")
+SKY, WATER, ROCK, SAND, GRASS, TREE, SNOW, BUILDING, THING = range(9)
+CLASSES = ("sky", "water", "rock", "sand", "grass", "tree", "snow", "building", "thing")
 
 MIPS = 5
-CHANNELS = 8  # of the baked maps: normal x, normal y, sun, openness, red, green, blue, free
+CHANNELS = 9  # of the baked maps: normal x, normal y, sun, openness, red, green, blue, sun after the event, heat
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,13 @@ class Surface:
     whitecaps: float = 0.0            # 0 none .. 1 storm
     surf: float = 0.0                 # metres of depth under which waves break on a shore
     detail: float = 0.3               # strength of the close-up texture
+    streak: float = 1.0               # below 1 that texture is drawn out along x, as wind does with sand
     blocks: bool = False              # the height field is buildings: nearest look-up, walls, windows
     scale: float = 4000.0             # metres over which air veils the view
+    street: bool = False              # blocks seen from between them: shops, signs, asphalt that mirrors
+    heat: np.ndarray | None = None    # (N, N) float32: how brightly the ground itself shines (lava)
+    plume: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)  # smoke: x, y, z and width of the crater, metres; width 0 is none
+    lamps: np.ndarray | None = None   # (M, 3) float32, metres: the lamps one sees shining
 
 
 @njit(cache=True, fastmath=True)
@@ -74,25 +79,47 @@ def _sun_visibility(height, cell, sun_x, sun_y, sun_z):
     return out
 
 
-def bake(surface, light):
-    """Maps for the kernels, as tuples over MIPS levels: heights (N, N) and maps (N, N, CHANNELS), float32."""
+def bake(surface, light, later):
+    """Maps for the kernels, as tuples over MIPS levels: heights (N, N) and maps (N, N, CHANNELS), float32.
+
+    light, later: the scene's Light when its event begins and when it has ended.
+    """
     h = np.ascontiguousarray(surface.height, dtype=np.float32)
     gx = (np.roll(h, -1, 1) - np.roll(h, 1, 1)) / (2 * surface.cell)
     gy = (np.roll(h, -1, 0) - np.roll(h, 1, 0)) / (2 * surface.cell)
     length = np.sqrt(1 + gx * gx + gy * gy)
-    sun = _sun_visibility(np.maximum(h, surface.water_level).astype(np.float32), surface.cell, *light.sun)
+    solid = np.maximum(h, surface.water_level).astype(np.float32)
+    sun = _sun_visibility(solid, surface.cell, *light.sun)
     low, wide = blur(h, 2.0), blur(h, 10.0)
     openness = np.clip(1.0 + (0.55 * (h - low) + 0.35 * (h - wide)) / (4.0 * surface.cell), 0.35, 1.15)
     maps = np.empty((*h.shape, CHANNELS), np.float32)
     maps[..., 0], maps[..., 1] = -gx / length, -gy / length
     maps[..., 2], maps[..., 3] = sun, openness
     maps[..., 4:7] = surface.albedo
-    maps[..., 7] = 0.0
+    maps[..., 7] = sun if later.turn == 0.0 else _sun_visibility(solid, surface.cell, *later.sun)
+    maps[..., 8] = 0.0 if surface.heat is None else surface.heat
     heights, levels = [h], [maps]
     for _ in range(MIPS - 1):
         heights.append(halve(heights[-1]))
         levels.append(halve(levels[-1]))
     return tuple(heights), tuple(levels)
+
+
+def open_view(rng, height, cell, above, reach, wanted, yaws=None, tries=40):
+    """(x, y, yaw) of a place, in metres, from where the ground ahead rises to about `wanted` (rise over run) over the eye, within `reach`.
+
+    above: metres of the eye over the ground; yaws: where it may look, radians (everywhere where None).
+    """
+    n = height.shape[0]
+    x, y = rng.uniform(0, n * cell, (2, tries))
+    yaw = rng.uniform(0, 2 * np.pi, tries) if yaws is None else rng.choice(yaws, tries)
+    at = height[(y / cell).astype(int) % n, (x / cell).astype(int) % n] + above
+    away = np.geomspace(3 * cell, reach, 40)[:, None, None]
+    fan = yaw[None, None, :] + np.radians((-18.0, 0.0, 18.0))[None, :, None]
+    ahead = height[((y + away * np.sin(fan)) / cell).astype(int) % n, ((x + away * np.cos(fan)) / cell).astype(int) % n]
+    rises = ((ahead - at) / away).max(0).mean(0)
+    best = int(np.argmin(np.abs(rises - wanted)))
+    return float(x[best]), float(y[best]), float(yaw[best])
 
 
 def colour(height_like, *stops):

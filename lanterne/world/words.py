@@ -1,6 +1,6 @@
-"""The words of the world: every phrase a caption may use, by axis and value, and what else a person may say for it.
+"""The words of the world: every English phrase a caption may use, by axis and value.
 
-Said once: captions.py speaks from the tables here, prompts.py recognises all of them and HEARD besides.
+Said once: captions.py speaks from the tables here (and from french.py's), prompts.py recognises all of them and what heard.py adds.
 A phrase stands in the role its table names, so that any of them can be put into the same sentence.
 """
 
@@ -22,6 +22,38 @@ NOUNS = {
                "a rocky canyon", "a steep ravine"),
     "city": ("a city", "a city skyline", "an urban skyline", "city buildings", "a metropolis", "a cityscape",
              "blocks of buildings", "a big city", "a town of many buildings"),
+    "islands": ("islands seen from above", "an archipelago", "a group of islands", "tropical islands", "islands in the sea",
+                "an archipelago seen from the air", "islands set in the sea", "a chain of islands", "an aerial view of islands"),
+    "volcano": ("a volcano", "an active volcano", "a volcanic cone", "a volcanic peak", "the cone of a volcano", "a lone volcano",
+                "a volcanic landscape", "a volcano with a wide crater", "a volcanic summit"),
+    "street": ("a street", "a city street", "a street of shops", "a narrow street", "an alley between houses", "a shopping street",
+               "a street lined with houses", "an urban street", "a side street"),
+    "planet": ("a planet", "a planet in space", "a planet in outer space", "a planet among the stars", "a world in outer space",
+               "a planet before the stars", "a round world in the blackness of space", "a planet seen from space", "a planet in deep space"),
+    "table": ("a table", "a table top", "a tabletop", "the top of a table"),
+}
+WOODEN_TABLES = ("a wooden table", "a wooden tabletop", "a table of bare wood")  # where no cloth hides it
+
+# A sentence on what surrounds what has neither time of day nor weather.
+AROUND = {
+    "planet": ("stars shine all around", "the space around it is black and full of stars", "behind it are countless stars",
+               "it hangs in black space"),
+    "table": ("soft shadows lie beside", "there is a window in the wall behind", "daylight comes in by a window", "it stands in a room by a window"),
+}
+
+# Where a subject is, after its name.
+PLACES = {
+    "mountains": ("in the mountains", "among high peaks", "in a mountain range"),
+    "dunes": ("in the dunes", "in a sandy desert", "among sand dunes"),
+    "forest": ("in a forest", "in woodland", "among forested hills"),
+    "lake": ("on a lake", "at a lake", "by a wide lake"),
+    "coast": ("at the coast", "off a shoreline", "by the seashore"),
+    "ocean": ("on the open ocean", "out on the open sea", "on the high seas"),
+    "canyon": ("in a canyon", "in a gorge", "between canyon walls"),
+    "city": ("over a city", "above a city skyline", "over a metropolis"),
+    "islands": ("by an archipelago", "among islands in the sea", "at a chain of islands"),
+    "volcano": ("at a volcano", "by an active volcano", "near a volcanic cone"),
+    "street": ("in a street", "in a city street", "on a street of shops"),
 }
 
 # After "with". Names as in scene.FEATURES; a river is a river in a forest and in a canyon.
@@ -40,11 +72,76 @@ FEATURE_PHRASES = {
     "mesas": ("mesas", "flat-topped mesas", "table mountains on the horizon", "buttes beyond"),
     "towers": ("tall towers", "skyscrapers", "high-rise towers", "towers of glass"),
     "bay": ("a bay in front", "a bay", "a harbour", "water at the front"),
+    "reefs": ("coral reefs", "reefs under the water", "pale reefs around them", "a fringe of reefs"),
+    "one_large": ("one large island", "a large main island", "one island larger than the rest", "a big island in the middle"),
+    "lava": ("glowing lava", "streams of lava", "lava flowing down its slopes", "molten lava"),
+    "smoke": ("a plume of smoke", "smoke above the crater", "a column of ash and smoke", "a smoking crater"),
+    "neon": ("neon signs", "neon lights", "glowing neon", "signs of neon"),
+    "awnings": ("awnings", "striped awnings", "awnings over the shops", "shop awnings"),
+    "ring": ("a ring around it", "rings", "a wide ring", "a system of rings"),
+    "moon": ("a moon", "a small moon", "a moon beside it", "a moon in orbit around it"),
+    "city_lights": ("city lights on its night side", "lights of cities on its dark side", "cities glowing on the night side"),
+    "rolling": ("a ball rolling along", "one ball rolling", "a rolling ball"),
+    "cloth": ("a tablecloth", "a cloth spread over it", "a cloth on it", "a linen cloth"),
+}
+
+# What moves in a scene: named, and said with what it does. A flipped clip moves the other way, so no side is ever told.
+SUBJECT_NOUNS = {
+    "boat": ("a sailing boat", "a sailboat", "a boat with tall sails", "a small sailing boat", "a boat under sail"),
+    "car": ("a car", "a small car", "a moving car", "a single car", "an automobile"),
+    "train": ("a train", "a train on a viaduct", "a passing train", "a railway train", "a long train"),
+    "balloon": ("a hot-air balloon", "a hot air balloon", "a drifting balloon", "a striped hot-air balloon", "a balloon in the air"),
+    "plane": ("a plane", "an airplane", "an airliner", "an aircraft", "an aeroplane"),
+    "birds": ("birds", "a flock of birds", "flying birds", "birds on the wing", "a swarm of birds"),
+    "lighthouse": ("a lighthouse", "a tall lighthouse", "a striped lighthouse", "a lighthouse with its turning beam"),
+    "windmill": ("a windmill", "an old windmill", "a turning windmill", "a windmill with its sails turning"),
+    "campfire": ("a campfire", "a burning campfire", "a camp fire", "an open fire", "a bonfire"),
+    "waterfall": ("a waterfall", "a tall waterfall", "a plunging waterfall", "a cascade", "falling cascades"),
+}
+SUBJECT_CLAUSES = {
+    "boat": ("a sailing boat crosses the water", "a sailboat glides by", "a boat sails past", "a boat with tall sails passes",
+             "a sailing boat makes its way", "a small boat sails along"),
+    "car": ("a car drives along", "a car passes by", "a car drives past", "a car crosses the view", "a single car is driving through"),
+    "train": ("a train passes through", "a train rolls by", "a train runs along the rails", "a train crosses a viaduct",
+              "a train goes by on a viaduct"),
+    "balloon": ("a hot-air balloon drifts through the air", "a hot-air balloon floats by", "a balloon hangs in the air",
+                "a hot air balloon sails past", "a striped balloon drifts along"),
+    "plane": ("a plane flies by", "a plane crosses the sky", "an airplane passes overhead", "an aircraft flies past",
+              "an airliner flies through the picture"),
+    "birds": ("birds fly over", "a flock of birds passes", "birds glide through the air", "birds wheel in the air",
+              "a flock of birds flies by"),
+    "lighthouse": ("a lighthouse sends out its beam", "a lighthouse sweeps its beam around", "the beam of a lighthouse turns",
+                   "a lighthouse stands watch", "a lighthouse flashes"),
+    "windmill": ("a windmill turns", "the sails of a windmill go round", "a windmill spins its sails", "a windmill turns in the wind"),
+    "campfire": ("a campfire burns", "the flames of a campfire flicker", "a campfire flickers", "a bonfire is burning",
+                 "sparks fly from a campfire"),
+    "waterfall": ("a waterfall plunges down", "a waterfall tumbles over the rocks", "water pours down in a waterfall",
+                  "a waterfall foams down", "a cascade falls"),
+}
+
+# What happens over the clip, as a clause.
+EVENT_CLAUSES = {
+    "sunrise": ("the sun rises over the horizon", "the sun climbs into view", "the sun comes up and it grows light",
+                "the sun rises", "the sky brightens and the sun appears"),
+    "nightfall": ("day turns into night", "darkness falls", "the light fades into night", "it gets dark", "day gives way to night"),
+    "storm_coming": ("a storm comes in", "storm clouds roll in", "a storm gathers", "a storm draws near", "a storm is coming",
+                     "the weather turns to storm"),
+    "lights_on": ("the lights go on", "lights come on one by one", "windows light up", "the lights are switched on",
+                  "lights go on in the windows"),
+    "timelapse": ("clouds race by in time-lapse", "clouds rush past in a time-lapse", "clouds speed by in timelapse",
+                  "clouds fly past as if time ran faster"),
+}
+EVENT_NAMES = {  # for captions in key words
+    "sunrise": ("the sun rising", "rising sun over the horizon"),
+    "nightfall": ("day turning into night", "getting dark"),
+    "storm_coming": ("storm coming in", "approaching storm", "gathering storm"),
+    "lights_on": ("lights going on", "lights coming on"),
+    "timelapse": ("timelapse", "time-lapse", "time-lapse of clouds", "timelapse clouds"),
 }
 
 # Said after a noun, or before it with a comma.
 TIME_PHRASES = {
-    "dawn": ("at dawn", "at daybreak", "at sunrise", "at first light", "as the sun comes up"),
+    "dawn": ("at dawn", "at daybreak", "at sunrise", "at first light", "as day breaks"),
     "morning": ("in the morning", "in the morning hours", "in mid-morning", "in the early morning", "before midday"),
     "noon": ("at noon", "at midday", "in the middle of the day", "at high noon", "in full daylight"),
     "sunset": ("at sunset", "as the sun goes down", "at the golden hour", "at sundown", "as the sun sets"),
@@ -52,7 +149,7 @@ TIME_PHRASES = {
     "night": ("at night", "by night", "in the middle of the night", "at midnight", "after dark"),
 }
 TIME_SENTENCES = {
-    "dawn": ("day is breaking", "the sun is just coming up", "dawn is breaking", "it is sunrise"),
+    "dawn": ("day is breaking", "the first daylight shows", "dawn is breaking", "it is sunrise"),
     "morning": ("it is morning", "the morning is young", "the morning has come"),
     "noon": ("it is noon", "it is the middle of the day", "it is the height of the day", "it is broad daylight"),
     "sunset": ("the sun is setting", "it is sunset", "the sun is going down", "it is the golden hour"),
@@ -164,120 +261,3 @@ SPEED_ADVERBS = {
     "fast": ("quickly", "rapidly", "swiftly", "at high speed"),
 }
 SPEED_ADJECTIVES = {"slow": ("slow", "gentle"), "steady": ("steady", "smooth"), "fast": ("fast", "quick", "rapid")}
-
-# What people say besides, English and French; understood, never written. Keyed (axis, value), joined by "; ".
-HEARD = {
-    ("family", "mountains"): "mountain; peak; summit; alps; alpine; himalaya; himalayas; rockies; andes; dolomites; massif; ridge; "
-                             "ridgeline; montagne; alpes; sommet; sommets; pics; highlands; hill; hills; hillside; valley; valleys; colline; vallee; snow-capped; snowcapped; volcano",
-    ("family", "dunes"): "dune; desert; sahara; erg; sand hills; namib; gobi; arid; sand; sable; desert de sable; dune de sable; windblown sand",
-    ("family", "forest"): "woods; wood; trees; jungle; rainforest; pine forest; taiga; treetops; canopy; foret; bois; arbres; "
-                          "mountain forest; forest in the mountains; foliage; grove; birches; oaks; sapin; pine woods",
-    ("family", "lake"): "pond; reservoir; tarn; loch; lac; etang; forest lake; lakes; lakefront; lakeshore",
-    ("family", "coast"): "shore; beach; plage; rocky coast; rocky shore; coast; coastal; seacoast; seafront; surf; breakers; sea cliffs; cote; littoral; rivage; falaise; cliff; cliffs; cliffs rising; "
-                         "bord de mer; shores; tide; lagoon",
-    ("family", "ocean"): "sea; ocean; oceans; open water; atlantic; pacific; mer; large; pleine mer; haute mer; deep blue; offshore; "
-                         "waves; vagues; water to the horizon",
-    ("family", "canyon"): "gulch; chasm; grand canyon; badlands; slot canyon; gorges; defile; canon; ravin; arroyo; red rock; sandstone",
-    ("family", "city"): "town; downtown; urban; skyline; cities; manhattan; new york; paris; tokyo; london; chicago; hong kong; ville; "
-                        "cite; immeubles; gratte-ciel; building; buildings; high rises; rooftops; city lights; city streets; "
-                        "apartment blocks; skyscraper; village; streets; san francisco; sydney; rome; venice; dubai; shanghai; singapore",
-    ("feature", "pines"): "pine; pines; firs; fir trees; spruces; evergreens; pins; sapins; conifer; pine-covered",
-    ("feature", "rocks"): "rock; stones; boulders; rochers; outcrop; rock formations",
-    ("feature", "river"): "rivers; stream; creek; riviere; fleuve; brook; ruisseau; colorado river",
-    ("feature", "clearing"): "meadow; clairiere; glade; field",
-    ("feature", "islands"): "island; isle; islet; iles; ile",
-    ("feature", "mountains_behind"): "mountains on the far side; mountains on the horizon; mountains around; surrounded by mountains; "
-                                     "ringed by mountains; mountain backdrop; entoure de montagnes; surrounded by peaks; mountains rising behind",
-    ("feature", "cliffs"): "cliff; cliffs; bluffs; falaise; falaises; headland; rocky coast; rocky shore; sea cliffs; cliffs rising",
-    ("feature", "sandy_beach"): "beach; beaches; plage; sandy; sands",
-    ("feature", "swell"): "huge waves; giant waves; rolling swell; high waves; towering waves; houle; rolling waves; swells",
-    ("feature", "whitecaps"): "white caps; white horses; foam; spray; foamy; ecume; froth",
-    ("feature", "mesas"): "mesa; butte; buttes; plateaus; plateau",
-    ("feature", "towers"): "tower; skyscrapers; skyscraper; high rise; high rises; tours; gratte-ciel; glass towers; tall buildings",
-    ("feature", "bay"): "harbor; port; waterfront; baie; riverfront",
-    ("time_of_day", "dawn"): "dawn; sunrise; daybreak; rising sun; sun rises; sunup; aube; lever du soleil; lever de soleil; aurore; "
-                             "sun is rising; sun barely up; sun just up; sun coming up; break of day; sun rising; first rays; crack of dawn",
-    ("time_of_day", "morning"): "morning; mornings; matin; matinee; breakfast; forenoon; morning light; early in the day",
-    ("time_of_day", "noon"): "noon; midday; daytime; daylight; midi; afternoon; apres-midi; plein jour; day; noonday; lunchtime; "
-                             "sun overhead; noontime; jour",
-    ("time_of_day", "sunset"): "sunset; sundown; golden hour; setting sun; coucher de soleil; coucher du soleil; late afternoon; "
-                               "end of the day; soleil couchant; last rays; golden light; orange sky; low evening sun; sun dips; "
-                               "sun sinking; sun sinks; sun goes down; sun dropping; close of day; evening sun; heure doree",
-    ("time_of_day", "dusk"): "dusk; twilight; evening; nightfall; blue hour; crepuscule; soir; soiree; gloaming; after sunset; "
-                             "just after sunset; after sundown; last light; heure bleue; night falls; before night; tombee de la nuit",
-    ("time_of_day", "night"): "night; nighttime; midnight; moonlight; moonlit; starry; stars; moon; nuit; full moon; starlight; "
-                              "nocturnal; milky way; minuit; nuit etoilee; clair de lune; etoile; small hours; dead of night; darkness",
-    ("weather", "clear"): "clear; sun; sunlight; sunny; cloudless; blue sky; blue skies; clear skies; sunshine; bright sun; no clouds; ensoleille; "
-                          "beau temps; ciel bleu; ciel clair; ciel degage; without a cloud; not a cloud; fine weather; blazing sun; "
-                          "crisp air; sunlit; sans nuages; cloud-free; soleil",
-    ("weather", "cloudy"): "clouds; cloud; cloudy; puffy clouds; fluffy clouds; some clouds; nuage; nuages; nuageux; few clouds; "
-                           "clouds rolling by; cumulus; white clouds",
-    ("weather", "overcast"): "overcast; grey; gray; grey skies; gray sky; gray skies; heavy clouds; leaden sky; gloomy; couvert; "
-                             "ciel gris; gris; cloud cover; dull day; low clouds; grey clouds; thick clouds; leaden; dreary; "
-                             "low grey clouds; gray clouds; grey day; grey light; no sun",
-    ("weather", "fog"): "fog; mist; haze; foggy; misty; hazy; brouillard; brume; brumeux; mist rising; rising mist; fogbound; murk; "
-                        "smog; low fog; whiteout; poor visibility; sea fog; foggy day; misty day",
-    ("weather", "rain"): "rain; rains; rainy; drizzle; raining; downpour; shower; wet; pluie; pluvieux; pleut; averse; rainfall; "
-                         "drizzling; rainy day; heavy rain; light rain; soaking; monsoon; raindrops; pouring; rainstorm",
-    ("weather", "snow"): "snow; snowfall; snowing; snowflakes; snowstorm; blizzard; neige; flocons; tempete de neige; falling snow; "
-                         "neige qui tombe; flurries; light snow; heavy snow; flakes; il neige",
-    ("weather", "storm"): "storm; stormy; thunder; thunderstorm; lightning; tempest; gale; hurricane; orage; tempete; sandstorm; "
-                          "thunderclouds; dark clouds; squall; typhoon; eclair; orageux; storms; black clouds; howling wind",
-    ("season", "spring"): "spring; springtime; printemps; spring thaw; april; spring green",
-    ("season", "summer"): "summer; summertime; ete; july; august; summery; midsummer; june",
-    ("season", "autumn"): "autumn; fall colors; fall colours; fall foliage; automne; october; november; autumn leaves; autumnal; "
-                          "fall forest; golden leaves; red leaves; in fall; fall leaves; autumn colours; orange leaves; fall woods",
-    ("season", "winter"): "winter; wintry; snowy; hiver; snow-covered; snow-capped; snowcapped; covered in snow; under snow; january; "
-                          "december; february; frozen; snow on the ground; snow on the peaks; enneige; enneigees; midwinter; icy; "
-                          "fresh snow; blanketed in snow; deep snow; wintertime; snowbound; snow lies; couvert de neige",
-    ("camera", "static"): "static; tripod; fixed camera; still camera; camera fixed; locked off; stationary; no camera movement; "
-                          "camera still; camera is still; fixed; camera holds; unmoving; motionless; locked camera; camera steady; "
-                          "plan fixe; still shot; camera locked; stays where it is; stays put; camera does not move; camera doesn't move; camera never moves",
-    ("camera", "pan_left"): "pan left; panning left; move left; drift left; look left; travel left; track left; slide left; "
-                            "panoramique a gauche; panoramique gauche; vers la gauche; pan from right to left; right to left; move from right to left; sweep from right to left; pan to left; turn left; "
-                            "sweep left; swing left; glide left; turning left; from right to left",
-    ("camera", "pan_right"): "pan right; panning right; move right; drift right; look right; travel right; track right; slide right; "
-                             "panoramique a droite; panoramique droite; vers la droite; pan from left to right; left to right; move from left to right; sweep from left to right; turn right; "
-                             "sweep right; swing right; glide right; turning right; from left to right",
-    ("camera", "tilt_up"): "tilt up; tilt upward; tilt skyward; tilt toward the sky; tilt towards the sky; look upward; look up; "
-                           "camera looking up; tilt to the sky; tilt from the ground to the sky",
-    ("camera", "tilt_down"): "tilt down; tilt downward; look downward; tilt toward the ground; tilt down from the sky; tilt to the ground",
-    ("camera", "push_in"): "push in; zoom in; dolly in; forward; fly over; flying over; flyover; fly through; flying through; fly into; "
-                           "move in; closer; fly toward; fly towards; move toward; move towards; approach; advance; push toward; "
-                           "push towards; travelling avant; avance; creep in; move into; drone flight; flight; fly across; glide over; glide in",
-    ("camera", "pull_back"): "pull back; pull out; pull away; zoom out; dolly out; backward; move back; move away; fly backwards; "
-                             "travelling arriere; recule; retreat; back off; move out; fly back; back up; drift back; reveal wide",
-    ("camera", "rise"): "rise; rising; ascend; climb; crane up; boom up; lift off; move up; go up; camera up; float up; drone rises; "
-                        "soar up; lift; going up; monte; s'eleve; rise up; drone going up; fly up; ascent",
-    ("camera", "descend"): "descend; descending; crane down; boom down; lower; sink; drop down; come down; float down; go down; "
-                           "descent; descend; fly down; camera down; drop; come in to land; going down; move down",
-    ("camera", "orbit"): "orbit; circle; circling; arc; rotate around; rotating around; fly around; flying around; 360; revolve; "
-                         "go around; travel around; move around; tourne autour; spin around; swing around; circular",
-    ("speed", "slow"): "slow; slowly; lent; lente; lentement; leisurely; unhurried; gradually; doucement; gradual; gently",
-    ("speed", "steady"): "steadily; smoothly; steady pace; constant speed; even speed",
-    ("speed", "fast"): "fast; quick; quickly; rapid; rapidly; swift; swiftly; rapide; rapidement; vite; racing; rushing; speeding; "
-                       "high speed; hurried; fast-moving; full speed; top speed",
-}
-
-# What comes nearest to words the world does not have; the reader is told, and it stands in where the prompt says nothing else.
-NEAREST = {
-    "mountains": "glacier everest fjord cliffside slope slopes highland volcanoes",
-    "dunes": "camel camels caravan wasteland mars moonscape savanna oasis pyramid pyramids steppe",
-    "forest": "park garden jungles swamp leaf leaves tree orchard bamboo bush deer bear garden jardin arbre",
-    "lake": "pool pier dock canoe kayak swan swans ducks wetland wetlands marsh piscine",
-    "coast": "seagull seagulls lighthouse palm palms tropical surfer surfers sandcastle dock phare cove",
-    "ocean": "whale whales dolphin dolphins ship ships sailboat yacht underwater submarine shark baleine bateau",
-    "canyon": "waterfall waterfalls cave rapids cowboy horseback cascade grotte",
-    "city": "street traffic car cars bridge house houses apartment neon office crowd subway rue maison pont taxi",
-    "night": "fireworks aurora galaxy northern", "noon": "today", "storm": "wind windy tornado thundering vent",
-    "rain": "umbrella umbrellas puddles rainbow", "snow": "skiing skier skiers snowman sleet ice hail", "fog": "smoke steam dust",
-    "cloudy": "sunbeams", "push in": "walking driving walk drive", "rise": "balloon helicopter",
-}
-
-# These say something of the camera only where the camera is spoken of, or where they begin a clause: cliffs rise too.
-LOOSE_CAMERA = (
-    "rise; rising; climb; drop; lower; sink; fixed; lift; look up; look down; go up; go down; come down; closer; lift off; "
-    "turn right; turn left; move closer; approach; reveal wide; advance; arc; circle; circling; steady; spin around; going "
-    "up; going down; move down; move up; draw back; move forward; back up; recule; monte; drop down; drop lower; retreat; "
-    "motionless; drift left; drift right"
-)

@@ -9,10 +9,11 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from lanterne.programme import audit, cohorts, erasure, ledger, people
+from lanterne.programme import audit, cohorts, erasure, ledger, pay, people
 from lanterne.programme.cohorts import CohortError, Quotas
+from lanterne.programme.ledger import LedgerError
 from lanterne.programme.mail import MailError, Post
-from lanterne.programme.pay import Actor
+from lanterne.programme.pay import Actor, PayError
 
 PASSWORD = "correct horse"
 QUOTAS = Quotas(videos=20, seconds=300)
@@ -216,3 +217,30 @@ def test_mail_goes_to_the_outbox_when_no_server_takes_it(tmp_path, database, spr
     with pytest.raises(MailError, match="lies in"):
         Post(tmp_path / "outbox", host="127.0.0.1", port=9).send(letter)  # discard's port: nobody listens
     assert len(list((tmp_path / "outbox").glob("*.eml"))) == 2
+
+
+def test_work_is_paid_by_the_card_that_was_accepted(database, spring, clock):
+    """A newer version, or another card, counts once it was accepted."""
+    day = pay.today().isoformat()
+    _, secret = invite(database)
+    person, _ = accept(database, secret, spring.sha256)
+    ana = Actor(person.id)
+    with database.session() as session:
+        ledger.publish_rate_card(session, "artists", "EUR", {"hours": 100, "bug": 1}, "olga")
+        ledger.publish_rate_card(session, "gold", "EUR", {"bug": 900000}, "olga")
+        entry = pay.claim(session, ana, "bug", day, subject="1")
+        assert (entry.card_version, entry.claimed) == (1, 5000)
+        assert pay.claim(session, Actor("guest"), "bug", day, subject="1").claimed == 1
+        assert pay.claim(session, Actor("guest"), "bug", day, subject="2", card="gold").claimed == 900000
+        with pytest.raises(PayError, match="'gold' is not in the terms"):
+            pay.claim(session, ana, "bug", day, subject="2", card="gold")
+        with pytest.raises(LedgerError, match="no rate card 'none'"):
+            pay.claim(session, ana, "bug", day, subject="2", card="none")
+    said = next_terms(database, clock)
+    with database.session() as session:
+        assert pay.claim(session, ana, "bug", day, subject="3").claimed == 5000
+        cohorts.accept_next(session, "spring", said.sha256, person.id)
+        assert pay.claim(session, ana, "bug", day, subject="4").claimed == 1
+    clock.pass_days(91)
+    with database.session() as session:
+        assert pay.claim(session, ana, "bug", day, subject="5").card_version == 2

@@ -144,7 +144,7 @@ def test_the_database_itself_holds_the_rules(either, clock):
         entry = pay.claim(session, ANA, "bug", TODAY, subject="17", note="mine")
         pay.decide(session, OLGA, entry.id, 3000, "Half of it was known.")
         pay.dispute(session, ANA, entry.id, "No.")
-        pay.credit(session, OLGA, "ana", "review:1", 500, "EUR", "late", 1, 2)
+        pay.credit(session, OLGA, "ana", "late:1", 500, "EUR", "late", 1, 2)
     row = (
         "INSERT INTO pay_decisions (entry_id, number, person_id, claimed, currency, accepted, reason, decider, decided_at, pay_by) "
         "VALUES ('{}', {}, '{}', {}, 'EUR', {}, '{}', '{}', 0, 0)"
@@ -170,13 +170,13 @@ def test_the_database_itself_holds_the_rules(either, clock):
 
 
 def test_a_missed_deadline_is_made_good_once(session, clock):
-    given = pay.credit(session, OLGA, "ana", "review:1", 1000, "EUR", "nine days instead of five", clock.at - 9, clock.at)
-    assert pay.credit(session, OTTO, "ana", "review:1", 1000, "EUR", "again", clock.at - 9, clock.at).given_by == given.given_by == "olga"
+    given = pay.credit(session, OLGA, "ana", "late:1", 1000, "EUR", "nine days instead of five", clock.at - 9, clock.at)
+    assert pay.credit(session, OTTO, "ana", "late:1", 1000, "EUR", "again", clock.at - 9, clock.at).given_by == given.given_by == "olga"
     assert _owed(session) == 1000
     for by, person, subject, amount, due, told in [
-        (OLGA, "ana", "review:2", 1000, clock.at, "was kept"), (OLGA, "olga", "review:2", 1000, 1, "themselves"),
-        (ANA, "ben", "review:2", 1000, 1, "not an operator"), (OLGA, "ana", "review:1", 2000, 1, "already"),
-        (OLGA, "ana", "review:2", -5, 1, "minor units"), (OLGA, "ana", "", 5, 1, "empty"),
+        (OLGA, "ana", "late:2", 1000, clock.at, "was kept"), (OLGA, "olga", "late:2", 1000, 1, "themselves"),
+        (ANA, "ben", "late:2", 1000, 1, "not an operator"), (OLGA, "ana", "late:1", 2000, 1, "already"),
+        (OLGA, "ana", "late:2", -5, 1, "minor units"), (OLGA, "ana", "", 5, 1, "empty"),
     ]:
         with pytest.raises(PayError, match=told):
             pay.credit(session, by, person, subject, amount, "EUR", "late", due, clock.at)

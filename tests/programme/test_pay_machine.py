@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
-from sqlalchemy import event, text
+from sqlalchemy import event, select, text
 from sqlalchemy.exc import DBAPIError
 
 from lanterne.errors import LanterneError
@@ -60,7 +60,7 @@ class Programme(RuleBasedStateMachine):
         self.seen, self.day, self.counter = [], pay.today().isoformat(), 1
         with self.database.session() as session:
             ledger.publish_rate_card(session, "artists", "EUR", {"hours": 3500, "bug": 5000}, "olga")
-            for person in PEOPLE[:3]:
+            for person in PEOPLE[:3]:  # olga, who is an operator, too
                 payouts.set_payee(session, actor(person), person, person, "DE89370400440532013000")
             if lived:
                 self._live(session)
@@ -72,7 +72,8 @@ class Programme(RuleBasedStateMachine):
         pay.decide(session, actor("olga"), part.id, 3000, "known before")
         pay.decide(session, actor("otto"), disputed.id, 0, "known before")
         pay.dispute(session, actor("ana"), disputed.id, "no")
-        pay.credit(session, actor("olga"), "ben", "review:old", 500, "EUR", "late", 1, 2)
+        pay.credit(session, actor("olga"), "ben", "late:old", 500, "EUR", "late", 1, 2)
+        pay.credit(session, actor("otto"), "olga", "late:olga", 700, "EUR", "late", 1, 2)
         payouts.make(session, actor("olga"), PAYER, key=str(self.counter))
         pay.decide(session, actor("otto"), pay.claim(session, actor("ben"), "hours", self.day, hours=2).id)
 
@@ -122,7 +123,7 @@ class Programme(RuleBasedStateMachine):
           late=st.integers(-1, 1))
     def credit(self, by, person, deadline, amount, late):
         def what(session):
-            pay.credit(session, actor(by), person, f"review:{deadline}", amount, "EUR", "late", 100, 100 + late)
+            pay.credit(session, actor(by), person, f"late:{deadline}", amount, "EUR", "late", 100, 100 + late)
 
         if self._try("credit", what):
             assert by != person and late > 0
@@ -149,12 +150,52 @@ class Programme(RuleBasedStateMachine):
     @rule(number=st.integers(0, 9), by=_mostly_operators)
     def settle(self, number, by):
         if payout := self._payout(number):
+            before = self._own(by, payout)
             self._try("settle", lambda session: payouts.settle(session, actor(by), payout.id))
+            assert self._own(by, payout) == before
 
     @rule(number=st.integers(0, 9), by=_mostly_operators, person=_people)
     def bounce(self, number, by, person):
-        if payout := self._payout(number):
-            self._try("bounce", lambda session: payouts.bounce(session, actor(by), payout.id, person, "closed"))
+        payout = self._payout(number)
+        if payout and self._try("bounce", lambda session: payouts.bounce(session, actor(by), payout.id, person, "closed")):
+            assert by != person
+
+    @rule(number=st.integers(0, 9), by=st.sampled_from(("olga", "otto")), how=st.sampled_from(("bounce", "settle", "reverse")))
+    def move_own_money(self, number, by, how):
+        """Never lets an operator who is also an artist change what they are owed, or what of it was paid."""
+        payout, before = self._payout(number), self._owed()
+        if how == "reverse":
+            with self.database.session() as session:
+                own = [posted.id for posted, legs in ledger.journal(session) if by in ledger.people_of(session, legs)]
+            for transaction_id in own:
+                assert not self._try("own", lambda session, it=transaction_id: payouts.reverse(session, actor(by), it, "mine"))
+                _TAKEN["own money"] += 1
+        elif payout and how == "bounce":
+            assert not self._try("own", lambda session: payouts.bounce(session, actor(by), payout.id, by, "mine"))
+            _TAKEN["own money"] += bool(self._own(by, payout))
+        elif payout:
+            lines = self._own(by, payout)
+            self._try("export", lambda session: payouts.export(session, actor(by), payout.id))
+            self._try("settle", lambda session: payouts.settle(session, actor(by), payout.id))
+            assert self._own(by, payout) == lines
+            _TAKEN["own money"] += bool(lines)
+        assert self._owed() == before
+
+    @rule(number=st.integers(0, 99), by=_mostly_operators)
+    def reverse(self, number, by):
+        """What was accepted or paid is not taken back by anybody."""
+        with self.database.session() as session:
+            credited = set(session.scalars(select(pay.Credit.transaction_id)))
+            posted = [posted.id for posted, _ in ledger.journal(session) if posted.id not in credited]
+        if posted:
+            taken = posted[number % len(posted)]
+            assert not self._try("reverse", lambda session: payouts.reverse(session, actor(by), taken, "typed twice"))
+
+    def _own(self, person, payout):
+        """How a person's part of a payout stands."""
+        with self.database.session() as session:
+            line = session.get(payouts.PayoutLine, (payout.id, person))
+            return line and payouts.state(session, line)
 
     @rule(statement=st.sampled_from([
         "UPDATE postings SET amount = amount * 2", "DELETE FROM postings", "UPDATE transactions SET memo = ''", "DELETE FROM transactions",
@@ -235,5 +276,5 @@ def test_no_order_of_steps_breaks_the_books(migrated):
     if STEPS < 10_000:
         return
     assert _TAKEN["all"] >= STEPS
-    needed = {"hours", "bug", "decide", "credit", "pay out", "behind", "dispute", "export", "settle", "bounce", "forget"}
+    needed = {"hours", "bug", "decide", "credit", "pay out", "behind", "dispute", "export", "settle", "bounce", "forget", "own money"}
     assert needed <= set(_TAKEN), f"never taken: {needed - set(_TAKEN)}"

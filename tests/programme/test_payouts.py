@@ -10,11 +10,13 @@ from lxml import etree
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from lanterne.programme import audit, erasure, exports, ledger, pay, payouts
+from lanterne.errors import LanterneError
+from lanterne.programme import audit, erasure, exports, ledger, pay, payouts, statements
 from lanterne.programme.exports import ExportError, Payer, Payment
-from lanterne.programme.pay import Actor, NotYours, PayError
+from lanterne.programme.pay import Actor, NotByYou, NotYours, PayError
 
-ANA, BEN, OLGA = Actor("ana"), Actor("ben"), Actor("olga", operator=True)
+ANA, BEN = Actor("ana"), Actor("ben")
+OLGA, OTTO = Actor("olga", operator=True), Actor("otto", operator=True)
 IBAN, PAYER = "DE89 3704 0044 0532 0130 00", Payer("Studio Lanterne", "DE02120300000000202051")
 _NS = {"p": "urn:iso:std:iso:20022:tech:xsd:pain.001.001.09"}
 
@@ -167,3 +169,58 @@ def test_the_database_itself_keeps_payouts(either, clock):
     ):
         with pytest.raises(DBAPIError), either.engine.begin() as connection:
             connection.execute(text(statement))
+
+
+def _last(session):
+    return list(ledger.journal(session))[-1][0].id
+
+
+def test_nobody_moves_their_own_money(session):
+    """An operator who is also an artist cannot make what they were paid be owed again."""
+    payouts.set_payee(session, OLGA, "olga", "Olga", IBAN)
+    pay.credit(session, OTTO, "olga", "c", 700, "EUR", "late", 1, 2)
+    given = _last(session)
+    payout, _ = payouts.make(session, OTTO, PAYER)
+    line = session.get(payouts.PayoutLine, (payout.id, "olga"))
+    payouts.export(session, OTTO, payout.id)
+    assert payouts.settle(session, OLGA, payout.id) == 1 and payouts.state(session, line) == "on its way"
+    with pytest.raises(NotByYou, match="another operator settles"):
+        payouts.settle(session, OLGA, payout.id)
+    assert payouts.settle(session, OTTO, payout.id) == 1 and payouts.state(session, line) == "paid"
+    for what in (
+        lambda: payouts.bounce(session, OLGA, payout.id, "olga", "closed"), lambda: payouts.reverse(session, OLGA, given, "mine"),
+        lambda: payouts.reverse(session, OLGA, line.transaction_id, "mine"),
+    ):
+        with pytest.raises(NotByYou, match="another operator"):
+            what()
+    assert pay.owed(session, OTTO, "olga") == {} and payouts.state(session, line) == "paid"
+    payouts.bounce(session, OTTO, payout.id, "olga", "closed")
+    assert pay.owed(session, OTTO, "olga") == {"EUR": 700}
+
+
+def test_what_was_accepted_promised_or_paid_is_not_taken_back(session):
+    ledger.publish_rate_card(session, "artists", "EUR", {"bug": 5000}, "olga")
+    pay.decide(session, OLGA, pay.claim(session, ANA, "bug", pay.today().isoformat(), subject="17").id)
+    accepted = _last(session)
+    pay.credit(session, pay.DEADLINE, "ana", "review:rev_1:request", 10, "EUR", "late", 1, 2)
+    promised = _last(session)
+    _owe(session, "ana", 300, "typed twice")
+    mistake = _last(session)
+    payout, _ = payouts.make(session, OLGA, PAYER)
+    payouts.export(session, OLGA, payout.id)
+    payouts.settle(session, OLGA, payout.id)
+    paid, settled = session.get(payouts.PayoutLine, (payout.id, "ana")).transaction_id, _last(session)
+    for transaction_id, told in [(accepted, "was accepted"), (promised, "promises"), (mistake, "paid out"), (paid, "part of payout_"),
+                                 (settled, "part of payout_"), ("tx_0", "no transaction")]:
+        with pytest.raises(LanterneError, match=told):
+            payouts.reverse(session, OTTO, transaction_id, "why")
+    payouts.bounce(session, OLGA, payout.id, "ana", "closed")
+    before = pay.owed(session, OLGA, "ana")["EUR"]
+    with pytest.raises(PayError, match="reason is empty"):
+        payouts.reverse(session, OTTO, mistake, " ")
+    undone = payouts.reverse(session, OTTO, mistake, "It was typed twice.")
+    assert payouts.reverse(session, OTTO, mistake, "It was typed twice.").id == undone.id
+    assert pay.owed(session, OLGA, "ana")["EUR"] == before - 300
+    assert statements.of(session, ANA, "ana")[0].lines[-1].reason == "It was typed twice."
+    last = [data for _, data in audit.opened(session, "ledger.reversed")][-1]
+    assert last["reason"] == "It was typed twice." and [kind for _, _, kind, _ in audit.told_to(session, "ana")][-1] == "ledger.reversed"

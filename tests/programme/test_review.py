@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from lanterne.errors import LanterneError
 from lanterne.programme import audit, pay, release, review
-from lanterne.programme.pay import Actor, NotYours
+from lanterne.programme.pay import Actor, NotYours, PayError
 from lanterne.programme.review import ReviewError
 from lanterne.service import releasing
 from lanterne.service.database import Database
@@ -186,6 +186,17 @@ def test_silence_is_paid_for_once_and_the_request_goes_on(session, asked, clock)
     clock.pass_days(5.1)
     assert [late.what for late in review.escalate(session)] == ["appeal"]
     assert pay.owed(session, ANA, "ana") == {"EUR": 2000} and len(review.file_of(session, asked).escalations) == 2
+
+
+def test_one_remedy_that_fails_leaves_the_others_theirs(session, asked, clock, caplog):
+    with pytest.raises(PayError, match="made good by themselves"):
+        pay.credit(session, OLGA, "ana", f"review:{asked}:request", 1, "EUR", "late", 1, 2)
+    pay.credit(session, pay.DEADLINE, "ana", f"review:{asked}:request", 1, "EUR", "late", 1, 2)  # as one could be made by hand once
+    other = review.request(session, ANA, "v", sha256(b"2").hexdigest(), 8).id
+    clock.pass_days(5.1)
+    assert [late.request_id for late in review.escalate(session)] == [other] and asked in caplog.text
+    assert pay.owed(session, ANA, "ana") == {"EUR": 1001} and not review.file_of(session, asked).escalations
+    assert review.escalate(session) == [] and audit.verify(session, audit.Signer().verifier)
 
 
 def test_silence_releases_where_the_policy_says_so(session, clock):

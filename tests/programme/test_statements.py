@@ -39,7 +39,7 @@ def _live(session, clock, steps):
                 pay.dispute(session, ANA, entries[0], "no")
                 pay.decide(session, OTTO, entries[0], min(claimed.accepted + amount, claimed.claimed), "still")
         elif what == "credit":
-            pay.credit(session, OLGA, "ana", f"review:{number}", amount + 1, "EUR", "late", 1, 2)
+            pay.credit(session, OLGA, "ana", f"late:{number}", amount + 1, "EUR", "late", 1, 2)
         elif what == "pay" and pay.owed(session, OLGA, "ana").get("EUR", 0) > 0:
             payout, _ = payouts.make(session, OLGA, PAYER)
             if amount > 50:

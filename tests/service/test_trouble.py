@@ -297,7 +297,7 @@ def test_a_download_ends_with_its_key(bare):
         got = len(next(pieces))
         revoke(bare.database, key_id)
         until(lambda: bare.http(key).get("/v1/models").status_code == 401)
-        with pytest.raises(httpx2.RemoteProtocolError):
+        with pytest.raises((httpx2.RemoteProtocolError, httpx2.ReadError)):  # an early end, or the connection's reset
             for piece in pieces:
                 got += len(piece)
     assert got < BIG

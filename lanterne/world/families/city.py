@@ -39,7 +39,7 @@ def build(scene, rng):
     water = -1e9
     yaw = float(rng.choice([0, np.pi / 2, np.pi, 3 * np.pi / 2]) + rng.uniform(-0.55, 0.55))
     x, y = rng.uniform(0, n * cell), rng.uniform(0, n * cell)
-    lift, distance = rng.uniform(25, 110), rng.uniform(280, 520)
+    lift, distance = rng.uniform(25, 110), rng.uniform(360, 620)
     if "bay" in scene.features:
         water = 0.6
         edge = 0.42

@@ -1,8 +1,8 @@
 """Desert dunes: long crests with one steep side, wind ripples close by, sometimes dark rocks standing out of the sand."""
 import numpy as np
 
-from lanterne.world.noise import fractal, smoothstep
-from lanterne.world.surface import ROCK, SAND, Pose, Surface, blend
+from lanterne.world.noise import blur, fractal, smoothstep
+from lanterne.world.surface import ROCK, SAND, Pose, Surface, blend, open_view
 
 
 def build(scene, rng):
@@ -14,13 +14,13 @@ def build(scene, rng):
     phase = (count * v + 1.5 * bend + 0.25 * fractal(n, 6, 3, 0.5, 0, 0.0, seed + 10)) % 1.0
     slip = rng.uniform(0.68, 0.80)  # windward slope long and gentle, lee slope at the angle of repose
     crest = np.where(phase < slip, phase / slip, (1 - phase) / (1 - slip))
-    crest = smoothstep(0.0, 1.15, crest) * 1.1
+    crest = crest * crest * (1.55 - 0.55 * crest)  # hollow flanks, sharp ridges
     tall = rng.uniform(50, 85)
     lift = smoothstep(-0.7, 0.6, fractal(n, 2, 3, 0.5, 0, 0.0, seed + 20))
     height = (tall * crest * (0.35 + 0.75 * lift) + 12 * bend).astype(np.float32)
     height -= height.min()
     tone = fractal(n, 5, 4, 0.5, 0, 0.0, seed + 30)
-    sand = np.asarray(((0.50, 0.30, 0.135), (0.56, 0.37, 0.19), (0.48, 0.24, 0.095))[int(rng.integers(3))], np.float32)
+    sand = np.asarray(((0.44, 0.26, 0.115), (0.48, 0.31, 0.155), (0.43, 0.21, 0.085))[int(rng.integers(3))], np.float32)
     albedo = (sand * (1.0 + 0.10 * tone)[..., None]).astype(np.float32)
     classes = np.full((n, n), SAND, np.uint8)
     if "rocks" in scene.features:
@@ -31,6 +31,9 @@ def build(scene, rng):
         height = (height + out).astype(np.float32)
         albedo = blend(albedo, np.asarray((0.15, 0.105, 0.085)) * (1.0 + 0.5 * fractal(n, 32, 4, 0.6, 0, 0.0, seed + 42))[..., None], bare)
         classes[bare > 0.5] = ROCK
-    yaw = rng.uniform(0.15 * np.pi, 0.85 * np.pi) + np.pi * rng.integers(2)
-    pose = Pose(rng.uniform(0, n * cell), rng.uniform(0, n * cell), rng.uniform(6, 30), yaw, rng.uniform(-0.12, -0.02), rng.uniform(150, 300))
-    return Surface(cell, height, albedo, classes, pose, detail=0.55, scale=2400.0)
+    height = blur(height, 0.6)
+    above = rng.uniform(4, 16)
+    across = np.concatenate([rng.uniform(0.15, 0.85, 8), rng.uniform(1.15, 1.85, 8)]) * np.pi
+    x, y, yaw = open_view(rng, height, cell, above, 700.0, rng.uniform(0.03, 0.13), across)
+    pose = Pose(x, y, above, yaw, rng.uniform(-0.10, 0.0), rng.uniform(130, 240))
+    return Surface(cell, height, albedo, classes, pose, detail=0.4, streak=0.2, scale=2400.0)

@@ -2,7 +2,7 @@
 import numpy as np
 
 from lanterne.world.noise import crowns, fractal, smoothstep
-from lanterne.world.surface import GRASS, SNOW, TREE, Pose, Surface, blend
+from lanterne.world.surface import GRASS, SNOW, TREE, Pose, Surface, blend, open_view
 
 #          leaves from one tree to the next
 LEAVES = {
@@ -15,23 +15,23 @@ FLOOR = {"spring": (0.13, 0.20, 0.05), "summer": (0.09, 0.15, 0.04), "autumn": (
 
 
 def build(scene, rng):
-    n, cell = 512, 3.6
+    n, cell = 512, 2.6
     seed = int(rng.integers(1 << 20))
     hills = fractal(n, 3, 4, 0.42, 0, 0.15, seed)
-    relief = rng.uniform(90, 170)
+    relief = rng.uniform(70, 130)
     ground = relief * (hills - hills.min())
     water, channel = -1e9, None
     if "river" in scene.features:
         path = np.abs(fractal(n, 2, 3, 0.45, 0, 0.2, seed + 10))
-        channel = smoothstep(0.16, 0.045, path)
-        ground = ground * (1 - 0.9 * channel) - 14.0 * smoothstep(0.4, 0.9, channel)
-        water = float(np.quantile(ground, 0.02)) * 0 - 3.0
-    tops, tree = crowns(n, 3.3, 2.35, 0.85, seed + 20)
+        channel = smoothstep(0.11, 0.03, path)
+        ground = ground * (1 - 0.93 * smoothstep(0.50, 0.02, path)) - 14.0 * smoothstep(0.4, 0.9, channel)
+        water = -3.0
+    tops, tree = crowns(n, 4.1, 2.55, 0.9, seed + 20, 0.35)
     wood = np.ones((n, n), np.float32)
     if "clearing" in scene.features:
         wood *= smoothstep(0.30, 0.18, fractal(n, 4, 3, 0.5, 0, 0.1, seed + 30))
     if channel is not None:
-        wood *= smoothstep(0.5, 0.2, channel)
+        wood *= smoothstep(0.75, 0.5, channel)
     bare = scene.season == "winter"
     height = (ground + (9.0 if bare else 12.0) * tops * wood).astype(np.float32)
     light, mid, odd = (np.asarray(c, np.float32) for c in LEAVES[scene.season])
@@ -45,6 +45,7 @@ def build(scene, rng):
         dust = (0.50 if scene.weather == "snow" else 0.30) * smoothstep(0.15, 0.7, tops) + (1 - cover) * 0.9
         albedo = blend(albedo, (0.80, 0.83, 0.88), np.clip(dust, 0, 0.95))
         classes[(classes == GRASS)] = SNOW
-    yaw = rng.uniform(0, 2 * np.pi)
-    pose = Pose(rng.uniform(0, n * cell), rng.uniform(0, n * cell), rng.uniform(22, 60), yaw, rng.uniform(-0.20, -0.08), rng.uniform(220, 400))
-    return Surface(cell, height, albedo, classes, pose, water_level=water, water_colour=(0.02, 0.05, 0.045), detail=0.25, scale=3000.0)
+    above = rng.uniform(16, 42)
+    x, y, yaw = open_view(rng, height, cell, above, 500.0, 0.05)
+    pose = Pose(x, y, above, yaw, rng.uniform(-0.18, -0.06), rng.uniform(130, 240))
+    return Surface(cell, height, albedo, classes, pose, water_level=water, water_colour=(0.02, 0.05, 0.045), detail=0.3, scale=2400.0)

@@ -8,7 +8,7 @@ from lanterne.world.surface import GRASS, ROCK, SAND, SNOW, TREE, Pose, Surface,
 
 
 def build(scene, rng):
-    n, cell = 512, 9.0
+    n, cell = 512, 6.0
     seed = int(rng.integers(1 << 20))
     v, u = (np.mgrid[0:n, 0:n] / n) - 0.5
     wobble = fractal(n, 3, 4, 0.5, 0, 0.0, seed)
@@ -18,7 +18,7 @@ def build(scene, rng):
     hills = fractal(n, 4, 6, 0.48, 0, 0.15, seed + 10)
     ridges = fractal(n, 3, 8, 0.5, 1, 0.2, seed + 20)
     mountainous = "mountains_behind" in scene.features
-    height = 260 * (radius - shore) + land * (90 * (hills + 0.6) + (950 * ridges ** 1.4 if mountainous else 110 * np.clip(hills + 0.3, 0, 1)))
+    height = 260 * (radius - shore) + land * (90 * (hills + 0.6) + (800 * ridges ** 1.4 if mountainous else 110 * np.clip(hills + 0.3, 0, 1)))
     if "islands" in scene.features:
         isles = fractal(n, 7, 4, 0.5, 0, 0.0, seed + 30)
         height = np.maximum(height, 90 * (isles - 0.38) - 60 * smoothstep(shore * 0.8, shore, radius) - 40 * smoothstep(0.12, 0.0, radius))
@@ -48,7 +48,7 @@ def build(scene, rng):
     classes[snow > 0.5] = SNOW
     # From over one shore, across the water.
     yaw = rng.uniform(0, 2 * np.pi)
-    back = rng.uniform(0.12, 0.24) * n * cell
+    back = rng.uniform(-0.08, 0.12) * n * cell
     x, y = 0.5 * n * cell - back * np.cos(yaw), 0.5 * n * cell - back * np.sin(yaw)
     pose = Pose(x, y, rng.uniform(6, 45), yaw, rng.uniform(-0.04, 0.06), rng.uniform(350, 700))
-    return Surface(cell, height, albedo, classes, pose, water_level=0.0, water_colour=(0.015, 0.05, 0.065), detail=0.25, scale=4500.0)
+    return Surface(cell, height, albedo, classes, pose, water_level=0.0, water_colour=(0.015, 0.05, 0.065), detail=0.25, scale=3600.0)

@@ -42,8 +42,13 @@ def build(scene, rng):
 
     # Stand on low ground and look at a summit.
     summit = np.unravel_index(int(np.argmax(height + rng.uniform(0, 250, (1, n)))), height.shape)
-    distance = rng.uniform(2200, 3400)
-    yaw = rng.uniform(0, 2 * np.pi)
+    distance, above = rng.uniform(2200, 3400), rng.uniform(60, 240)
+    yaws = rng.uniform(0, 2 * np.pi) + np.linspace(0, 2 * np.pi, 16, endpoint=False)
+    back = np.linspace(1.0, 0.25, 40)[:, None] * distance
+    rows, columns = summit[0] - back * np.sin(yaws) / cell, summit[1] - back * np.cos(yaws) / cell
+    way = height[rows.astype(int) % n, columns.astype(int) % n]
+    blocked = ((way[1:] - way[0] - above) / (back[0] - back[1:])).max(0) - (height[summit] - way[0] - above) / distance
+    yaw = float(yaws[int(np.argmin(blocked + 0.1 * rng.random(16)))])  # from where least stands before it
     x, y = summit[1] * cell - distance * np.cos(yaw), summit[0] * cell - distance * np.sin(yaw)
-    pose = Pose(x, y, rng.uniform(40, 220), yaw, rng.uniform(-0.02, 0.10), 0.6 * distance)
+    pose = Pose(x, y, above, yaw, rng.uniform(-0.02, 0.10), 0.72 * distance)
     return Surface(cell, height, albedo, classes, pose, water_level=water, detail=0.35, scale=7000.0)

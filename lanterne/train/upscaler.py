@@ -1,0 +1,185 @@
+"""The upscaler's stage: large renders, and what the autoencoder paints of them at a fifth of their size.
+
+Loss: L1 on pixels, on their gradients, and on their change in time. As for the autoencoder, no perceptual network is in it.
+"""
+
+import json
+import os
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lanterne.models.autoencoder import StreamingAutoencoder
+from lanterne.models.upscaler import FACTOR, Upscaler, UpscalerConfig
+from lanterne.train.data import to_video
+from lanterne.train.judge import reconstruct
+from lanterne.train.optim import Clock, MuonAdamW, WeightAverage, load_state, save_state, warm_constant_cool
+from lanterne.world.scene import draw_scene
+
+NUM_FRAMES = 5
+LEARNING_RATE = 1e-3
+_FIRST_SEED = 7_000_000  # of scenes that no other stage sees
+_VALIDATION = 12  # clips, the first ones, that are never trained on
+# (width, height) of what is rendered large: as it will be asked for, and, of two clips in three, a quarter as many pixels in a quarter of
+# the time: blur and edges are the same.
+_FULL, _QUARTER = (1280, 720), (640, 400)
+_BATCH, _CROP = 4, 48  # crops of a step, and their side in small pixels
+_EVERY_SECONDS = 180
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A clip as the autoencoder paints it, (5, H, W, 3), and as it was rendered, (5, 5H, 5W, 3); uint8, mapped."""
+
+    small_THWC: np.ndarray
+    large_THWC: np.ndarray
+
+
+def render_pairs(folder: Path, count: int, autoencoder: StreamingAutoencoder, workers: int, on_pair=None) -> None:
+    """Render what `folder` lacks of `count` clips, and paint them small. 5 s of processor time a clip, with two in three of a quarter."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with ProcessPoolExecutor(workers, initializer=os.nice, initargs=(10,)) as pool:
+        for number, done in enumerate([pool.submit(_render_large, folder, number) for number in range(count)]):
+            done.result()
+            path = folder / f"small-{number:05d}.npy"
+            if not path.exists():
+                large_THWC = np.load(folder / f"large-{number:05d}.npy", mmap_mode="r")
+                _save(path, reconstruct(autoencoder, shrunk(large_THWC)[None])[0])
+            if on_pair:
+                on_pair(number + 1)
+
+
+def _render_large(folder: Path, number: int) -> None:
+    from lanterne.world.render import render  # compiles
+
+    path = folder / f"large-{number:05d}.npy"
+    if not path.exists():
+        size = _FULL if number < _VALIDATION or number % 3 == 0 else _QUARTER
+        _save(path, render(draw_scene(_FIRST_SEED + number, "any"), *size, NUM_FRAMES).frames_THWC)
+
+
+def _save(path: Path, frames: np.ndarray) -> None:
+    temporary = path.with_suffix(".partial")
+    with temporary.open("wb") as file:
+        np.save(file, frames)
+    temporary.replace(path)
+
+
+def shrunk(large_THWC: np.ndarray) -> np.ndarray:
+    """Means of 5 x 5 pixels, as a render of the small size has them; uint8."""
+    frames, height, width, _ = large_THWC.shape
+    cells = large_THWC.reshape(frames, height // FACTOR, FACTOR, width // FACTOR, FACTOR, 3)
+    return cells.mean(axis=(2, 4), dtype=np.float32).round().astype(np.uint8)
+
+
+def read_pairs(folder: Path) -> list[Pair]:
+    return [
+        Pair(np.load(path, mmap_mode="r"), np.load(path.with_name(path.name.replace("small", "large")), mmap_mode="r"))
+        for path in sorted(folder.glob("small-*.npy"))
+    ]
+
+
+def train_upscaler(folder: Path, out: Path, config: UpscalerConfig, minutes: float, device: str = "cpu", on_log=print) -> Upscaler:
+    """Train until the stage has had `minutes` of wall clock in all; go on from `out/upscaler.pt` where it exists.
+
+    folder: with the clips of `render_pairs`. Writes `out/upscaler.jsonl`. Returns the averaged model.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(0)
+    model = Upscaler(config).to(device)
+    average = WeightAverage(model, decay=0.998)
+    optimizer = MuonAdamW(model, LEARNING_RATE, by_adam=("conv_in", "conv_out"))
+    step, clock = 0, Clock(minutes)
+    if state := load_state(out / "upscaler.pt"):
+        model.load_state_dict(state["model"])
+        average.load_state_dict(state["average"])
+        optimizer.load_state_dict(state["optimizer"])
+        step, clock = state["step"], Clock(minutes, state["seconds"])
+    random, pairs = np.random.default_rng(step), read_pairs(folder)
+    last_check, running = clock.spent, None
+
+    def check():
+        nonlocal last_check
+        average.swap(model)
+        figures = upscaling_figures(model, pairs[:_VALIDATION], device)
+        average.swap(model)
+        state = {"step": step, "seconds": clock.spent, "model": model.state_dict()}
+        save_state(out / "upscaler.pt", state | {"average": average.state_dict(), "optimizer": optimizer.state_dict()})
+        row = {"step": step, "seconds": round(clock.spent), "loss": running, "clips": len(pairs) - _VALIDATION} | figures
+        with (out / "upscaler.jsonl").open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        on_log(row)
+        last_check = clock.spent
+
+    while clock.part < 1:
+        small_BCTHW, large_BCTHW = (video.to(device) for video in _draw_batch(pairs[_VALIDATION:], random))
+        loss = upscaling_loss(model, small_BCTHW, large_BCTHW)
+        loss.backward()
+        optimizer.step(warm_constant_cool(clock.part, step), max_norm=2.0)
+        average.update(model)
+        step += 1
+        running = loss.item() if running is None else 0.98 * running + 0.02 * loss.item()
+        if clock.spent - last_check > _EVERY_SECONDS:
+            check()
+    check()
+    average.swap(model)
+    return model.requires_grad_(False).eval()
+
+
+def upscaling_loss(model: Upscaler, small_BCTHW: Tensor, large_BCTHW: Tensor) -> Tensor:
+    with torch.autocast(small_BCTHW.device.type, torch.bfloat16):
+        made_BCTHW, _ = model(small_BCTHW)
+    error = made_BCTHW - large_BCTHW
+    gradients = error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()
+    return error.abs().mean() + gradients + 0.3 * error.diff(dim=2).abs().mean()
+
+
+@torch.no_grad()
+def upscaling_figures(model: Upscaler, pairs: list[Pair], device: str = "cpu") -> dict:
+    """Beside the same of Lanczos: PSNR in dB, sharpness over the renders', and flicker: the error's mean second difference in time."""
+    rows = []
+    for pair in pairs:
+        with torch.autocast(device, torch.bfloat16):
+            made = model(to_video(pair.small_THWC[None]).to(device))[0][0].cpu().clamp(-1, 1)
+        rows.append(_compared(made, pair) | {f"lanczos_{name}": value for name, value in _compared(by_lanczos(pair), pair).items()})
+    return {name: round(float(np.mean([row[name] for row in rows])), 4) for name in rows[0]}
+
+
+def by_lanczos(pair: Pair) -> Tensor:
+    """What the small frames become without the model, (3, T, H, W) in [-1, 1]."""
+    from lanterne.video import resize_and_crop
+
+    height, width = pair.large_THWC.shape[1:3]
+    return to_video(np.stack([resize_and_crop(frame, width, height) for frame in pair.small_THWC])[None])[0]
+
+
+def _compared(made_CTHW: Tensor, pair: Pair) -> dict:
+    truth = to_video(pair.large_THWC[None])[0]
+    error = made_CTHW - truth
+    return {
+        "psnr": -10 * np.log10((error / 2).square().mean().item() + 1e-9),
+        "sharpness": _gradient(made_CTHW) / max(_gradient(truth), 1e-6),
+        "flicker": 127.5 * error.diff(n=2, dim=1).abs().mean().item(),
+    }
+
+
+def _gradient(x: Tensor) -> float:
+    return (x.diff(dim=-1).abs().mean() + x.diff(dim=-2).abs().mean()).item()
+
+
+def _draw_batch(pairs: list[Pair], random: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Crops at the same place, mirrored at random, small and large."""
+    small, large = [], []
+    for _ in range(_BATCH):
+        pair = pairs[random.integers(len(pairs))]
+        height, width = pair.small_THWC.shape[1:3]
+        top, left = int(random.integers(height - _CROP + 1)), int(random.integers(width - _CROP + 1))
+        mirrored = -1 if random.random() < 0.5 else 1
+        for crops, frames, factor in ((small, pair.small_THWC, 1), (large, pair.large_THWC, FACTOR)):
+            rows, columns = slice(top * factor, (top + _CROP) * factor), slice(left * factor, (left + _CROP) * factor)
+            crops.append(frames[:, rows, columns][:, :, ::mirrored])
+    return to_video(np.stack(small)), to_video(np.stack(large))
