@@ -39,7 +39,8 @@ class Post:
     def send(self, mail: Mail) -> None:
         """Raises MailError where the server did not take it, WriteError where not even the outbox did."""
         message = EmailMessage()
-        message["From"], message["To"], message["Subject"] = self.sender, mail.to, mail.subject
+        subject = "".join(sign if sign.isprintable() else " " for sign in mail.subject)  # a name in it may hold the end of a line
+        message["From"], message["To"], message["Subject"] = self.sender, mail.to, subject
         message["Date"], message["Message-ID"] = formatdate(), make_msgid(domain=self.sender.rpartition("@")[2])
         message.set_content(mail.text)
         if self.host is None:

@@ -6,7 +6,10 @@ the API, and a key is no session. Sessions and links are shown once and kept as 
 
 import re
 import secrets
+from collections import OrderedDict
+from dataclasses import dataclass
 from hashlib import sha256
+from threading import Lock
 
 from sqlalchemy import ForeignKey, delete, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -23,6 +26,7 @@ LINK_HOURS, FIRST_LINK_HOURS = 1, 7 * 24  # for which a link sets a password: on
 _LINKS = 3  # that somebody may ask for within an hour
 _FREE = 5  # wrong passwords on end before there is a wait
 _LONGEST_WAIT = 300  # seconds
+_STRANGERS = 100_000  # addresses without an account, of which wrong passwords are counted
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f<>,;:\"()\\]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+")
 
 
@@ -230,19 +234,40 @@ def proven(session: Session, email: str, password: str) -> Person | None:
         person = by_email(session, email)
     except PeopleError:
         person = None
-    if person and (wait := _wait(person)) > 0:
-        raise TooSoon(f"There were {person.failures} wrong passwords on end; try again in {wait} seconds.", wait)
+    tried = person or _stranger(email)
+    if (wait := _wait(tried)) > 0:
+        raise TooSoon(f"There were {tried.failures} wrong passwords on end; try again in {wait} seconds.", wait)
     right = _verify(person.password if person and person.closed_at is None else None, password)
-    if person is None:
-        return None
-    if not right:
-        person.failures, person.failed_at = person.failures + 1, now()
+    if person is None or not right:
+        tried.failures, tried.failed_at = tried.failures + 1, now()
         return None
     person.failures, person.failed_at = 0, None
     return person
 
 
-def _wait(person: Person) -> int:
+@dataclass
+class _Stranger:
+    """An address without an account: who tries it must wait as for one that has one, or the wait would tell which have."""
+
+    failures: int = 0
+    failed_at: int | None = None
+
+
+_strangers: OrderedDict[str, _Stranger] = OrderedDict()  # by the hash of the address; of this process, the oldest go first
+_strangers_lock = Lock()
+
+
+def _stranger(email: str) -> _Stranger:
+    name = sha256(email.strip().lower().encode(errors="replace")).hexdigest()
+    with _strangers_lock:
+        found = _strangers.setdefault(name, _Stranger())
+        _strangers.move_to_end(name)
+        if len(_strangers) > _STRANGERS:
+            _strangers.popitem(last=False)
+        return found
+
+
+def _wait(person: Person | _Stranger) -> int:
     """Seconds, doubling with each wrong password."""
     if person.failures < _FREE:
         return 0

@@ -293,13 +293,22 @@ def statements(session: Session, by: Actor, since: int = 0) -> list[dict]:
         if second and second.verdict == "refuse" and second.looked_at >= since:
             made.append((second.looked_at, _refusal(file, session.get(Policy, file.request.policy))))
     for ended in session.scalars(select(Takedown).where(Takedown.ground.is_not(None), Takedown.taken_at >= since)):
-        asked = all_[ended.request_id].request
-        facts = f"The public copy of the file with SHA-256 {asked.sha256} was taken down by a person."
-        made.append((ended.taken_at, dsa.statement(
-            f"{asked.id}-takedown", dsa.REMOVED, session.get(Policy, asked.policy), ended.ground, ended.explanation, facts,
-            day_of(asked.requested_at), day_of(ended.taken_at),
-        )))
+        made.append((ended.taken_at, _removal(session, all_[ended.request_id].request, ended)))
     return [said for _, said in sorted(made, key=lambda one: (one[0], one[1]["puid"]))]
+
+
+def takedown(session: Session, by: Actor, request_id: str) -> dict | None:
+    """The statement of reasons of a takedown by an operator, for the artist; None where there was none. Raises NotYours."""
+    asked, ended = own(session, by, request_id).request, session.get(Takedown, request_id)
+    return None if ended is None or ended.ground is None else _removal(session, asked, ended)
+
+
+def _removal(session: Session, asked: Request, ended: Takedown) -> dict:
+    facts = f"The public copy of the file with SHA-256 {asked.sha256} was taken down by a person."
+    return dsa.statement(
+        f"{asked.id}-takedown", dsa.REMOVED, session.get(Policy, asked.policy), ended.ground, ended.explanation, facts,
+        day_of(asked.requested_at), day_of(ended.taken_at),
+    )
 
 
 def _refusal(file: File, policy: Policy) -> dict:

@@ -56,12 +56,14 @@ def add_person(
 
 @people_app.command()
 def password(person: PersonId):
-    """Set somebody's password, read from the keyboard or from standard input; their sessions end."""
+    """Set somebody's password, read from the keyboard or from standard input; their sessions end, and their keys for programs in a role."""
     from lanterne.programme import people
+    from lanterne.service import revocation
 
     text = _hidden("The new password")
     with _session() as session:
         people.set_password(session, person, text)
+        revocation.revoke_role_keys(session, person)
 
 
 @people_app.command()
@@ -365,14 +367,14 @@ def uphold(alarm: AlarmId, by: By, reason: Reason):
 
 @leaks_app.command()
 def decoy(
-    name: Annotated[str, typer.Argument(help="Where it will lie.")],
+    name: Annotated[str, typer.Argument(help="Where it will lie.")], by: By,
     owner: Annotated[str, typer.Option(help="Who is told when it is used, beside the operators.")] = "decoy",
 ):
     """Make a decoy: a key that opens nothing, to be left where a thief looks. Any use is an alarm."""
     from lanterne.service import watch
 
     with _session() as session:
-        typer.echo(watch.make_decoy(session, name, owner))
+        typer.echo(watch.make_decoy(session, name, owner, by))
 
 
 # lanterne drill

@@ -8,7 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from lanterne.errors import LanterneError
 from lanterne.programme import passkeys, people
 from lanterne.programme.mail import Mail
-from lanterne.service import access, wire
+from lanterne.service import access, revocation, wire
 from lanterne.service import account_wire as wires
 from lanterne.service.access_wire import NewKey, Signed
 from lanterne.service.deployment import Deployment
@@ -46,10 +46,11 @@ def read_link(house: House, token: Token):
 
 
 def use_link(house: House, token: Token, background: BackgroundTasks, fields: OpenFields):
-    """Set the password that a link is for, once; every session ends."""
+    """Set the password that a link is for, once; every session ends, and every key for programs in a role."""
     asked = wire.read(wires.SetPassword, fields)
     with ruled(house) as session:
         person_id = people.use_link(session, token, asked.password).id
+        revocation.revoke_role_keys(session, person_id)
     _tell(house, background, person_id, "Your password was changed")
     return Signed(person_id=person_id)
 

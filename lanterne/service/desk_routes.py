@@ -159,7 +159,7 @@ def make_decoy(house: House, actor: Operator, fields: OperatorsFields):
     """Make a decoy: a key that opens nothing, to be left where a thief looks. It is shown once."""
     asked = wire.read(wires.MakeDecoy, fields)
     with ruled(house) as session:
-        text = watch.make_decoy(session, asked.name, asked.owner)
+        text = watch.make_decoy(session, asked.name, asked.owner, actor.person_id)
         return access_wire.NewKey(id=keys.by_text(session, text).id, key=text)
 
 

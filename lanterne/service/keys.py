@@ -95,7 +95,10 @@ def insert(
     **more,
 ) -> tuple[str, str]:
     """A new key's id and text. networks: such as 192.0.2.0/24. more: cohort_id, pool, decoy. Raises LanterneError for an unknown scope, a
-    role's that the owner does not have, or what is no network."""
+    role's that the owner does not have, a name or owner that cannot be printed, or what is no network."""
+    for noun, given in (("name", name), ("owner", owner)):
+        if not given.isprintable():
+            raise LanterneError(f"The {noun} {given[:80]!r} cannot be used; give characters that can be printed.")
     for scope in scopes:
         if scope not in SCOPES:
             raise LanterneError(f"There is no scope {scope!r}; give some of {', '.join(SCOPES)}.")

@@ -45,6 +45,17 @@ def _actor(house, by: str):
     return Actor(by, operator="operator" in roles, reviewer="reviewer" in roles)
 
 
+def _owner(house, by: str):
+    """Who sees, appeals, withdraws or takes down what is theirs: these rights outlast the account, which gives no role once closed."""
+    from lanterne.programme import people
+    from lanterne.programme.pay import Actor
+
+    with house.database.session() as session:
+        if people.known(session, by).closed_at is not None:
+            return Actor(by)
+    return _actor(house, by)
+
+
 # lanterne policy
 
 
@@ -130,7 +141,7 @@ def show_own(request: RequestId, by: Artist):
     from lanterne.programme import release, review
 
     house = _house()
-    actor = _actor(house, by)
+    actor = _owner(house, by)
     with house.database.session() as session:
         file = review.own(session, actor, request)
         typer.echo(_line(session, file))
@@ -138,6 +149,9 @@ def show_own(request: RequestId, by: Artist):
             typer.echo(f"  {reason['reviewer']} on {reason['application_date']}: {reason['incompatible_content_ground']}")
             typer.echo(f"    {reason['incompatible_content_explanation']}")
             typer.echo(f"    seconds {', '.join(f'{start:g} to {end:g}' for start, end in reason['times'])}")
+        if ended := release.takedown(session, actor, request):
+            typer.echo(f"  taken down on {ended['application_date']}: {ended['incompatible_content_ground']}")
+            typer.echo(f"    {ended['incompatible_content_explanation']}")
         if shown := release.shown(session, request):
             typer.echo(f"  public: SHA-256 {shown.sha256}, a signed copy of {shown.approved}")
 
@@ -149,7 +163,7 @@ def appeal(request: RequestId, words: Annotated[str, typer.Argument(help="Why th
     from lanterne.service import releasing
 
     house = _house()
-    typer.echo(f"to be answered by {day_of(releasing.appeal(house, _actor(house, by), request, words).due_at)}")
+    typer.echo(f"to be answered by {day_of(releasing.appeal(house, _owner(house, by), request, words).due_at)}")
 
 
 @release_app.command(name="publish")
@@ -173,7 +187,7 @@ def withdraw(request: RequestId, by: Artist):
     from lanterne.programme import release
 
     house = _house()
-    actor = _actor(house, by)
+    actor = _owner(house, by)
     with house.database.session() as session:
         release.withdraw(session, actor, request)
 
@@ -188,7 +202,7 @@ def take_down(
     from lanterne.service import releasing
 
     house = _house()
-    releasing.take_down(house, _actor(house, by), request, ground, explanation)
+    releasing.take_down(house, _owner(house, by), request, ground, explanation)
 
 
 @release_app.command(name="public")

@@ -230,14 +230,20 @@ def _told(house, actor, request_id: str) -> wires.Request:
 
 def _request(session, actor, file: review.File) -> dict:
     asked, shown = file.request, release.shown(session, file.request.id)
+    ended = release.takedown(session, actor, asked.id)
     return {
         "id": asked.id, "video_id": asked.video_id, "sha256": asked.sha256, "policy": asked.policy,
         "state": release.state(session, file), "requested_at": asked.requested_at,
         "due_at": file.due_at if file.state in review.OPEN else None, "appeal_until": release.appeal_until(session, file),
         "reasons": [_reason(said) for said in release.reasons(session, actor, asked.id)], "public_sha256": shown.sha256 if shown else None,
+        "takedown": ended and _removal(ended),
     }
 
 
 def _reason(said: dict) -> wires.Reason:
     statement = {name: value for name, value in said.items() if name not in ("times", "reviewer")}
     return wires.Reason(**{name: said[name] for name in wires.Reason.model_fields if name != "statement"}, statement=statement)
+
+
+def _removal(said: dict) -> wires.Removal:
+    return wires.Removal(**{name: said[name] for name in wires.Removal.model_fields if name != "statement"}, statement=said)

@@ -80,6 +80,17 @@ class Reason(BaseModel):
     statement: Annotated[dict[str, Any], Field(description="All fields of the database.")]
 
 
+class Removal(BaseModel):
+    """Why an operator took a release down, in the fields of the DSA transparency database."""
+
+    puid: str
+    incompatible_content_ground: str
+    incompatible_content_explanation: str
+    decision_facts: str
+    application_date: str
+    statement: Annotated[dict[str, Any], Field(description="All fields of the database.")]
+
+
 class Request(BaseModel):
     """due_at: by when the next decision is due, while one is. appeal_until: while a refusal can be appealed against."""
 
@@ -92,6 +103,7 @@ class Request(BaseModel):
     due_at: int | None
     appeal_until: int | None
     reasons: list[Reason]
+    takedown: Annotated[Removal | None, Field(description="By an operator; an artist's own takedown needs no reasons.")]
     public_sha256: Annotated[str | None, Field(description="Of the copy that the public is shown, with the approval signed into it.")]
 
 

@@ -14,6 +14,7 @@ from lanterne.errors import LanterneError
 from lanterne.programme import audit, cohorts, people
 from lanterne.programme.mail import Mail
 from lanterne.service.database import Key, Video, now
+from lanterne.service.keys import ROLES
 from lanterne.service.videos import ACTIVE, end
 
 CONTEST = "If you think that this is wrong, answer this mail: somebody else than who decided it will look at it."
@@ -39,6 +40,15 @@ def revoke_key(session: Session, key_id: str, by: str, reason: str) -> Cut:
     audit.append(session, "key.revoked", {"key": key_id, "by": by, "reason": reason, "videos": len(video_ids)}, key.owner)
     letter = _letter(session, key.owner, f"Your key {key.name} was revoked", reason) if by != key.owner else ()
     return Cut(key_ids, video_ids, letter)
+
+
+def revoke_role_keys(session: Session, person_id: str) -> None:
+    """When a password is set anew, since whoever knew the old one may have made them. Keys of artists stay: they open no role's routes."""
+    audit.take_turn(session)
+    in_use = session.execute(select(Key.id, Key.scopes).where(Key.owner == person_id, Key.revoked_at.is_(None))).all()
+    for key_id, scopes in in_use:
+        if set(scopes) & set(ROLES):
+            revoke_key(session, key_id, person_id, "The password of its owner was set anew.")
 
 
 def revoke_person(session: Session, person_id: str, by: str, reason: str) -> Cut:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from pydantic import BaseModel, Field
 
-from lanterne.programme import people
+from lanterne.programme import identity, people
 from lanterne.service import inputs, provenance, wire
 from lanterne.service.deployment import Deployment
 from lanterne.service.signed_in import COOKIE, House
@@ -71,6 +71,7 @@ async def _upload(request: Request, house: House) -> dict[str, Any]:
 async def verify_file(request: Request, house: House, fields: Annotated[dict, Depends(_upload)]):
     """Tell who made a file with what and when, whether it was changed since, and whether it was released. The file is not kept."""
     asked = wire.read(wire.Verify, fields)
+    await asyncio.to_thread(identity.existing)  # that our keys are damaged is nothing that a file can be blamed for
     path = await asyncio.to_thread(inputs.receive, house.store, asked.file.file, "file")
     try:
         found = await request.app.state.verifier.look(path)

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from starlette.requests import HTTPConnection
 
 from lanterne.errors import LanterneError
-from lanterne.programme import leaks, people
+from lanterne.programme import audit, leaks, people
 from lanterne.programme.leaks import Alarm, Glimpse, Work
 from lanterne.programme.mail import Mail, Post
 from lanterne.programme.release import Release, Takedown
@@ -177,9 +177,14 @@ def _verdict(session: Session, alarm: Alarm, subject: str, reasons: str) -> list
     return [Mail(artist.email, subject, f"{subject}. The reasons:\n\n{reasons}\n")] if artist else []
 
 
-def make_decoy(session: Session, name: str, owner: str) -> str:
-    """A key that nobody has a right to, to be left where a thief looks. It opens nothing; any use is an alarm about `owner`'s things."""
-    return keys.insert(session, name, owner, list(keys.SCOPES[:2]), None, keys.Quota(), decoy=True)[1]
+def make_decoy(session: Session, name: str, owner: str, by: str) -> str:
+    """A key that nobody has a right to, to be left where a thief looks. It opens nothing; any use is an alarm about `owner`'s things.
+    Raises LanterneError, PeopleError."""
+    audit.take_turn(session)
+    people.require(session, by, "operator")
+    key_id, text = keys.insert(session, name, owner, list(keys.SCOPES[:2]), None, keys.Quota(), decoy=True)
+    audit.append(session, "key.decoy", {"key": key_id, "owner": owner, "by": by}, owner)
+    return text
 
 
 # Copies in public.

@@ -84,6 +84,24 @@ def test_a_password_opens_a_session_and_is_nowhere_kept(database, olga, tmp_path
             _set(database, "olga", bad)
 
 
+def test_waiting_after_wrong_passwords_does_not_tell_who_has_an_account(database, olga, clock):
+    _set(database, "olga", "correct horse")
+
+    def answers(email):
+        found = []
+        for _ in range(8):
+            try:
+                found.append(_sign_in(database, email, "wrong horse!"))
+            except people.TooSoon as error:
+                found.append(str(error))
+                clock.at += error.seconds
+        return found
+
+    known = answers("olga@example.org")
+    assert len(set(known)) > 2 and known == answers("No.one@example.org") == answers("none at all")
+    assert _sign_in(database, "else@example.org", "wrong horse!") is None  # another is another matter
+
+
 def test_sessions_end_with_time_the_password_and_the_account(database, olga, clock):
     _set(database, "olga", "correct horse")
     person(database, "otto", ["operator"])

@@ -1,5 +1,6 @@
 """The gate over HTTP, each route as whoever may use it: what is public is the signed copy of what was approved, and nothing else ever."""
 
+import json
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -289,6 +290,10 @@ def test_operators_take_down_with_a_ground_and_it_goes_to_the_dsa(house, browser
     refused(browsers["olga"].post(f"{path}/takedown", json={"ground": "1"}), 400, "explanation is empty")
     ok(browsers["olga"].post(f"{path}/takedown", json={"ground": "1", "explanation": "A person asked us."}))
     assert "A person asked us." in letters(home)
+    told = ok(browsers["ana"].get(path))["takedown"]
+    assert told["incompatible_content_explanation"] == "A person asked us." and told["puid"] == f"{request_id}-takedown"
+    assert told["statement"] in ok(browsers["olga"].get("/programme/review/statements"))["statements"]
+    assert "olga" not in json.dumps(told) and ok(browsers["ana"].get(f"/programme/requests/{other}"))["takedown"] is None
     for name in ("rita", "ron"):
         looked(browsers, name, other, **REFUSAL)
     ok(browsers["ana"].post(f"/programme/requests/{other}/appeal", json={"words": "no"}))

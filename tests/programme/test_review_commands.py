@@ -4,7 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
-from gate import add_video, path_of
+from gate import ANA, RITA, add_video, path_of
+
+from lanterne.programme import people
+from lanterne.programme.release import Wishes
+from lanterne.service import releasing
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "review-policy.toml"
 REASONS = ("--ground", "1", "--explanation", "A person can be recognised.", "--at", "1-2.5", "--at", "4-5")
@@ -36,11 +40,30 @@ def test_from_the_policy_over_an_appeal_to_the_public_and_the_report_to_the_eu(h
     assert "public" in lanterne("review", "list", "--by", "olga")
     lanterne("release", "takedown", request_id, "--by", "olga", "--ground", "1", "--explanation", "Somebody asked us to.")
     assert lanterne("release", "public") == "" and "taken down" in lanterne("release", "list", "--by", "ana")
+    told = lanterne("release", "show", request_id, "--by", "ana")
+    assert "Somebody asked us to." in told and "taken down on" in told and "olga" not in told
     lanterne("review", "dsa", "--since", "2026-01-01", "--by", "olga", "-o", str(tmp_path / "dsa.json"))
     found = json.loads((tmp_path / "dsa.json").read_text())["statements"]
     assert {said["puid"] for said in found} == {f"{request_id}-refusal", f"{request_id}-takedown"}
     assert lanterne("review", "escalate", "--by", "olga") == ""
     assert "transactions are as they were logged" in lanterne("audit", "verify")
+
+
+def test_ones_own_rights_outlast_the_account(house, lanterne):
+    for video in ("video_1", "video_2"):
+        add_video(house, video)
+    waiting, shown = (releasing.ask(house, ANA, video).id for video in ("video_1", "video_2"))
+    releasing.claim(house, RITA, shown)
+    releasing.look(house, RITA, shown, True)
+    releasing.publish(house, ANA, shown, Wishes())
+    with house.database.session() as session:
+        people.close(session, "ana", "olga", "She left.")
+    assert "closed" in lanterne("release", "ask", "video_1", "--by", "ana", code=2)
+    assert "waiting" in lanterne("release", "show", waiting, "--by", "ana")
+    lanterne("release", "withdraw", waiting, "--by", "ana")
+    lanterne("release", "takedown", shown, "--by", "ana")
+    assert lanterne("release", "public") == "" and "withdrawn" in lanterne("release", "show", waiting, "--by", "ana")
+    assert "is closed" not in lanterne("release", "appeal", waiting, "x", "--by", "ana", code=2)  # refused for what it is
 
 
 @pytest.mark.parametrize("arguments, said", [

@@ -82,6 +82,10 @@ def test_anybody_may_upload_and_operators_learn_whose_it_is(house, browsers, fil
     refused(browsers["public"].post("/verify", files={"file": b""}), 400, "is empty")
     refused(browsers["public"].post("/verify", json={}), 400, "file is missing")
     assert not any((home / "files" / "incoming").glob("*"))  # nothing is kept
+    (home / "provenance" / "signer.key").write_text("damaged")
+    damaged = browsers["public"].post("/verify", files={"file": paths["other"].read_bytes()})
+    refused(damaged, 503, "The signing keys in provenance are damaged")
+    assert str(home) not in damaged.text
     monkeypatch.setattr(verifying, "A_MINUTE", 1)
     refused(browsers["public"].post("/verify", json={}), 429, "a minute")
 

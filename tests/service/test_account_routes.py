@@ -9,7 +9,7 @@ from test_access import open_cohort
 
 from lanterne.programme import audit, passkeys, people
 from lanterne.programme.passkeys import Site
-from lanterne.service import revocation
+from lanterne.service import keys, revocation
 
 OLD, NEW = "correct horse", "battery staple"
 
@@ -243,6 +243,18 @@ def test_a_key_of_a_role_is_worth_what_its_owner_is(inside, name):
     assert {key["id"] for key in olga.get("/programme/me").json()["keys"]} == {made["id"], successor["id"]}
     refused(rita.delete(f"/programme/keys/{made['id']}"), 404, "not_found", "among yours")
     assert olga.delete(f"/programme/keys/{made['id']}").json()["state"] == "revoked"
+
+
+def test_a_key_of_a_role_ends_when_the_password_is_set_anew(inside, name):
+    rita = inside.person(name, "reviewer")
+    made = rita.post("/programme/role-keys", json={"name": "script", "scopes": ["review"]}).json()
+    with inside.database.session() as session:
+        artists = keys.insert(session, "own", name, ["videos:read"], None, keys.Quota(), decoy=False)[1]
+    assert inside.program(made["key"]).get("/programme/review/queue").status_code == 200
+    inside.browser().post("/programme/password-links", json={"email": f"{name}@example.org"})
+    assert inside.browser().post(f"/programme/password-links/{links(inside, name)[-1]}", json={"password": NEW}).status_code == 200
+    with inside.database.session() as session:
+        assert session.get(keys.Key, made["id"]).revoked_at is not None and keys.by_text(session, artists).revoked_at is None
 
 
 def test_keys_of_artists_have_no_role(inside, name):

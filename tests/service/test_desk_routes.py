@@ -1,11 +1,12 @@
 """The operators' desk over HTTP: people, cohorts, invitations, cuts and alarms."""
 
+import json
 import re
 
 import pytest
 from inside import SITE, refused
 
-from lanterne.programme import leaks
+from lanterne.programme import audit, leaks
 from lanterne.service import keys
 from lanterne.service.database import now
 
@@ -109,4 +110,12 @@ def test_alarms_are_decided_and_decoys_made(inside, name, clerk):
     assert "She was." in inside.mails(name)[-1]
     assert clerk.post(f"/programme/desk/alarms/{found[1].id}/decide", json={"upheld": True, "reasons": "x"}).json()["verdict"]["upheld"]
     decoy = clerk.post("/programme/desk/decoys", json={"name": "press kit", "owner": name}).json()
+    refused(clerk.post("/programme/desk/decoys", json={"name": "a\nb", "owner": name}), 400, "refused", "can be printed")
+    with inside.database.session() as session:
+        assert [json.loads(data) for _, _, kind, data in audit.told(session, name) if kind == "key.decoy"] == [
+            {"by": "olga", "key": decoy["id"], "owner": name}
+        ]
+        session.get(keys.Key, decoy["id"]).name = "made\nbefore"  # when such names were taken
+    label = inside.browser().post("/programme/leaked-keys", json=[{"token": decoy["key"], "type": "x", "url": ""}])
+    assert label.json()[0]["label"] == "true_positive" and "Your key made before was revoked" in inside.mails(name)[-1].replace("\n", " ")
     refused(inside.program(decoy["key"]).get("/programme/desk/alarms"), 401, "invalid_api_key", "unknown")

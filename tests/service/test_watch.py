@@ -82,7 +82,7 @@ def test_where_no_drill_can_be_held(database, url, addresses, why):
 
 def test_a_decoy_opens_nothing_and_any_use_is_an_alarm(own, database):
     with database.session() as session:
-        text = watch.make_decoy(session, "in the press kit", "decoy")
+        text = watch.make_decoy(session, "in the press kit", "decoy", "olga")
         key_id = keys.by_text(session, text).id
     with own.http(text) as http:
         answer = http.get("/v1/videos")
