@@ -274,6 +274,14 @@ def checkpoint(session: Session) -> str:
     return _checkpoint_of(line.number + 1, line)
 
 
+def leaves(session: Session, start: int, most: int) -> tuple[list[str], str | None]:
+    """Up to `most` leaves from line `start` on, as they are hashed, and the checkpoint that signs the log up to the last of them; None
+    where there are none."""
+    page = select(Line.number, Line.leaf, Line.root, Line.signature).where(Line.number >= start).order_by(Line.number).limit(most)
+    rows = list(session.execute(page))
+    return [row.leaf for row in rows], _checkpoint_of(rows[-1].number + 1, rows[-1]) if rows else None
+
+
 def consistency(session: Session, first: str) -> Consistency:
     """From a checkpoint that somebody kept to the latest one. Raises AuditError where the log does not go on from there."""
     earlier, second = read_checkpoint(first, Signer().verifier), checkpoint(session)

@@ -1,4 +1,5 @@
-"""`lanterne people`, `cohort`, `invite`, `revoke`, `leaks` and `drill`: for the operator at the server's machine; --by says who that is.
+"""`lanterne people`, `cohort`, `invite`, `revoke`, `leaks` and `drill`, at the server's machine; --by says who acts: an operator, or an
+artist about what is their own.
 
 Help must answer at once, so all that they need is imported when they run.
 """
@@ -11,7 +12,7 @@ from typing import Annotated
 import typer
 
 from lanterne.errors import LanterneError, writing
-from lanterne.service.pay_commands import By, _seconds, _session
+from lanterne.service.pay_commands import By, Output, _put, _seconds, _session
 
 people_app = typer.Typer(help="Accounts: artists, reviewers, operators.", no_args_is_help=True)
 cohort_app = typer.Typer(help="Cohorts, and the terms that they are under.", no_args_is_help=True)
@@ -20,6 +21,9 @@ leaks_app = typer.Typer(help="Alarms about keys that look leaked, and what is de
 drill_app = typer.Typer(help="Drills against a running server.", no_args_is_help=True)
 invite_app = typer.Typer(help="Invitations to cohorts, each a link that works once.", no_args_is_help=True)
 
+Artist = Annotated[str, typer.Option("--by", help="Who does this: the artist's id.")]
+Digest = Annotated[str, typer.Option("--sha256", help="Of the terms that were shown, whole.")]
+Link = Annotated[str, typer.Argument(help="The invitation's link, or what comes last in it.")]
 PersonId = Annotated[str, typer.Argument(help="The person's id, as `lanterne people list` shows it.")]
 CohortName = Annotated[str, typer.Argument(help="The cohort's name.")]
 Reason = Annotated[str, typer.Option(help="Why; whom it is about reads it.")]
@@ -56,7 +60,7 @@ def password(person: PersonId):
     from lanterne.programme import people
     from lanterne.service import revocation
 
-    text = typer.prompt("The new password", hide_input=True) if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+    text = _hidden("The new password")
     with _session() as session:
         people.set_password(session, person, text)
         revocation.revoke_role_keys(session, person)
@@ -165,6 +169,18 @@ def show(name: CohortName):
         typer.echo(cohorts.offer(session, name).text())
 
 
+@cohort_app.command(name="accept")
+def accept_next(name: CohortName, sha256: Digest, by: Artist, output: Output = None):
+    """Accept a cohort's next terms, as a member; keys have their quotas from then on. Gives a receipt of the audit log."""
+    from lanterne.programme import people
+    from lanterne.service import access
+
+    with _session() as session:
+        people.get(session, by)
+        receipt = access.accept_next(session, name, sha256, by)
+    _put(receipt.text(), output)
+
+
 @cohort_app.command(name="list")
 def list_cohorts():
     """Cohorts: name, terms in force, end, members, state."""
@@ -195,6 +211,36 @@ def send(
         mail = cohorts.mail(session, invitation, link)
     typer.echo(f"{invitation.id}  {link}")  # first, so that it is not lost should the mail not leave
     settings.post.send(mail)
+
+
+@invite_app.command(name="show")
+def show_invitation(link: Link):
+    """What an invitation offers: terms, pay, quotas, end. Nothing is agreed on by looking."""
+    from lanterne.programme import cohorts
+    from lanterne.programme.pay import day_of
+
+    with _session() as session:
+        invitation, offer = cohorts.look(session, _secret_of(link))
+        typer.echo(f"For {invitation.email}, until {day_of(invitation.expires_at)}.\n\n{offer.text()}")
+
+
+@invite_app.command()
+def accept(
+    link: Link, sha256: Digest, name: Annotated[str, typer.Option(help="Who accepts.")],
+    output: Output = None,
+):
+    """Accept an invitation with a password, read from the keyboard or from standard input: a new one, or that of the account that this
+    address has. Shows the person's id, and gives a receipt of the audit log."""
+    from lanterne.programme import cohorts
+
+    text = _hidden("The password")
+    with _session() as session:  # a wrong password is counted, so the transaction ends before that is said
+        done = cohorts.accept(session, _secret_of(link), sha256, name, text)
+    if done is None:
+        raise LanterneError("There is an account for this address already, and this is not its password; give that one.")
+    person, receipt = done
+    typer.echo(person.id)
+    _put(receipt.text(), output)
 
 
 @invite_app.command(name="list")
@@ -290,6 +336,16 @@ def show_alarm(alarm: AlarmId):
 
 
 @leaks_app.command()
+def contest(alarm: AlarmId, words: Annotated[str, typer.Argument(help="What speaks against it; who decides reads it.")], by: Artist):
+    """Say against an alarm about a key of yours, once; an operator who is not you decides."""
+    from lanterne.programme import leaks, people
+
+    with _session() as session:
+        people.get(session, by)
+        leaks.contest(session, alarm, by, words)
+
+
+@leaks_app.command()
 def lift(alarm: AlarmId, by: By, reason: Reason):
     """The alarm was wrong: the key opens again."""
     from lanterne.service import watch
@@ -349,6 +405,14 @@ def _tell(cut) -> None:
     typer.echo(f"{len(cut.keys)} keys were revoked, and {len(cut.videos)} videos stopped.")
     for mail in cut.mails:
         _settings().post.send(mail)
+
+
+def _hidden(what: str) -> str:
+    return typer.prompt(what, hide_input=True) if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+
+
+def _secret_of(link: str) -> str:
+    return link.strip().rstrip("/").rpartition("/")[2]
 
 
 def _settings():

@@ -1,10 +1,11 @@
 """The routes of the audit log: what anybody may have, what somebody learns about themselves, and what operators check."""
 
+import base64
 from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import Path, Query
-from fastapi.responses import PlainTextResponse
+from fastapi.responses import PlainTextResponse, Response
 from pydantic import BaseModel, Field
 
 from lanterne.programme import audit, ledger
@@ -13,9 +14,13 @@ from lanterne.service.access_wire import Given
 from lanterne.service.errors import APIError
 from lanterne.service.signed_in import House, OpenFields, Operator, OperatorsFields, Who, ruled
 
+_MOST = 100_000  # lines in one answer, of about 150 bytes each
 _TEXT = Annotated[str, Field(min_length=1, max_length=200_000, pattern=r"^[^\x00]*$")]
 Number = Annotated[int, Path(ge=0, le=2**31 - 1, description="The line's; the first is 0.")]
 Whose = Annotated[str | None, Query(max_length=100, pattern=r"^[^\x00]*$", description="Only those about this person.")]
+
+First = Annotated[int, Query(alias="from", ge=0, le=2**31 - 1, description="The first line's number.")]
+Limit = Annotated[int, Query(ge=1, le=_MOST, description="Lines at most.")]
 
 
 class ProveConsistency(Given):
@@ -84,6 +89,19 @@ def checkpoint(house: House):
         return PlainTextResponse(audit.checkpoint(session), headers={"cache-control": "no-store"})
 
 
+def audit_log(house: House, start: First = 0, limit: Limit = _MOST):
+    """The log's lines as they are hashed, one on each line of the answer; they hold nothing about anybody.
+
+    `x-lanterne-checkpoint`, in base64, signs the log up to the last line of this answer. No lines: the log ends before `from`.
+    """
+    with ruled(house) as session:
+        leaves, signed = audit.leaves(session, start, limit)
+    headers = {"cache-control": "no-store"}
+    if signed is not None:
+        headers["x-lanterne-checkpoint"] = base64.b64encode(signed.encode()).decode()
+    return Response("".join(f"{leaf}\n" for leaf in leaves), media_type="application/jsonl", headers=headers)
+
+
 def prove_consistency(house: House, fields: OpenFields):
     """Prove that the log of now begins with that of a checkpoint that you kept."""
     asked = wire.read(ProveConsistency, fields)
@@ -136,6 +154,7 @@ def verify_log(house: House, actor: Operator, fields: OperatorsFields):
 ROUTES = [
     ("GET", "/programme/audit/key", audit_key, None),
     ("GET", "/programme/audit/checkpoint", checkpoint, None),
+    ("GET", "/programme/audit/log", audit_log, None),
     ("POST", "/programme/audit/consistency", prove_consistency, Consistency),
     ("POST", "/programme/audit/check", check_receipt, Checked),
     ("GET", "/programme/audit/lines", own_lines, Lines),
@@ -144,5 +163,5 @@ ROUTES = [
     ("GET", "/programme/desk/audit/lines/{number}", any_receipt, Receipt),
     ("POST", "/programme/desk/audit/verify", verify_log, Verified),
 ]
-OPEN = ("audit_key", "checkpoint", "prove_consistency", "check_receipt")  # they tell nothing about anybody
+OPEN = ("audit_key", "checkpoint", "audit_log", "prove_consistency", "check_receipt")  # they tell nothing about anybody
 BODIES = {"prove_consistency": ProveConsistency, "check_receipt": CheckReceipt, "verify_log": VerifyLog}

@@ -19,6 +19,7 @@ keys_app = typer.Typer(help="Make, list and revoke keys to the API.", no_args_is
 webhooks_app = typer.Typer(help="Addresses that are told when videos end.", no_args_is_help=True)
 
 Weights = Annotated[Path | None, typer.Option(help="Another weights file than the embedded one.", show_default=False)]
+Owner = Annotated[str | None, typer.Option("--by", help="The artist whose key it is. [default: who runs the server]", show_default=False)]
 
 
 @serve_app.command()
@@ -160,17 +161,39 @@ def create(
     quota, expires_at = keys.Quota(videos, seconds, period), now() + days * 86400 if days else None
     with _database().session() as session:
         _, text = keys.insert(session, name, owner, list(scope), expires_at, quota, list(network or ()), decoy=False)
-    typer.echo("This key is shown once; keep it safe:", err=True)
-    typer.echo(text)
+    _show(text)
+
+
+@keys_app.command()
+def make(
+    cohort: Annotated[str, typer.Option(help="The cohort that it belongs to.")],
+    name: Annotated[str, typer.Option(help="What it is for, to know it again.")],
+    by: Annotated[str, typer.Option("--by", help="Whose it is: the id of an artist in that cohort.")],
+    scope: Annotated[list[str], typer.Option(help="What it may do; repeat for several.")] = ("videos:read", "videos:write"),
+    days: Annotated[int | None, typer.Option(help="It expires after so many days. [default: with the cohort]", show_default=False)] = None,
+    network: Annotated[
+        list[str] | None, typer.Option(help="It may be used from here alone, such as 192.0.2.0/24; repeat for several.")
+    ] = None,
+):
+    """Make an artist's key, with the quota of the terms that they accepted. It is shown once."""
+    from lanterne.service import access
+
+    with _database().session() as session:
+        _, text = access.make_key(session, by, cohort, access.Wish(name, tuple(scope), days, tuple(network or ())))
+    _show(text)
 
 
 @keys_app.command(name="list")
-def list_():
+def list_(by: Annotated[str | None, typer.Option("--by", help="Only the keys of this person.", show_default=False)] = None):
     """List keys: id, owner, name, scopes, state, and what was used of a quota."""
+    from lanterne.programme import people
     from lanterne.service import keys
 
     database = _database()
-    for key in keys.listed(database):
+    if by is not None:
+        with database.session() as session:
+            people.get(session, by)
+    for key in (key for key in keys.listed(database) if by in (None, key.owner)):
         state = (
             "revoked" if key.revoked_at else "frozen" if key.frozen_at else f"until {_day(key.expires_at)}" if key.expires_at else "in use"
         )
@@ -179,12 +202,18 @@ def list_():
 
 
 @keys_app.command()
-def revoke(key_id: Annotated[str, typer.Argument(help="The key's id, as `lanterne keys list` shows it.")]):
+def revoke(key_id: Annotated[str, typer.Argument(help="The key's id, as `lanterne keys list` shows it.")], by: Owner = None):
     """Revoke a key; within a second it opens nothing more, and what it had open or under way ends."""
+    from lanterne.programme import people
+    from lanterne.service import access
     from lanterne.service.revocation import revoke_key
 
+    who, reason = ("the operator at the server", "It was revoked at the server.") if by is None else (by, "Its owner revoked it.")
     with _database().session() as session:
-        cut = revoke_key(session, key_id, "the operator at the server", "It was revoked at the server.")
+        if by is not None:
+            people.get(session, by)
+            access.own(session, by, key_id)
+        cut = revoke_key(session, key_id, who, reason)
     for mail in cut.mails:
         _settings().post.send(mail)
 
@@ -193,14 +222,19 @@ def revoke(key_id: Annotated[str, typer.Argument(help="The key's id, as `lantern
 def rotate(
     key_id: Annotated[str, typer.Argument(help="The key's id, as `lanterne keys list` shows it.")],
     hours: Annotated[int, typer.Option(help="The old key goes on opening for so long, 0 to 168.")] = 24,
+    by: Owner = None,
 ):
     """Make a key's successor, with the same rights and one quota for both. It is shown once."""
-    from lanterne.service import keys
+    from lanterne.programme import people
+    from lanterne.service import access, keys
 
     with _database().session() as session:
-        _, text = keys.rotate(session, key_id, hours)
-    typer.echo("This key is shown once; keep it safe:", err=True)
-    typer.echo(text)
+        if by is None:
+            _, text = keys.rotate(session, key_id, hours)
+        else:
+            people.get(session, by)
+            _, text = access.rotate(session, by, key_id, hours)
+    _show(text)
 
 
 @webhooks_app.command()
@@ -240,6 +274,11 @@ def remove(webhook_id: str):
     from lanterne.service import webhooks
 
     webhooks.remove(_database(), webhook_id)
+
+
+def _show(key: str) -> None:
+    typer.echo("This key is shown once; keep it safe:", err=True)
+    typer.echo(key)
 
 
 def _day(seconds: int) -> str:

@@ -30,7 +30,7 @@ _STATEMENTS = ("text/html", "application/pdf", "text/csv")
 FILES = {
     "content": _OF_A_VIDEO, "linked": _OF_A_VIDEO, "playlist": ("application/vnd.apple.mpegurl",), "segment": ("video/mp2t",),
     "get_metrics": ("text/plain",), "report": ("text/html",), "report_json": ("application/json",), "claimed_video": ("video/mp4",),
-    "public_video": ("video/mp4",),
+    "public_video": ("video/mp4",), "audit_log": ("application/jsonl",),
     "compared_video": ("video/mp4",), "export_me": ("application/zip",), "audit_key": ("text/plain",), "checkpoint": ("text/plain",),
     "statement_file": _STATEMENTS, "statement_file_of": _STATEMENTS, "export_payout": ("application/xml",), "beancount": ("text/plain",),
 }

@@ -5,6 +5,10 @@ import sys
 
 import pytest
 
+from lanterne.programme import audit, leaks
+from lanterne.service.database import Database
+from lanterne.service.settings import Settings
+
 
 @pytest.fixture
 def opened(lanterne, tmp_path):
@@ -63,3 +67,56 @@ def test_cuts_tell_what_they_cut_and_whom(lanterne, opened, home):
     assert lanterne("revoke", "cohort", "spring", "--by", "olga", "--reason", "It is over.").startswith("0 keys")
     assert "closed" in lanterne("cohort", "list")
     assert "networks cannot be read" in lanterne("keys", "create", "--name", "x", "--network", "here", code=2)
+
+
+def test_an_artist_does_it_all_at_the_command_line(lanterne, opened, tmp_path, monkeypatch):
+    def typed(text):
+        monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+
+    def digest(shown):
+        return shown.rpartition(" ")[2]
+
+    link = lanterne("invite", "send", "spring", "ana@example.org", "--by", "olga").split()[1]
+    shown = lanterne("invite", "show", link)
+    assert shown.startswith("For ana@example.org, until ") and "Be kind." in shown and "35.00 EUR" in shown
+    assert "no invitation" in lanterne("invite", "show", link[:-1], code=2)
+    typed("correct horse\n")
+    assert "not what is in force" in lanterne("invite", "accept", link, "--sha256", "0" * 64, "--name", "Ana", code=2)
+    typed("correct horse\n")
+    kept = tmp_path / "receipt.json"
+    ana = lanterne("invite", "accept", link.rpartition("/")[2], "--sha256", digest(shown), "--name", "Ana", "-o", str(kept))
+    assert ana in lanterne("people", "list")
+    receipt = audit.Receipt.read(kept.read_text())
+    assert audit.check_receipt(receipt, lanterne("audit", "key")).size == receipt.number + 1
+    assert "accepted before" in lanterne("invite", "show", link, code=2)
+
+    again = lanterne("invite", "send", "spring", "ana@example.org", "--by", "olga").split()[1]
+    typed("wrong horse\n")
+    assert "not its password" in lanterne("invite", "accept", again, "--sha256", digest(shown), "--name", "Ana", code=2)
+    typed("correct horse\n")
+    assert lanterne("invite", "accept", again, "--sha256", digest(shown), "--name", "Ana").startswith(ana)
+
+    text = lanterne("keys", "make", "--cohort", "spring", "--name", "laptop", "--by", ana)
+    assert text.startswith("ltn_") and "0 of 20 videos" in lanterne("keys", "list", "--by", ana)
+    assert "cannot be given" in lanterne("keys", "make", "--cohort", "spring", "--name", "x", "--scope", "admin", "--by", ana, code=2)
+    assert "not in the cohort" in lanterne("keys", "make", "--cohort", "spring", "--name", "x", "--by", "olga", code=2)
+    assert lanterne("keys", "list", "--by", "olga") == "" and "no person" in lanterne("keys", "list", "--by", "ben", code=2)
+    key_id = lanterne("keys", "list", "--by", ana).split()[0]
+    assert "among yours" in lanterne("keys", "rotate", key_id, "--by", "olga", code=2)
+    assert "among yours" in lanterne("keys", "revoke", key_id, "--by", "olga", code=2)
+
+    following = lanterne("cohort", "terms", "spring", *opened[:4], "--videos", "7", *opened[6:])
+    assert "not what is in force" in lanterne("cohort", "accept", "spring", "--sha256", digest(shown), "--by", ana, code=2)
+    assert audit.Receipt.read(lanterne("cohort", "accept", "spring", "--sha256", digest(following), "--by", ana))
+    assert "0 of 7 videos" in lanterne("keys", "list", "--by", ana)
+    assert lanterne("keys", "rotate", key_id, "--by", ana) not in ("", text)
+    lanterne("keys", "revoke", key_id, "--by", ana)
+    assert "revoked" in lanterne("keys", "list", "--by", ana)
+
+    with Database(Settings.load().database).session() as session:
+        session.add(leaks.Alarm(id="alarm_1", key_id=key_id, person_id=ana, step="freeze", score=90, signals=[], raised_at=1))
+    assert "about a key of yours" in lanterne("leaks", "contest", "alarm_1", "It was I.", "--by", "olga", code=2)
+    lanterne("leaks", "contest", "alarm_1", "It was I, in a train.", "--by", ana)
+    assert "The artist says: It was I, in a train." in lanterne("leaks", "show", "alarm_1")
+    assert "contested" in lanterne("leaks", "list")
+    assert "before" in lanterne("leaks", "contest", "alarm_1", "Again.", "--by", ana, code=2)
