@@ -308,7 +308,8 @@ def check_receipt(receipt: Receipt, verifier: str) -> Checkpoint:
         reached = None
     if reached != signed.root:
         raise AuditError(f"The receipt for line {receipt.number} does not lead to its checkpoint: the line or the proof was changed.")
-    if receipt.salt is not None and not _opens(receipt.leaf, receipt.salt, receipt.data):
+    told = receipt.salt is not None or receipt.data is not None  # without a salt, data would be shown that nothing was committed to
+    if told and not (receipt.salt and receipt.data and _opens(receipt.leaf, receipt.salt, receipt.data)):
         raise AuditError(f"The receipt for line {receipt.number} says something else than was committed to: its data was changed.")
     return signed
 

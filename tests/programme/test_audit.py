@@ -75,7 +75,7 @@ def test_a_receipt_holds_for_nothing_else(database):
         replace(receipt, number=3), replace(receipt, leaf=receipt.leaf.replace("decided", "refused")), replace(receipt, proof=()),
         replace(receipt, data=receipt.data.replace("4", "5")), replace(receipt, salt="00" * 32), replace(receipt, salt="xyz"),
         replace(receipt, proof=("zz",)), replace(receipt, checkpoint=receipt.checkpoint.replace("\n5\n", "\n6\n")),
-        replace(receipt, checkpoint=""),
+        replace(receipt, checkpoint=""), replace(receipt, salt=None), replace(receipt, data=None),
     ]
     for wrong in changed:
         with pytest.raises(AuditError):
