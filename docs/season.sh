@@ -26,8 +26,8 @@ for name in rita ron ruth; do lanterne people add "$name" "$name@example.org" --
 step "Pay, terms and policy"
 lanterne ledger card artists --by olga --rate hours=35.00 --rate bug=50 --rate feedback=15 --rate use=200
 echo "You make videos and tell us what is wrong with the machine. What you make is yours." > terms.txt
-lanterne cohort open spring --by olga --terms terms.txt --ends 2027-12-31 --videos 50 --seconds 600
 lanterne policy publish "$docs/review-policy.toml" --by olga
+lanterne cohort open spring --by olga --terms terms.txt --ends 2027-12-31 --videos 50 --seconds 600
 
 step "Ana is invited, reads terms and pay, and accepts exactly those"
 link=$(lanterne invite send spring ana@example.org --by olga | second)

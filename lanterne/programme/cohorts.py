@@ -137,9 +137,20 @@ class Offer:
             f"Pay, by the rate card {card['name']}, version {card['version']}:", *rates,
             f"  decided within {card['decide_days']} days, paid within {card['pay_days']} days after.", "",
             f"You may ask for {quotas.videos} videos and {quotas.seconds} seconds of video within any {quotas.days} days, and have "
-            f"{quotas.at_once} under way at once.",
+            f"{quotas.at_once} under way at once.", *self._of_review(),
             f"The cohort ends on {day_of(self.ends_at)}.", "", f"SHA-256 of these terms: {self.sha256}",
         ])
+
+    def _of_review(self) -> list[str]:
+        """What is promised about releases; terms from before there was a policy promise nothing."""
+        said = self.document.get("review")
+        if not said:
+            return []
+        instead = "it may be shown" if said["remedy"] == "release" else f"you are owed {money.written(said['credit'], said['currency'])}"
+        return [
+            f"Whether a video may be shown to the public is decided within {said['decide_days']} days (review policy, version "
+            f"{said['version']}); if nobody has by then, {instead}. A refusal can be appealed against for {said['appeal_days']} days."
+        ]
 
 
 # Cohorts and terms.
@@ -181,6 +192,7 @@ def publish_terms(session: Session, name: str, text: str, card: str, quotas: Quo
             "name": rates.name, "version": rates.version, "currency": rates.currency, "rates": rates.rates,
             "decide_days": rates.decide_days, "pay_days": rates.pay_days,
         },
+        "review": _review_in_force(session),
     }, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     terms = Terms(
         cohort_id=cohort.id, version=version, document=document, sha256=sha256(document.encode()).hexdigest(), ends_at=ends_at,
@@ -190,6 +202,15 @@ def publish_terms(session: Session, name: str, text: str, card: str, quotas: Quo
     session.flush()
     audit.append(session, "terms.published", {"cohort": cohort.id, "version": version, "sha256": terms.sha256, "by": by})
     return Offer.of(terms)
+
+
+def _review_in_force(session: Session) -> dict | None:
+    """What the policy of the time promises to whoever asks for a release; None before there is a policy."""
+    from lanterne.programme.review import Policy
+
+    policy = session.scalar(select(Policy).order_by(Policy.version.desc()).limit(1))
+    names = ("version", "decide_days", "appeal_days", "remedy", "credit", "currency")
+    return {name: getattr(policy, name) for name in names} if policy else None
 
 
 def get(session: Session, name: str) -> Cohort:

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from lanterne.programme import audit, cohorts, erasure, ledger, pay, people
+from lanterne.programme import audit, cohorts, erasure, ledger, pay, people, review
 from lanterne.programme.cohorts import CohortError, Quotas
 from lanterne.programme.ledger import LedgerError
 from lanterne.programme.mail import MailError, Post
@@ -73,6 +73,18 @@ def test_terms_and_pay_are_shown_before_and_kept_word_for_word_after(database, s
         assert cohorts.accepted(session, "spring", person.id).quotas == QUOTAS and cohorts.of(session, person.id) == ["spring"]
         audit.verify(session, audit.Signer().verifier, [receipt])
         assert people.sign_in(session, "ana@example.org", PASSWORD)
+
+
+def test_terms_say_what_is_owed_when_nobody_decides_in_time(database, spring, clock):
+    assert spring.document["review"] is None and "public" not in spring.text()
+    with database.session() as session:
+        olga = Actor("olga", operator=True)
+        review.publish_policy(session, olga, "Be fair.", {"1": "No news."}, decide_days=3, credit=2000, currency="EUR")
+    said = next_terms(database, clock).text()
+    assert "decided within 3 days (review policy, version 1); if nobody has by then, you are owed 20.00 EUR" in said
+    with database.session() as session:
+        review.publish_policy(session, olga, "Be quick.", {"1": "No news."}, decide_days=2, remedy="release")
+    assert "within 2 days (review policy, version 2); if nobody has by then, it may be shown" in next_terms(database, clock).text()
 
 
 def test_an_invitation_works_once_within_its_time(database, spring, clock, tmp_path):
