@@ -6,6 +6,8 @@ from numba import cuda
 
 from lanterne.world import kernels
 from lanterne.world.families import planet, table
+from lanterne.world.film import develop_pixel, lamp_pixel
+from lanterne.world.sky import sky_texel
 from lanterne.world.things import draw as subject
 from lanterne.world.things import strokes as brush
 
@@ -25,21 +27,21 @@ def _columns(picture, depth, classes, camera, jitter_x, jitter_y, heights, maps,
 def _sky(sky, view, camera, clouds, light, seconds):
     row, column = cuda.grid(2)
     if row < sky.shape[0] and column < sky.shape[1]:
-        kernels.sky_texel(row, column, sky, view, camera, clouds, light, seconds)
+        sky_texel(row, column, sky, view, camera, clouds, light, seconds)
 
 
 @cuda.jit(fastmath=True)
 def _lamps(picture, lamps, light):
     row, column = cuda.grid(2)
     if row < picture.shape[0] and column < picture.shape[1]:
-        kernels.lamp_pixel(row, column, picture, lamps, light)
+        lamp_pixel(row, column, picture, lamps, light)
 
 
 @cuda.jit(fastmath=True)
 def _pixels(picture, frame, light, seconds, flash, scale, srgb):
     row, column = cuda.grid(2)
     if row < picture.shape[0] and column < picture.shape[1]:
-        kernels.develop_pixel(row, column, picture, frame, light, seconds, flash, scale, srgb)
+        develop_pixel(row, column, picture, frame, light, seconds, flash, scale, srgb)
 
 
 @cuda.jit(fastmath=True)

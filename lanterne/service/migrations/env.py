@@ -2,21 +2,7 @@
 
 from alembic import context
 
-from lanterne.programme import (  # noqa: F401 (their tables)
-    audit,
-    cohorts,
-    consent,
-    datasets,
-    feedback,
-    leaks,
-    ledger,
-    passkeys,
-    pay,
-    payouts,
-    people,
-    release,
-    review,
-)
+from lanterne.service import dossier  # noqa: F401 (the tables of all parts of the programme)
 from lanterne.tables import Base
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=Base.metadata, render_as_batch=True)

@@ -6,7 +6,7 @@ import math
 
 from numba import njit
 
-from lanterne.world.kernels import _air
+from lanterne.world.sky import through_air
 from lanterne.world.surface import SKY, THING, WATER
 from lanterne.world.things.shapes import (
     BALLOON,
@@ -498,7 +498,7 @@ def draw_pixel(row, column, picture, before, depth, classes, camera, fx, fy, jit
         r, g, b_, hidden, t = _look(ox, oy, oz, lx, ly, lz, distant, sx, sy, sz, thing, light)
     if t >= 0.0:
         metres = t * thing.size
-        r, g, b_ = _air(r, g, b_, _HAZE * metres, camera.z + metres * dz, dx, dy, dz, camera, light)
+        r, g, b_ = through_air(r, g, b_, _HAZE * metres, camera.z + metres * dz, dx, dy, dz, camera, light)
         depth[row, column], classes[row, column] = metres / norm, THING
     back_r, back_g, back_b = back_r * (1 - hidden) + r, back_g * (1 - hidden) + g, back_b * (1 - hidden) + b_
     picture[row, column, 0] = before[row, column, 0] + weight * back_r
