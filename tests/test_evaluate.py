@@ -10,7 +10,7 @@ from PIL import Image
 from lanterne.evaluate import evaluate, metrics
 from lanterne.evaluate.card import write_card
 from lanterne.evaluate.evaluate import Evaluation, read_prompts, scene_for
-from lanterne.evaluate.judge import AXES, FURTHER, NUM_FRAMES, Judge, accuracies, load_judge, look, save_judge, train_judge
+from lanterne.evaluate.judge import AXES, FURTHER, NUM_FRAMES, Judge, accuracies, flow, load_judge, look, save_judge, train_judge
 from lanterne.flow import chunk_spans, frames_for, latent_frames_for
 from lanterne.generate import Engine
 from lanterne.world import render as renderer
@@ -116,6 +116,16 @@ def test_the_judge_has_a_logit_for_every_value_and_no_more_than_a_million_and_a_
     assert {axis: tuple(part.shape) for axis, part in logits.items()} == {axis: (3, len(values[axis])) for axis in values}
     assert sum(p.numel() for p in judge.parameters()) <= 1.5e6
     assert set(judge.verdicts(clips)["camera"]) <= set(AXES["camera"])
+
+
+def test_flow_is_how_far_the_picture_moved():
+    random = np.random.default_rng(0)
+    scenery = random.integers(0, 255, (1, 72, 128, 1), np.uint8)
+    for down, right in ((0, 0), (0, 1), (0, -2), (1, 0), (-1, 1)):  # pixels a frame; flow counts half ones in four frames
+        clip = np.concatenate([np.roll(scenery, (down * frame, right * frame), (1, 2)) for frame in range(17)])
+        moved = flow(look(np.repeat(clip, 3, axis=-1)[None]))[0]
+        assert moved[0].median() == pytest.approx(2 * right, abs=0.1) and moved[1].median() == pytest.approx(2 * down, abs=0.1)
+    assert flow(look(_plain(90)[None])).abs().max() < 1e-3
 
 
 def test_the_judge_says_how_many_frames_it_needs():
