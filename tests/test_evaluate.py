@@ -14,7 +14,8 @@ from lanterne.evaluate.judge import AXES, FURTHER, NUM_FRAMES, Judge, accuracies
 from lanterne.flow import chunk_spans, frames_for, latent_frames_for
 from lanterne.generate import Engine
 from lanterne.world import render as renderer
-from lanterne.world.scene import Scene, is_sensible
+from lanterne.world.prompts import understand
+from lanterne.world.scene import FAMILIES, Scene, is_sensible
 
 _render = renderer.render
 
@@ -179,6 +180,10 @@ def evaluation(tiny_weights, tmp_path, monkeypatch):
     monkeypatch.setattr(evaluate, "STEPS", 2)
     monkeypatch.setattr(evaluate, "_ROLLOUTS", evaluate._ROLLOUTS[:1])
     monkeypatch.setattr(evaluate, "_SEEDS", 2)
+    monkeypatch.setattr(evaluate, "_RANDOM", 6)
+    few = tmp_path / "few.txt"
+    few.write_text("dunes at noon, a very long way from anything else that could be there, static camera, and clear sky above it\na lake")
+    monkeypatch.setattr(evaluate, "CHOSEN", few)
     monkeypatch.setattr(renderer, "render", _coarse)
     torch.manual_seed(0)
     lines = []
@@ -200,14 +205,23 @@ def test_an_evaluation_writes_a_card_with_every_row_and_its_pictures(evaluation,
     clips = evaluation.clips()
     pictures = [[clip[8], clip[9]] for clip in clips["renders"][:2]]
     path = tmp_path / "docs" / "card.md"
-    write_card(report, clips["renders"], evaluation.rows, pictures, path, {"Transformer": "tiny"}, "lanterne evaluate")
+    samples = evaluation.samples()
+    assert [len(pictures_NHWC) for _, pictures_NHWC in samples.values()] == [2, 6]
+    write_card(report, clips["renders"], evaluation.rows, pictures, path, {"Transformer": "tiny"}, "lanterne evaluate", samples)
     text = path.read_text()
     for expected in ("**the model**", "ceiling", "floor", "8 s", "PSNR", "What it was trained on", "What it cannot do", "tiny"):
         assert expected in text
     assert "nan" not in text.lower().replace("lanterne", "")
-    with Image.open(tmp_path / "docs" / "model-card.jpg") as sheet:
-        assert sheet.width > 1000
-    assert (tmp_path / "docs" / "model-card.jpg").stat().st_size < 600_000
+    for name in ("model-card", "model-card-chosen", "model-card-random"):
+        with Image.open(tmp_path / "docs" / f"{name}.jpg") as sheet:
+            assert sheet.width > 1000
+        assert (tmp_path / "docs" / f"{name}.jpg").stat().st_size < 600_000
+
+
+def test_the_chosen_prompts_are_twenty_of_which_the_world_knows_every_family():
+    prompts = evaluate.CHOSEN.read_text().splitlines()
+    assert len(prompts) == len(set(prompts)) == 20
+    assert {understand(prompt).family for prompt in prompts} == set(FAMILIES)
 
 
 def test_an_interrupted_evaluation_goes_on_where_it_stopped(evaluation):
