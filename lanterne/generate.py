@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lanterne import __version__, anchor
+from lanterne import FPS, __version__, anchor
 from lanterne.camera import CameraMotion, places
 from lanterne.errors import Cancelled, LanterneError, writing
 from lanterne.flow import CHUNK, FIRST_CHUNK, TIMESTEPS, frame_of, frames_for, latent_frames_for, noise, sigmas_for
@@ -28,10 +28,9 @@ from lanterne.models.autoencoder import SPATIAL_FACTOR, StreamingAutoencoder
 from lanterne.models.text_encoder import TextEncoder
 from lanterne.models.transformer import KeyValueCache, PreparedText, SpacetimeTransformer
 from lanterne.models.upscaler import Upscaler
+from lanterne.paths import EMBEDDED
 from lanterne.samplers import euler, guided
-from lanterne.video import FPS
 
-EMBEDDED = Path(__file__).parent / "embedded" / "lanterne.safetensors"
 STEPS, GUIDANCE, SHIFT = 14, 3.0, 3.0
 STRENGTH = 0.6
 LATER_GUIDANCE = 0.5  # share of the guidance that chunks after the first get: what they show is settled, and colours would grow

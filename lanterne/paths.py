@@ -7,6 +7,8 @@ from pathlib import Path
 
 from lanterne.errors import writing
 
+EMBEDDED = Path(__file__).parent / "embedded" / "lanterne.safetensors"  # the weights that ship
+
 
 def home() -> Path:
     """LANTERNE_HOME, or the platform's place for a user's data."""

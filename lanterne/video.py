@@ -17,9 +17,9 @@ import numpy as np
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
+from lanterne import FPS
 from lanterne.errors import LanterneError, writing
 
-FPS = 16
 _CRF = "17"  # visually lossless; the model's own blur is far above it
 _SETTINGS_KEY = "comment"  # the one free text tag that every MP4 reader shows
 _PNG_KEY = "Comment"

@@ -42,6 +42,15 @@ def test_long_prompts_are_cut(encoder):
     assert encoder.encode(["wave " * 500]).shape == (1, MAX_TOKENS, 384)
 
 
+def test_a_cut_one_reads_its_words_as_before_and_no_others(encoder, tmp_path):
+    encoder.save_cut(tmp_path, PROMPTS)
+    assert (tmp_path / "model.safetensors").stat().st_size < 25e6
+    cut, said = TextEncoder.load(tmp_path), [PROMPTS[2], "Waves at dawn, slow coast"]
+    assert (cut.encode(said) - encoder.encode(said)).abs().max() < 0.02  # float16; states are about 0.4
+    with pytest.raises(TextEncoderError, match="cannot read 'A castle"):
+        cut.encode(["A lake.", "A castle."])
+
+
 def test_other_weights_are_refused(monkeypatch, tmp_path):
     (tmp_path / "model.safetensors").write_bytes(b"other")
     monkeypatch.setattr(module, "_model_folder", lambda: tmp_path)

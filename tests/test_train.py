@@ -1,16 +1,18 @@
 """The stages on tiny models and a tiny world: what is learnt, what is kept when a run stops, what is refused."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from lanterne.flow import CHUNK, FIRST_CHUNK
 from lanterne.models import checkpoint
 from lanterne.models.autoencoder import StreamingAutoencoder, autoencoder_tiny
-from lanterne.models.transformer import tiny
+from lanterne.models.transformer import SpacetimeTransformer, grid, tiny
 from lanterne.train import data as data_module
 from lanterne.train import transformer as stage
 from lanterne.train.autoencoder import reconstruction_loss, train_autoencoder
@@ -232,23 +234,42 @@ def test_a_window_keeps_the_first_chunk_and_may_leave_out_what_follows():
     assert seen == {5, 9, 13}
 
 
-def test_the_transformer_stage_runs_logs_and_resumes(runs, latents, tmp_path, monkeypatch):
-    from dataclasses import replace
-
+def test_the_transformer_stage_runs_logs_and_resumes(runs, latents, tmp_path):
     config = replace(tiny(), in_channels=4, out_channels=4, text_width=384)
-    monkeypatch.setattr(stage, "BATCH_FRAMES", 10)
     rows, spent = [], 0.0
     for _ in range(2):  # each a second more, however slow the machine is just now
         model = stage.train_transformer(
-            runs / "latents", tmp_path, config, spent / 60 + 0.02, compiled=False, on_log=rows.append
+            runs / "latents", tmp_path, config, spent / 60 + 0.02, compiled=False, batch_frames=10, on_log=rows.append
         )
         spent = load_state(tmp_path / "transformer.pt")["seconds"]
     assert rows[-1]["step"] > rows[0]["step"] > 0
-    assert rows[-1]["held_out"] > 0
+    assert rows[-1]["held_out"] > 0 and rows[-1]["tokens_per_second"] > 0 and "mfu" not in rows[-1]  # of a processor
     assert not any(parameter.requires_grad for parameter in model.parameters())
 
 
-def test_training_goes_on_from_finished_weights(runs, latents, tmp_path, tiny_weights, monkeypatch):
+def test_batches_drawn_ahead_by_other_processes_train_as_well(runs, latents, tmp_path):
+    config = replace(tiny(), in_channels=4, out_channels=4, text_width=384)
+    rows = []
+    options = {"compiled": False, "batch_frames": 10, "drawers": 1, "every": 0.0, "on_log": rows.append}
+    stage.train_transformer(runs / "latents", tmp_path, config, 0.2, **options)
+    assert len(rows) > 1 and all(row["clips"] == 8 for row in rows)
+
+
+@pytest.mark.parametrize("routed", [False, True])
+def test_a_steps_operations_are_those_that_torch_counts(routed):
+    config = replace(tiny(), num_heads=4, head_dim=32, num_layers=4, ffn_width=512, text_width=64)
+    random = np.random.default_rng(0)
+    sigma_BT, weight_BT = stage.draw_sigmas(random, 2, (5, 4))
+    places_BTHW2 = grid(9, 6, 8).expand(2, -1, -1, -1, -1).float()
+    tensors = torch.randn(2, 4, 9, 6, 8), torch.randn(2, 64, 64), torch.from_numpy(sigma_BT), torch.from_numpy(weight_BT), places_BTHW2
+    batch, model = stage.Batch(*tensors, (5, 4)), SpacetimeTransformer(config)
+    with FlopCounterMode(display=False) as counter:
+        stage.flow_matching_loss(model, batch, stage.draw_route(batch) if routed else None).backward()
+    # The formula takes the backward pass as twice the forward one: no less for layers whose input needs no gradient.
+    assert counter.get_total_flops() == pytest.approx(stage.training_flops(config, batch, routed), rel=0.02)
+
+
+def test_training_goes_on_from_finished_weights(runs, latents, tmp_path, tiny_weights):
     from typer.testing import CliRunner
 
     from lanterne.train.commands import app
@@ -275,10 +296,9 @@ def test_training_goes_on_from_finished_weights(runs, latents, tmp_path, tiny_we
 
     (tmp_path / "data").symlink_to(runs / "data")
     cache_latents(runs / "data", tmp_path / "latents", kept.build("autoencoder"))
-    monkeypatch.setattr(stage, "BATCH_FRAMES", 5)
     rows = []
     config = finished.configs["transformer"]
-    stage.train_transformer(tmp_path / "latents", tmp_path / "dit", config, 0.02, compiled=False, on_log=rows.append)
+    stage.train_transformer(tmp_path / "latents", tmp_path / "dit", config, 0.02, compiled=False, batch_frames=5, on_log=rows.append)
     assert rows[-1]["step"] > 0
 
 

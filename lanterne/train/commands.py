@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 app = typer.Typer(no_args_is_help=True, help="Render data and train the embedded model. Every stage goes on where it stopped.")
+rented = typer.Typer(no_args_is_help=True, help="Train on a rented GPU in stages of a few minutes that each leave whole weights.")
+app.add_typer(rented, name="accelerator")
 
 Runs = Annotated[Path, typer.Option(help="Folder for data, latents and training states.")]
 Minutes = Annotated[float, typer.Option(min=0.05, help="Wall clock of the stage in all, earlier runs included.")]
@@ -25,13 +27,9 @@ def render(
     runs: Runs = DEFAULT_RUNS,
 ):
     """Render clips of the world to train on, and a few of unseen seeds and combinations to validate on."""
-    from lanterne.train.data import VALIDATION_SHARD, render_shards
+    from lanterne.train.data import render_shards
 
-    def say(path):
-        typer.echo(f"rendered {path.name}", err=True)
-
-    render_shards(runs / "data-val", VALIDATION_SHARD, 2, "any", workers, device, say)
-    render_shards(runs / "data", first, shards, "train", workers, device, say)
+    render_shards(runs, range(first, first + shards), workers, device, on_shard=lambda path: _say(f"rendered {path.name}"))
 
 
 @app.command()
@@ -72,8 +70,8 @@ def adopt(
     runs: Runs = DEFAULT_RUNS,
 ):
     """Go on from finished weights: their autoencoder stays as it is, their transformer is what the next stage starts from."""
-    from lanterne.generate import EMBEDDED
     from lanterne.models import checkpoint
+    from lanterne.paths import EMBEDDED
     from lanterne.train import transformer as stage
 
     for path in (runs / "autoencoder.safetensors", runs / "dit" / "transformer.pt"):
@@ -104,19 +102,30 @@ def latents(device: Device = "cpu", runs: Runs = DEFAULT_RUNS):
 def transformer(
     minutes: Minutes = 120,
     size: Size = "nano",
+    batch_frames: Annotated[
+        int | None, typer.Option(min=1, help="Latent frames in a batch. [default: 40; on a GPU, half of 80 GB of them]", show_default=False)
+    ] = None,
     device: Device = "cpu",
     runs: Runs = DEFAULT_RUNS,
 ):
     """Train the transformer on cached latents and write it, with the autoencoder, to RUNS/lanterne.safetensors."""
-    from lanterne.models import checkpoint
     from lanterne.models import transformer as models
     from lanterne.train.transformer import train_transformer
-    from lanterne.world.knowledge import THE_WORLD
 
     if size not in ("tiny", "nano", "small"):
         raise typer.BadParameter(f"size {size!r} is not one of tiny, nano, small.")
     _require(runs / "latents", "*.spans.npy", "lanterne train latents")
-    model = train_transformer(runs / "latents", runs / "dit", getattr(models, size)(), minutes, device, on_log=_say)
+    config = getattr(models, size)()
+    write_trained(
+        runs, train_transformer(runs / "latents", runs / "dit", config, minutes, device, batch_frames=batch_frames, on_log=_say)
+    )
+
+
+def write_trained(runs: Path, model) -> None:
+    """RUNS/lanterne.safetensors of a transformer that is trained and RUNS/autoencoder.safetensors, with what became of both."""
+    from lanterne.models import checkpoint
+    from lanterne.world.knowledge import THE_WORLD
+
     before = checkpoint.load(runs / "autoencoder.safetensors")
     history = dict(before.metadata.get("training", {}))
     earlier = [history["transformer trained"]] if "transformer trained" in history else []
@@ -131,8 +140,8 @@ def assemble(
 ):
     """Put RUNS/autoencoder.safetensors, a finished transformer, and RUNS/upscaler.safetensors (else the one that is with the transformer)
     into RUNS/lanterne.safetensors, with no more training."""
-    from lanterne.generate import EMBEDDED
     from lanterne.models import checkpoint
+    from lanterne.paths import EMBEDDED
     from lanterne.world.knowledge import knowledge_of
 
     _require(runs, "autoencoder.safetensors", "lanterne train autoencoder")
@@ -222,7 +231,62 @@ def everything(
     render(shards=max(4, int(minutes / 6) * (os.cpu_count() or 1)), runs=runs, first=0, workers=os.cpu_count() or 1, device="cpu")
     autoencoder(minutes=minutes / 4, device=device, runs=runs, decoder_only=False, tiny=size == "tiny")
     latents(device=device, runs=runs)
-    transformer(minutes=minutes / 2, size=size, device=device, runs=runs)
+    transformer(minutes=minutes / 2, size=size, batch_frames=None, device=device, runs=runs)
+
+
+@rented.command()
+def pack(
+    weights: Annotated[
+        Path | None, typer.Option(help="Go on from this file instead of the embedded weights.", show_default=False)
+    ] = None,
+    runs: Runs = DEFAULT_RUNS,
+):
+    """Write RUNS/pack, what a bare machine lacks beside the repository's files: the text encoder, cut to the words of captions."""
+    from lanterne.train import accelerator
+
+    size = accelerator.pack(runs, weights)
+    _say(f"wrote {runs / 'pack'}; with the repository's files {size / 2**20:.1f} of {accelerator.PACK_LIMIT // 2**20} MiB travel")
+
+
+@rented.command("stage")
+def rented_stage(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the weights, in pieces under 16 MiB, and the logs.")],
+    minutes: Annotated[float, typer.Option(min=1, help="Wall clock of this call, start and end included.")] = 9.5,
+    size: Annotated[
+        str | None, typer.Option(help="nano or small; another than that of the weights starts anew. [default: theirs]", show_default=False)
+    ] = None,
+    first: Annotated[int, typer.Option(min=0, help="Number of the first shard to render: others than those of earlier machines.")] = 1000,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="On a processor, with seconds for minutes and two clips a shard.")] = False,
+    runs: Runs = DEFAULT_RUNS,
+):
+    """Train on for some minutes: transformer and decoder on the GPU, while clips are rendered. Call it again to go on."""
+    from lanterne.train import accelerator
+
+    if size not in (None, "nano", "small"):
+        raise typer.BadParameter(f"size {size!r} is not one of nano, small.")
+    recipe = accelerator.dry_run() if dry_run else accelerator.rented_gpu()
+    weights = accelerator.stage(runs, output, minutes / 60 if dry_run else minutes, recipe, size, first, on_log=_say)
+    _say(f"wrote {weights}")
+
+
+@rented.command(hidden=True)
+def feed(
+    first: Annotated[int, typer.Option(min=0)],
+    dry_run: Annotated[bool, typer.Option("--dry-run")] = False,
+    runs: Runs = DEFAULT_RUNS,
+):
+    """Render and encode clips until all are there; a stage starts it."""
+    from lanterne.train import accelerator
+
+    accelerator.feed(runs, accelerator.dry_run() if dry_run else accelerator.rented_gpu(), first)
+
+
+@rented.command(hidden=True)
+def feed_from_gpu(runs: Runs = DEFAULT_RUNS):
+    """Render clips on the GPU, if it can; a stage starts it."""
+    from lanterne.train import accelerator
+
+    accelerator.feed_from_gpu(runs)
 
 
 def _write_weights(runs: Path, transformer, autoencoder, taught, training: dict, *parts) -> None:

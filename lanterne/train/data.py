@@ -6,6 +6,7 @@ n objects {"scene": ...}. Shards are written whole or not at all, so a reader ma
 
 import json
 import os
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from lanterne.world.scene import Scene, draw_scene, from_dict, to_dict
 
 LANDSCAPE, PORTRAIT, SQUARE = (256, 144), (144, 256), (192, 192)
 _SEEDS_PER_SHARD = 1000
-VALIDATION_SHARD = 10_000  # shards from this number on are never trained on
+VALIDATION_SHARD, VALIDATION_SHARDS = 10_000, 2  # shards from this number on are never trained on
 
 
 @dataclass(frozen=True)
@@ -32,11 +33,13 @@ class Shard:
 
 def read_shards(folder: Path) -> list[Shard]:
     """All finished shards in a folder, in order of their names."""
-    shards = []
-    for path in sorted(folder.glob("clips-*.json")):
-        scenes = tuple(from_dict(entry["scene"]) for entry in json.loads(path.read_text()))
-        shards.append(Shard(np.load(path.with_suffix(".npy"), mmap_mode="r"), scenes, path.stem))
-    return shards
+    return [read_shard(path) for path in sorted(folder.glob("clips-*.json"))]
+
+
+def read_shard(path: Path) -> Shard:
+    """path: of its .json file."""
+    scenes = tuple(from_dict(entry["scene"]) for entry in json.loads(path.read_text()))
+    return Shard(np.load(path.with_suffix(".npy"), mmap_mode="r"), scenes, path.stem)
 
 
 def plan_of(number: int, validation: bool = False) -> tuple[int, tuple[int, int], int]:
@@ -53,14 +56,19 @@ def plan_of(number: int, validation: bool = False) -> tuple[int, tuple[int, int]
     return 32, size, 17
 
 
-def render_shard(folder: Path, number: int, split: str = "train", device: str = "cpu") -> Path:
-    """Render one shard, unless it is there. Its scenes' seeds follow from its number: the same everywhere."""
-    from lanterne.world.render import render  # compiles: only those who render should wait for it
+def plan_of_dry_run(number: int, validation: bool = False) -> tuple[int, tuple[int, int], int]:
+    """Just enough for every stage: the decoder's crops are 128 pixels wide."""
+    return 2, LANDSCAPE, 17
 
-    count, size, num_frames = plan_of(number, validation=number >= VALIDATION_SHARD)
+
+def render_shard(folder: Path, number: int, split: str = "train", device: str = "cpu", plan=None) -> Path:
+    """Render one shard, unless it is there. Its scenes' seeds follow from its number: the same everywhere. plan: another `plan_of`."""
+    count, size, num_frames = (plan or plan_of)(number, validation=number >= VALIDATION_SHARD)
     path = folder / f"clips-{number:05d}-{num_frames:02d}.json"
     if path.exists():
         return path
+    from lanterne.world.render import render  # compiles: only those who render should wait for it
+
     folder.mkdir(parents=True, exist_ok=True)
     scenes = [draw_scene(number * _SEEDS_PER_SHARD + index, split) for index in range(count)]
     frames_NFHWC = np.stack([render(scene, *size, num_frames, device=device).frames_THWC for scene in scenes])
@@ -75,11 +83,13 @@ def render_shard(folder: Path, number: int, split: str = "train", device: str = 
 
 
 def render_shards(
-    folder: Path, first: int, count: int, split: str, workers: int, device: str = "cpu", on_shard=None
+    runs: Path, numbers: Sequence[int], workers: int, device: str = "cpu", plan=None, on_shard=None
 ) -> None:
-    """Render shards first .. first + count - 1 in parallel, calling on_shard(path) as each is done."""
+    """Render the two shards of `runs`/data-val, then those of `numbers` into `runs`/data, in parallel; calls on_shard(path) for each."""
+    places = [(runs / "data-val", VALIDATION_SHARD + index, "any") for index in range(VALIDATION_SHARDS)]
+    places += [(runs / "data", number, "train") for number in numbers]
     with ProcessPoolExecutor(workers, initializer=os.nice, initargs=(10,)) as pool:
-        pending = [pool.submit(render_shard, folder, first + index, split, device) for index in range(count)]
+        pending = [pool.submit(render_shard, *place, device, plan) for place in places]
         for future in pending:
             path = future.result()
             if on_shard:

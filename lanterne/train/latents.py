@@ -14,11 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from lanterne.models.autoencoder import StreamingAutoencoder
 from lanterne.models.text_encoder import TextEncoder
-from lanterne.train.data import Shard, read_shards, to_video
+from lanterne.train.data import Shard, read_shard, to_video
 from lanterne.world.camera import motion_of
 from lanterne.world.captions import captions
 from lanterne.world.scene import Scene, mirror
@@ -46,17 +45,20 @@ def weights_hash(model: torch.nn.Module) -> str:
     return digest.hexdigest()[:16]
 
 
-def cache_latents(data: Path, out: Path, model: StreamingAutoencoder, device: str = "cpu", on_shard=None) -> int:
-    """Encode the shards of `data` that `out` lacks; returns how many. Calls on_shard(name) after each."""
+def cache_latents(
+    data: Path, out: Path, model: StreamingAutoencoder, device: str = "cpu", text_encoder: TextEncoder | None = None, on_shard=None
+) -> int:
+    """Encode the shards of `data` that `out` lacks; returns how many. Calls on_shard(name) after each. Models are on the device."""
     out.mkdir(parents=True, exist_ok=True)
     _claim(out, model)
-    text_encoder = TextEncoder.load()
+    text_encoder = text_encoder or TextEncoder.load().to(device)
     done = 0
-    for shard in read_shards(data):
-        if (out / f"{shard.name}.spans.npy").exists():
+    for path in sorted(data.glob("clips-*.json")):
+        if (out / f"{path.stem}.spans.npy").exists():
             continue
+        shard = read_shard(path)
         np.save(out / f"{shard.name}.latents.npy", _encode(shard, model, device))
-        text_MD, spans_NK2 = _captions_of(shard, text_encoder)
+        text_MD, spans_NK2 = _captions_of(shard, text_encoder, device)
         np.save(out / f"{shard.name}.text.npy", text_MD)
         np.save(out / f"{shard.name}.motions.npy", _motions_of(shard))
         partial = out / f"{shard.name}.spans.partial.npy"
@@ -124,7 +126,7 @@ def _motions_of(shard: Shard) -> np.ndarray:
     return np.array(motions + flipped, np.float32)
 
 
-def _captions_of(shard: Shard, text_encoder: TextEncoder) -> tuple[np.ndarray, np.ndarray]:
+def _captions_of(shard: Shard, text_encoder: TextEncoder, device: str) -> tuple[np.ndarray, np.ndarray]:
     entries: list[Scene] = [*shard.scenes, *(mirror(scene) for scene in shard.scenes)]
     texts = []
     for index, scene in enumerate(entries):
@@ -136,7 +138,7 @@ def _captions_of(shard: Shard, text_encoder: TextEncoder) -> tuple[np.ndarray, n
     states = [np.zeros(0)] * len(texts)
     for start in range(0, len(texts), 64):
         chosen = order[start : start + 64]
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(device, torch.bfloat16):
             encoded = text_encoder.encode([texts[index] for index in chosen])
         for index, text_LD in zip(chosen, encoded, strict=True):
             tokens = int(text_LD.abs().sum(dim=-1).gt(0).sum())  # padding is zeros
@@ -144,8 +146,3 @@ def _captions_of(shard: Shard, text_encoder: TextEncoder) -> tuple[np.ndarray, n
     stops = np.cumsum([len(state) for state in states])
     spans = np.stack([stops - [len(state) for state in states], stops], axis=-1)
     return np.concatenate(states), spans.astype(np.int32).reshape(len(entries), -1, 2)
-
-
-def normalise_batch(latents_BTCHW: np.ndarray) -> Tensor:
-    """float16 (B, T, C, H, W) as cached -> float32 B C T H W as the transformer takes it."""
-    return torch.from_numpy(np.ascontiguousarray(latents_BTCHW)).float().transpose(1, 2)

@@ -152,8 +152,8 @@ def save_state(path: Path, state: dict) -> None:
 
 
 def load_state(path: Path) -> dict | None:
-    """The last state saved at `path`, or None at the start of a stage."""
-    return torch.load(path, weights_only=True) if path.exists() else None
+    """The last state saved at `path`, whatever device it was on, or None at the start of a stage."""
+    return torch.load(path, weights_only=True, map_location="cpu") if path.exists() else None
 
 
 def _as_matrix(weight: Tensor) -> Tensor:

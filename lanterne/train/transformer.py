@@ -7,8 +7,14 @@ first chunk stays and what lies between is forgotten. Text is dropped for guidan
 """
 
 import json
+import math
+from collections import deque
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import accumulate
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +22,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lanterne import FPS
 from lanterne.camera import places
 from lanterne.flow import CHUNK, FIRST_CHUNK, TIMESTEPS, chunk_spans, frame_of, interpolate, sample_sigmas, velocity
 from lanterne.models.text_encoder import MAX_TOKENS
 from lanterne.models.transformer import SpacetimeTransformer, TransformerConfig
-from lanterne.train.latents import PHRASINGS, LatentShard, normalise_batch, read_latents, text_of
+from lanterne.train.latents import PHRASINGS, LatentShard, read_latents, text_of
 from lanterne.train.optim import Clock, MuonAdamW, WeightAverage, load_state, save_state, warm_constant_cool
-from lanterne.video import FPS
 
 LEARNING_RATE = 1.5e-3
 WEIGHT_DECAY = 0.01
@@ -34,16 +40,33 @@ HISTORY_SIGMA = 0.15  # history is noised up to this level
 ROUTED_UNTIL = 0.6  # of the stage's time; then all tokens go through all blocks, as when generating
 # The loss once more on means of 3 x 3 tokens, and on how these change from frame to frame: layout and motion, which texture drowns.
 COARSE, COARSE_WEIGHT, MOTION_WEIGHT = 3, 5.0, 8.0
-BATCH_FRAMES = 40  # latent frames in a batch; small, since steps count for more than tokens this early
+BATCH_FRAMES = 40  # latent frames in a batch on a processor; small, since steps count for more than tokens this early
+# On a GPU as many as fill about half of 80 GB: bytes kept for the backward pass by token and unit of width times layers, as counted on
+# a processor, uncompiled. Not measured on a GPU.
+_GPU_BYTES, _KEPT_BYTES = 38e9, 100
+_DRAWERS = 4  # processes that draw a GPU's batches; a processor's are drawn between its steps
+_PEAKS = {"H100": 989e12, "H200": 989e12}  # FLOP/s in dense bfloat16, by the data sheets of the SXM cards
 # Share of steps by the latent frames of a sequence. Mostly stills at first: a step then shows five times as many scenes, which
 # is what composition is learnt from. Later the first chunk most, and rollouts.
 _STILLS_FIRST = ((1, 0.70), (5, 0.20), (9, 0.07), (17, 0.03))
 _LENGTHS = ((1, 0.04), (5, 0.46), (9, 0.30), (17, 0.20))
 STILLS_UNTIL = 0.3  # of the stage's time
 _CAPTIONS = (0.1, 0.15, 0.75)  # share of short, medium and long ones: generating expands to long, which alone always tell the camera
-_EVERY_SECONDS = 240
+_EVERY_SECONDS = 240  # between validations and savings
 # Matrices that face the data or the noise level: AdamW's.
 _BY_ADAM = ("patch_embedding", "proj_out", "condition_embedder", "scale_shift_table")
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A batch as processes hand it on: arrays, in half precision where the cache has no more."""
+
+    latents_BTCHW: np.ndarray
+    text_BLD: np.ndarray
+    sigma_BT: np.ndarray
+    weight_BT: np.ndarray
+    places_BTHW2: np.ndarray
+    chunk_lengths: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -57,15 +80,29 @@ class Batch:
 
 
 def train_transformer(
-    latents: Path, out: Path, config: TransformerConfig, minutes: float, device: str = "cpu", compiled: bool = True, on_log=print
+    latents: Path,
+    out: Path,
+    config: TransformerConfig,
+    minutes: float,
+    device: str = "cpu",
+    compiled: bool = True,
+    batch_frames: int | None = None,
+    drawers: int | None = None,
+    every: float = _EVERY_SECONDS,
+    on_log=print,
 ) -> SpacetimeTransformer:
     """Train until the stage has had `minutes` of wall clock in all; go on from `out/transformer.pt` where it exists.
 
     latents: a cache; its sibling `<latents>-val` is validated on. Writes `out/transformer.jsonl`. A later call with more minutes
     takes the constant learning rate up again; a state of `adopt` has none of the optimizer's, which then warms up anew. Returns the
-    averaged model.
+    averaged model. batch_frames: latent frames in a batch; drawers: processes that draw batches ahead, 0 for none; both by default what
+    suits the device. every: seconds between two looks at the held-out clips, after which the state is saved and new shards are read.
     """
     out.mkdir(parents=True, exist_ok=True)
+    on_gpu = device != "cpu"
+    batch_frames = batch_frames or (gpu_batch_frames(config) if on_gpu else BATCH_FRAMES)
+    drawers = (_DRAWERS if on_gpu else 0) if drawers is None else drawers
+    peak = next((peak for name, peak in _PEAKS.items() if on_gpu and name in torch.cuda.get_device_name()), None)
     torch.manual_seed(0)
     model = SpacetimeTransformer(config).to(device)
     average = WeightAverage(model, decay=0.998)
@@ -83,34 +120,50 @@ def train_transformer(
         torch._dynamo.config.recompile_limit = 64  # one graph for each length and for routing or not
         for block in model.blocks:  # one graph for all blocks; the whole model would take minutes
             block.compile(dynamic=False)
-    last_check, running, tokens = clock.spent, None, 0
+    last_check, running, tokens, flops, looks, ahead = clock.spent, None, 0, 0.0, 0, deque()
 
     def check():
-        nonlocal shards, last_check, tokens
+        nonlocal shards, last_check, tokens, flops, looks
         average.swap(model)
-        held_out = validation_loss(model, validation, device)
+        held_out = validation_loss(model, validation, device, batch_frames)
         average.swap(model)
         state = {"step": step, "seconds": clock.spent, "model": model.state_dict(), "average": average.state_dict()}
         save_state(out / "transformer.pt", state | {"optimizer": optimizer.state_dict()})
-        rate = tokens / max(clock.spent - last_check, 1e-9)
-        row = {"step": step, "seconds": round(clock.spent), "loss": running, "held_out": held_out, "tokens_per_second": round(rate)}
+        passed = max(clock.spent - last_check, 1e-9)
+        row = {"step": step, "seconds": round(clock.spent), "loss": running, "held_out": held_out}
+        row |= {"tokens_per_second": round(tokens / passed), "teraflops": round(flops / passed / 1e12, 3)}
+        if peak:
+            row["mfu"] = round(flops / passed / peak, 4)  # model FLOPs utilisation, of the time between two looks, compiling included
         with (out / "transformer.jsonl").open("a") as file:
             file.write(json.dumps(row | {"clips": sum(len(s.latents_NTCHW) for s in shards)}) + "\n")
         on_log(row)
-        shards, last_check, tokens = read_latents(latents), clock.spent, 0
+        shards, last_check, tokens, flops, looks = read_latents(latents), clock.spent, 0, 0.0, looks + 1
 
-    while clock.part < 1:
-        batch = draw_batch(shards, random, device, _STILLS_FIRST if clock.part < STILLS_UNTIL else _LENGTHS)
-        routed_TR = draw_route(batch) if clock.part < ROUTED_UNTIL else None
-        loss = flow_matching_loss(model, batch, routed_TR)
-        loss.backward()
-        optimizer.step(warm_constant_cool(clock.part, step))
-        average.update(model)
-        step += 1
-        tokens += batch.sigma_BT.numel() * batch.latents_BCTHW[0, 0, 0].numel()
-        running = loss.item() if running is None else 0.98 * running + 0.02 * loss.item()
-        if clock.spent - last_check > _EVERY_SECONDS:
-            check()
+    def next_batch(pool):
+        shares = _STILLS_FIRST if clock.part < STILLS_UNTIL else _LENGTHS
+        if pool is None:
+            return to_batch(draw(shards, random, batch_frames, shares), device)
+        while len(ahead) < 2 * drawers:
+            seed = int(random.integers(2**62))
+            ahead.append(pool.submit(_draw_from, latents, looks, seed, batch_frames, shares))
+        return to_batch(ahead.popleft().result(), device)
+
+    with ProcessPoolExecutor(drawers, get_context("spawn")) if drawers else nullcontext() as pool:
+        while clock.part < 1:
+            batch = next_batch(pool)
+            routed_TR = draw_route(batch) if clock.part < ROUTED_UNTIL else None
+            loss = flow_matching_loss(model, batch, routed_TR)
+            loss.backward()
+            optimizer.step(warm_constant_cool(clock.part, step))
+            average.update(model)
+            step += 1
+            tokens += batch.sigma_BT.numel() * batch.latents_BCTHW[0, 0, 0].numel()
+            flops += training_flops(config, batch, routed_TR is not None)
+            running = loss.item() if running is None else 0.98 * running + 0.02 * loss.item()
+            if clock.spent - last_check > every:
+                check()
+        for batch in ahead:
+            batch.cancel()
     check()
     average.swap(model)
     return model.requires_grad_(False).eval()
@@ -141,9 +194,35 @@ def flow_matching_loss(model: nn.Module, batch: Batch, routed_TR: Tensor | None 
     return (error_BT * batch.weight_BT).sum() / batch.weight_BT.sum()
 
 
-def draw_batch(
-    shards: list[LatentShard], random: np.random.Generator, device: str = "cpu", shares: tuple[tuple[int, float], ...] = _LENGTHS
-) -> Batch:
+def gpu_batch_frames(config: TransformerConfig) -> int:
+    """Latent frames of 16:9 in a batch on a GPU of 80 GB."""
+    return int(_GPU_BYTES / (144 * _KEPT_BYTES * config.width * config.num_layers))
+
+
+def training_flops(config: TransformerConfig, batch: Batch, routed: bool) -> float:
+    """Floating-point operations of a step by formula: matrix products and attention, forward, and twice that backward.
+
+    What a backward pass does again to save memory does not count, nor do norms, rotations and the optimizer.
+    """
+    width, layers, text_length = config.width, config.num_layers, batch.text_BLD.shape[1]
+    frames, per_frame = batch.sigma_BT.shape[1], batch.latents_BCTHW[0, 0, 0].numel() // math.prod(config.patch_size)
+    pairs = sum(length * stop for length, stop in zip(batch.chunk_lengths, accumulate(batch.chunk_lengths), strict=True))
+
+    def block(per_frame):
+        tokens = frames * per_frame
+        return tokens * (12 * width**2 + 4 * width * config.ffn_width) + 4 * width * (pairs * per_frame**2 + tokens * text_length)
+
+    skipped = layers - 3 if routed else 0  # blocks that half of the tokens skip
+    blocks = (layers - skipped) * block(per_frame) + skipped * block(per_frame // 2)
+    text = text_length * (2 * config.text_width * width + 2 * width**2 + layers * 4 * width**2)
+    time = frames * (2 * config.freq_width * width + 14 * width**2)
+    ends = frames * per_frame * 2 * width * (config.in_channels + config.out_channels) * math.prod(config.patch_size)
+    return 3.0 * len(batch.sigma_BT) * (blocks + text + time + ends)
+
+
+def draw(
+    shards: list[LatentShard], random: np.random.Generator, batch_frames: int, shares: tuple[tuple[int, float], ...] = _LENGTHS
+) -> Drawn:
     """Sequences of one length and one size, from all shards that have them, each with one of its captions."""
     available = {shard.latents_NTCHW.shape[1] for shard in shards}
     lengths, weights = zip(*((length, share) for length, share in shares if length <= max(available)), strict=True)
@@ -157,7 +236,7 @@ def draw_batch(
     frames, spans = _window(alike, length, random)
     latents, texts, standing = [], [], []
     begins = [start for start, _ in chunk_spans(length)]
-    for _ in range(max(1, BATCH_FRAMES // length)):
+    for _ in range(max(1, batch_frames // length)):
         shard = alike[random.choice(len(alike), p=sizes / sizes.sum())]
         entry = random.integers(len(shard.latents_NTCHW))
         shown = frames[:1] if length == 1 else _fit(frames, shard)
@@ -170,14 +249,24 @@ def draw_batch(
         text_LD = text_of(shard, entry, caption, MAX_TOKENS)
         texts.append(np.zeros_like(text_LD) if dropped else text_LD)
     sigma_BT, weight_BT = draw_sigmas(random, len(latents), spans)
-    return Batch(
-        normalise_batch(np.stack(latents)).to(device),
-        torch.from_numpy(np.stack(texts)).to(device),
-        torch.from_numpy(sigma_BT).to(device),
-        torch.from_numpy(weight_BT).to(device),
-        torch.from_numpy(np.stack(standing)).to(device),
-        spans,
-    )
+    return Drawn(np.stack(latents), np.stack(texts).astype(np.float16), sigma_BT, weight_BT, np.stack(standing), spans)
+
+
+def to_batch(drawn: Drawn, device: str = "cpu") -> Batch:
+    """As the transformer takes it: float32, on the device."""
+    arrays = (drawn.text_BLD, drawn.sigma_BT, drawn.weight_BT, drawn.places_BTHW2)
+    text_BLD, *others = (torch.from_numpy(array).to(device).float() for array in arrays)
+    return Batch(torch.from_numpy(drawn.latents_BTCHW).to(device).float().transpose(1, 2), text_BLD, *others, drawn.chunk_lengths)
+
+
+def _draw_from(folder: Path, look: int, seed: int, batch_frames: int, shares: tuple[tuple[int, float], ...]) -> Drawn:
+    """As `draw`, in a process of its own; shards are read once for each `look` at the folder."""
+    return draw(_read_once(folder, look), np.random.default_rng(seed), batch_frames, shares)
+
+
+@lru_cache(maxsize=1)
+def _read_once(folder: Path, look: int) -> list[LatentShard]:
+    return read_latents(folder)
 
 
 def _window(shards: list[LatentShard], length: int, random: np.random.Generator) -> tuple[np.ndarray, tuple[int, ...]]:
@@ -218,15 +307,17 @@ def draw_route(batch: Batch) -> Tensor:
     return order[:, : height * width // 2].sort(dim=1).values
 
 
-def validation_loss(model: nn.Module, shards: list[LatentShard], device: str = "cpu", batches: int = 8) -> float | None:
-    """The loss on held-out clips, always at the same draws of noise, levels and captions.
+def validation_loss(
+    model: nn.Module, shards: list[LatentShard], device: str = "cpu", batch_frames: int = BATCH_FRAMES, batches: int = 8
+) -> float | None:
+    """The loss on held-out clips, for one batch_frames always at the same draws of noise, levels and captions.
 
     Gradients stay enabled, though none is taken: without them every compiled graph would be compiled once more.
     """
     if not shards:
         return None
-    random, state = np.random.default_rng(0), torch.get_rng_state()
-    torch.manual_seed(0)
-    losses = [flow_matching_loss(model, draw_batch(shards, random, device)).item() for _ in range(batches)]
-    torch.set_rng_state(state)
+    random = np.random.default_rng(0)
+    with torch.random.fork_rng():  # the device's generator, too
+        torch.manual_seed(0)
+        losses = [flow_matching_loss(model, to_batch(draw(shards, random, batch_frames), device)).item() for _ in range(batches)]
     return round(float(np.mean(losses)), 5)

@@ -1,0 +1,67 @@
+"""The recipe for a rented GPU, dry: on this processor, from the pack to a clip of the weights that came back."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from lanterne.errors import LanterneError
+from lanterne.models import checkpoint
+from lanterne.models.text_encoder import TextEncoder
+from lanterne.train import accelerator
+from lanterne.train.commands import app
+from lanterne.world.captions import captions
+from lanterne.world.scene import draw_scene
+
+
+def recipe(*arguments):
+    done = CliRunner().invoke(app, ["accelerator", *map(str, arguments)], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_the_dry_run_leaves_weights_that_make_a_clip(tmp_path, tiny_weights, monkeypatch):
+    monkeypatch.setattr(accelerator, "PIECE", 100_000)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    runs, output, weights = tmp_path / "runs", tmp_path / "back", tmp_path / "joined.safetensors"
+    assert "of 64 MiB travel" in recipe("pack", "--weights", tiny_weights, "--runs", runs)
+    steps = []
+    for _ in range(2):
+        recipe("stage", "--dry-run", "--output", output, "--runs", runs)
+        pieces = sorted(output.glob("lanterne.safetensors.*"))
+        assert len(pieces) > 1 and all(piece.stat().st_size <= 100_000 for piece in pieces)
+        weights.write_bytes(b"".join(piece.read_bytes() for piece in pieces))
+        rows = [json.loads(line) for line in (output / "transformer.jsonl").read_text().splitlines()]
+        steps.append(rows[-1]["step"])
+        assert rows[-1]["held_out"] > 0 and rows[-1]["tokens_per_second"] > 0
+    assert steps[1] > steps[0] > 0  # the second stage goes on
+    before, after = checkpoint.load(tiny_weights), checkpoint.load(weights)
+    assert after.configs == before.configs
+    assert {"transformer trained", "decoder trained"} <= set(after.metadata["training"])
+    for part, layer in (("transformer", "blocks.1.ffn.net.0.proj.weight"), ("autoencoder", "decoder.conv_out.weight")):
+        assert not after.state_dicts[part][layer].equal(before.state_dicts[part][layer])
+    order = [sys.executable, "-m", "lanterne.cli", "generate", "a lake at dawn", "--seconds", "1", "--steps", "2", "--weights", weights]
+    subprocess.run([*order, "--output", tmp_path / "clip.mp4", "--quiet"], check=True)
+    assert (tmp_path / "clip.mp4").stat().st_size > 1000
+
+
+def test_the_pack_has_every_word_of_captions(tmp_path):
+    accelerator.pack(tmp_path)
+    encoder = TextEncoder.load(tmp_path / "pack" / "text-encoder")
+    for seed in range(1000, 1100):
+        encoder.encode(list(captions(draw_scene(seed, "any"), seed).values()))  # raises for a word that it lacks
+
+
+def test_a_pack_that_is_too_large_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(accelerator, "PACK_LIMIT", 2**20)
+    with pytest.raises(LanterneError, match="over the 1 MiB that travel"):
+        accelerator.pack(tmp_path)
+
+
+def test_a_feeder_that_fails_is_told_with_its_reason(tmp_path, tiny_weights):
+    (tmp_path / "pack" / "text-encoder").mkdir(parents=True)
+    (tmp_path / "pack" / "start.safetensors").write_bytes(tiny_weights.read_bytes())
+    with pytest.raises(LanterneError, match="No clips could be rendered"):
+        accelerator.stage(tmp_path, tmp_path / "back", 0.1, accelerator.dry_run(), None, 1000)
