@@ -256,7 +256,7 @@ def rented_stage(
         str | None, typer.Option(help="nano or small; another than that of the weights starts anew. [default: theirs]", show_default=False)
     ] = None,
     first: Annotated[int, typer.Option(min=0, help="Number of the first shard to render: others than those of earlier machines.")] = 1000,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="On a processor, with seconds for minutes and two clips a shard.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="On a processor, with seconds for minutes and one clip a shard.")] = False,
     runs: Runs = DEFAULT_RUNS,
 ):
     """Train on for some minutes: transformer and decoder on the GPU, while clips are rendered. Call it again to go on."""

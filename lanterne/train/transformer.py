@@ -43,7 +43,7 @@ COARSE, COARSE_WEIGHT, MOTION_WEIGHT = 3, 5.0, 8.0
 BATCH_FRAMES = 40  # latent frames in a batch on a processor; small, since steps count for more than tokens this early
 # On a GPU as many as fill about half of 80 GB: bytes kept for the backward pass by token and unit of width times layers, as counted on
 # a processor, uncompiled. Not measured on a GPU.
-_GPU_BYTES, _KEPT_BYTES = 38e9, 100
+GPU_BYTES, KEPT_BYTES = 38e9, 100
 _DRAWERS = 4  # processes that draw a GPU's batches; a processor's are drawn between its steps
 _PEAKS = {"H100": 989e12, "H200": 989e12}  # FLOP/s in dense bfloat16, by the data sheets of the SXM cards
 # Share of steps by the latent frames of a sequence. Mostly stills at first: a step then shows five times as many scenes, which
@@ -196,7 +196,7 @@ def flow_matching_loss(model: nn.Module, batch: Batch, routed_TR: Tensor | None 
 
 def gpu_batch_frames(config: TransformerConfig) -> int:
     """Latent frames of 16:9 in a batch on a GPU of 80 GB."""
-    return int(_GPU_BYTES / (144 * _KEPT_BYTES * config.width * config.num_layers))
+    return int(GPU_BYTES / (144 * KEPT_BYTES * config.width * config.num_layers))
 
 
 def training_flops(config: TransformerConfig, batch: Batch, routed: bool) -> float:
