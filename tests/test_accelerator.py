@@ -9,6 +9,7 @@ from lanterne.cli import app as lanterne_app
 from lanterne.errors import LanterneError
 from lanterne.models import checkpoint
 from lanterne.models.text_encoder import TextEncoder
+from lanterne.models.transformer import nano
 from lanterne.train import accelerator
 from lanterne.train.commands import app
 from lanterne.world.captions import captions
@@ -44,6 +45,19 @@ def test_the_dry_run_leaves_weights_that_make_a_clip(tmp_path, tiny_weights, mon
     order = ["generate", "a lake at dawn", "--seconds", "0.3", "--steps", "2", "--weights", weights, "--output", tmp_path / "clip.mp4"]
     made = CliRunner().invoke(lanterne_app, list(map(str, order)), catch_exceptions=False)
     assert made.exit_code == 0 and (tmp_path / "clip.mp4").stat().st_size > 1000
+
+
+def test_another_size_starts_anew_and_keeps_the_autoencoder(tmp_path, tiny_weights):
+    before = checkpoint.load(tiny_weights)
+    modules = {part: before.build(part) for part in before.configs}
+    training = {"transformer trained": "for years", "decoder trained": "too"}
+    checkpoint.save(tmp_path / "pack" / "start.safetensors", modules, {"training": training}, dtype="float32")
+    assert accelerator._go_on(tmp_path, "nano") == nano()
+    assert not (tmp_path / "dit" / "transformer.pt").exists()
+    kept = checkpoint.load(tmp_path / "autoencoder.safetensors")
+    assert kept.metadata["training"] == {"decoder trained": "too"}
+    for name, value in before.state_dicts["autoencoder"].items():
+        assert value.equal(kept.state_dicts["autoencoder"][name])
 
 
 def test_the_pack_has_every_word_of_captions(tmp_path):

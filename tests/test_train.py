@@ -251,8 +251,8 @@ def test_batches_drawn_ahead_by_other_processes_train_as_well(runs, latents, tmp
     config = replace(tiny(), in_channels=4, out_channels=4, text_width=384)
     rows = []
     options = {"compiled": False, "batch_frames": 10, "drawers": 1, "every": 0.0, "on_log": rows.append}
-    stage.train_transformer(runs / "latents", tmp_path, config, 0.2, **options)
-    assert len(rows) > 1 and all(row["clips"] == 8 for row in rows)
+    stage.train_transformer(runs / "latents", tmp_path, config, 0.02, **options)
+    assert rows[-1]["step"] > 0 and rows[-1]["held_out"] > 0
 
 
 @pytest.mark.parametrize("routed", [False, True])

@@ -24,7 +24,7 @@ from lanterne.errors import LanterneError
 
 PACK_LIMIT = 64 * 2**20  # bytes that travel to such a machine, the repository's files included
 PIECE = 15 * 2**20  # bytes of a file that comes back
-GPU_SHARDS = 4000  # from this number on, shards are the GPU's to render
+_GPU_SHARDS = 4000  # above the processors' shards by this many are the GPU's to render
 _PATIENCE = 300  # seconds that a stage waits for the first clips
 _RESERVE = 40  # seconds of a stage for its end: the last look, the decoder, writing
 _ALIKE = 2.0  # of 255: mean difference up to which the GPU's picture is the processor's; sines and fused products differ
@@ -139,7 +139,7 @@ def feed(runs: Path, recipe: Recipe, first: int) -> None:
         data.render_shards(runs, numbers, recipe.workers, plan=getattr(data, recipe.plan), on_shard=encode)
 
 
-def feed_from_gpu(runs: Path, workers: int = 3) -> None:
+def feed_from_gpu(runs: Path, first: int, workers: int = 3) -> None:
     """Render shards on the GPU, if its pictures are the processor's. Says why not where they are not, and is no loss then."""
     from lanterne.train.data import VALIDATION_SHARD, render_shards
 
@@ -148,7 +148,7 @@ def feed_from_gpu(runs: Path, workers: int = 3) -> None:
     print(f"The GPU's pictures are off the processor's by {worst:.2f} of 255 at most ({family})", flush=True)
     if worst <= _ALIKE:
         report = lambda path: print(f"{time.strftime('%H:%M:%S')} {path.name} by the GPU", flush=True)  # noqa: E731
-        render_shards(runs, range(GPU_SHARDS, VALIDATION_SHARD), workers, "cuda", on_shard=report)
+        render_shards(runs, range(_GPU_SHARDS + first, VALIDATION_SHARD), workers, "cuda", on_shard=report)
 
 
 def gpu_difference() -> tuple[float, str]:
@@ -182,10 +182,10 @@ def stage(runs: Path, output: Path, minutes: float, recipe: Recipe, size: str | 
     runs.mkdir(parents=True, exist_ok=True)
     output.mkdir(parents=True, exist_ok=True)
     config = _go_on(runs, size)
-    orders = ["accelerator", "feed", "--runs", str(runs), "--first", str(first)]
-    feeder = _start(runs / "feed.log", [*orders, *(["--dry-run"] if recipe.device == "cpu" else [])], outlives=True)
-    if recipe.device != "cpu":
-        _start(runs / "feed-gpu.log", ["accelerator", "feed-from-gpu", "--runs", str(runs)], outlives=True)
+    fed, dry = ["--first", str(first), "--runs", str(runs)], recipe.device == "cpu"
+    feeder = _start(runs / "feed.log", ["accelerator", "feed", *fed, *(["--dry-run"] if dry else [])], outlives=True)
+    if not dry and not (runs / "feed-gpu.log").exists():  # once: it goes on, or has said why it cannot
+        _start(runs / "feed-gpu.log", ["accelerator", "feed-from-gpu", *fed], outlives=True)
     waited = _wait_for_clips(runs, recipe.enough, feeder)
     on_log(f"{waited:.0f} s until the first clips")
     # A quarter at least: in a dry run starting takes longer than the stage has.
@@ -219,11 +219,15 @@ def _go_on(runs: Path, size: str | None):
 
     packed, made = runs / "pack" / "start.safetensors", runs / "lanterne.safetensors"
     start = made if made.exists() else packed if packed.exists() else EMBEDDED
-    begun, config = checkpoint.load(start).configs["transformer"], getattr(transformer, size)() if size else None
+    loaded = checkpoint.load(start)
+    begun, config = loaded.configs["transformer"], getattr(transformer, size)() if size else None
     if not (runs / "autoencoder.safetensors").exists():
         commands.adopt(weights=start, runs=runs)
-        if config not in (None, begun):
-            (runs / "dit" / "transformer.pt").unlink()  # of another size: it starts anew
+        if config not in (None, begun):  # of another size: it starts anew, and has not been trained
+            (runs / "dit" / "transformer.pt").unlink()
+            training = {part: said for part, said in loaded.metadata.get("training", {}).items() if part != "transformer trained"}
+            kept = {"autoencoder": loaded.build("autoencoder")}
+            checkpoint.save(runs / "autoencoder.safetensors", kept, loaded.metadata | {"training": training}, dtype="float32")
     return config or begun
 
 

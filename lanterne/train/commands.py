@@ -255,7 +255,9 @@ def rented_stage(
     size: Annotated[
         str | None, typer.Option(help="nano or small; another than that of the weights starts anew. [default: theirs]", show_default=False)
     ] = None,
-    first: Annotated[int, typer.Option(min=0, help="Number of the first shard to render: others than those of earlier machines.")] = 1000,
+    first: Annotated[
+        int, typer.Option(min=0, max=2800, help="Number of the first shard to render: 1200 on from that of the machine before.")
+    ] = 1000,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="On a processor, with seconds for minutes and one clip a shard.")] = False,
     runs: Runs = DEFAULT_RUNS,
 ):
@@ -282,11 +284,11 @@ def feed(
 
 
 @rented.command(hidden=True)
-def feed_from_gpu(runs: Runs = DEFAULT_RUNS):
+def feed_from_gpu(first: Annotated[int, typer.Option(min=0)], runs: Runs = DEFAULT_RUNS):
     """Render clips on the GPU, if it can; a stage starts it."""
     from lanterne.train import accelerator
 
-    accelerator.feed_from_gpu(runs)
+    accelerator.feed_from_gpu(runs, first)
 
 
 def _write_weights(runs: Path, transformer, autoencoder, taught, training: dict, *parts) -> None:

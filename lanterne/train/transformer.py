@@ -118,6 +118,7 @@ def train_transformer(
     shards, validation = read_latents(latents), read_latents(latents.with_name(latents.name + "-val"))
     if compiled:
         torch._dynamo.config.recompile_limit = 64  # one graph for each length and for routing or not
+        torch._dynamo.config.suppress_errors = on_gpu  # what cannot be compiled there runs uncompiled: better slow than not at all
         for block in model.blocks:  # one graph for all blocks; the whole model would take minutes
             block.compile(dynamic=False)
     last_check, running, tokens, flops, looks, ahead = clock.spent, None, 0, 0.0, 0, deque()
