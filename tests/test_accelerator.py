@@ -22,11 +22,17 @@ def recipe(*arguments):
     return done.output
 
 
-def test_the_dry_run_leaves_weights_that_make_a_clip(tmp_path, tiny_weights, monkeypatch):
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory, tiny_weights):
+    folder = tmp_path_factory.mktemp("runs")
+    assert "of 64 MiB travel" in recipe("pack", "--weights", tiny_weights, "--runs", folder)
+    return folder
+
+
+def test_the_dry_run_leaves_weights_that_make_a_clip(runs, tmp_path, tiny_weights, monkeypatch):
     monkeypatch.setattr(accelerator, "PIECE", 100_000)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    runs, output, weights = tmp_path / "runs", tmp_path / "back", tmp_path / "joined.safetensors"
-    assert "of 64 MiB travel" in recipe("pack", "--weights", tiny_weights, "--runs", runs)
+    output, weights = tmp_path / "back", tmp_path / "joined.safetensors"
     steps = []
     for _ in range(2):
         recipe("stage", "--dry-run", "--output", output, "--runs", runs)
@@ -60,11 +66,22 @@ def test_another_size_starts_anew_and_keeps_the_autoencoder(tmp_path, tiny_weigh
         assert value.equal(kept.state_dicts["autoencoder"][name])
 
 
-def test_the_pack_has_every_word_of_captions(tmp_path):
-    accelerator.pack(tmp_path)
-    encoder = TextEncoder.load(tmp_path / "pack" / "text-encoder")
-    for seed in range(1000, 1100):
-        encoder.encode(list(captions(draw_scene(seed, "any"), seed).values()))  # raises for a word that it lacks
+def test_the_pack_has_every_word_of_captions(runs):
+    encoder = TextEncoder.load(runs / "pack" / "text-encoder")
+    words = encoder._model.embeddings["word_embeddings"].weight
+    for seed in range(1000, 1300):
+        for text in captions(draw_scene(seed, "any"), seed).values():
+            assert not words[encoder._tokenizer.encode(text).ids].isnan().any(), text
+
+
+def test_without_a_gpu_the_processors_render_alone(tmp_path, capsys):
+    from numba import cuda
+
+    if cuda.is_available():
+        pytest.skip("there is a GPU")
+    accelerator.feed_from_gpu(tmp_path, 1000)
+    assert "The GPU renders nothing" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_pack_that_is_too_large_is_refused(tmp_path, monkeypatch):

@@ -95,6 +95,7 @@ class TextEncoder:
         tensors |= {_WORDS: tensors[_WORDS][kept], _KEPT: torch.tensor(kept, dtype=torch.int32)}
         folder.mkdir(parents=True, exist_ok=True)
         save_file(tensors, folder / "model.safetensors")
+        (folder / "model.safetensors").chmod(0o644)  # safetensors makes it the owner's alone
         self._tokenizer.save(str(folder / "tokenizer.json"))
 
     def count_tokens(self, prompt: str) -> int:
