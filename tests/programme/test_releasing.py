@@ -127,7 +127,7 @@ def test_the_file_is_for_whoever_holds_the_claim(house, browsers, monkeypatch):
 
 def test_nobody_reviews_their_own(house, browsers):
     with house.database.session() as session:
-        people.set_roles(session, "ana", ["artist", "reviewer"], "olga")
+        people.set_roles(session, "ana", ["artist", "reviewer"], "olga", "a test")
     add_video(house, "video_1")
     request_id = asked(browsers)
     assert ok(browsers["ana"].get("/programme/review/queue")) == {"data": []}
@@ -258,7 +258,7 @@ def test_withdrawing_is_final_for_these_bytes(house, browsers):
 
 def test_deadlines_are_noticed_by_themselves_and_pay_nobody_who_deleted(house, browsers, clock, home):
     with house.database.session() as session:
-        people.set_roles(session, "olga", ["operator", "reviewer"], "olga")
+        people.set_roles(session, "olga", ["operator", "reviewer"], "olga", "a test")
     for name in ("video_1", "video_2"):
         add_video(house, name)
     kept, deleted = asked(browsers, "video_1"), asked(browsers, "video_2")
