@@ -142,7 +142,7 @@ def test_an_operator_is_left(database, olga):
         with pytest.raises(PeopleError, match="for a reason"):
             people.set_roles(session, "olga", ["reviewer"], "otto", " ")
         assert people.set_roles(session, "olga", ["reviewer"], "otto", "She asked.").roles == ["reviewer"]
-        told = [line.data for line in audit.listed(session) if line.kind == "person.roles"]
+        told = [data for _, data in audit.opened(session, "person.roles")]
         assert told == [{"person": "olga", "before": ["operator"], "roles": ["reviewer"], "by": "otto", "reason": "She asked."}]
     for change in (
         lambda session: people.set_roles(session, "otto", ["artist"], "otto", "enough"),
