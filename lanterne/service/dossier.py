@@ -141,7 +141,7 @@ PARTS = (
     Part("Decisions on work", pay.Decision, _is(pay.Decision.person_id), (), ("decider",)),
     Part("Disputes", pay.Dispute, _of(pay.Dispute.entry_id, pay.Entry, pay.Entry.id, pay.Entry.person_id)),
     Part("Credits for missed deadlines", pay.Credit, _is(pay.Credit.person_id), (), ("given_by",)),
-    Part("Where your money goes", payouts.Payee, _is(payouts.Payee.person_id)),
+    Part("Where your money goes", payouts.Payee, _is(payouts.Payee.person_id), (), ("set_by",)),
     Part("Payouts", payouts.PayoutLine, _is(payouts.PayoutLine.person_id)),
     Part("Accounts in the ledger", ledger.Account, _is(ledger.Account.person_id)),
     Part("Postings in the ledger", ledger.Posting,

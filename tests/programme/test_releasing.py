@@ -59,6 +59,9 @@ def test_from_the_request_over_an_appeal_to_the_public_and_back(house, browsers,
     part = public.get(f"/programme/public/{request_id}/video", headers={"range": "bytes=4-7"})
     assert (part.status_code, part.content) == (206, b"ftyp")
     assert public.get(f"/programme/public/{request_id}/video", headers={"if-none-match": whole.headers["etag"]}).status_code == 304
+    head = public.head(f"/programme/public/{request_id}/video")  # players ask so before they play
+    assert (head.status_code, head.content) == (200, b"") and head.headers == whole.headers
+    assert public.head(f"/programme/public/{request_id}/video", headers={"range": "bytes=4-7"}).headers["content-length"] == "4"
     # The copy says of itself what was approved, and that it came from there.
     (tmp_path / "shown.mp4").write_bytes(whole.content)
     report = examine(tmp_path / "shown.mp4", identity().root)
@@ -67,6 +70,7 @@ def test_from_the_request_over_an_appeal_to_the_public_and_back(house, browsers,
     assert read_settings(tmp_path / "shown.mp4")["request"]["prompt"] == gate.PROMPT
     ok(ana.post(f"{path}/takedown", json={}))
     refused(public.get(f"/programme/public/{request_id}/video"), 404, "taken down")
+    assert public.head(f"/programme/public/{request_id}/video").status_code == 404
     assert ok(public.get("/programme/public"))["data"] == [] and not path_of(house, listed["sha256"]).exists()
     assert path_of(house, digest).exists() and ok(ana.get(path))["state"] == "taken down"
     refused(ana.post(f"{path}/publish", json={}), 400, "taken down")

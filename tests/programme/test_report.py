@@ -68,10 +68,10 @@ def _pay(session, clock):
     pay.dispute(session, ARTISTS[0], entries[0], "It was not.")
     pay.decide(session, OTTO, entries[0])
     for artist in ARTISTS[:-1]:
-        payouts.set_payee(session, OLGA, artist.person_id, "A name", "DE89370400440532013000")
+        payouts.set_payee(session, artist, artist.person_id, "A name", "DE89370400440532013000")
     payouts.make(session, OLGA, PAYER)
     clock.pass_days(60)
-    payouts.set_payee(session, OLGA, ARTISTS[-1].person_id, "A name", "DE89370400440532013000")
+    payouts.set_payee(session, ARTISTS[-1], ARTISTS[-1].person_id, "A name", "DE89370400440532013000")
     payouts.make(session, OLGA, PAYER)
 
 
