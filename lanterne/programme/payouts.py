@@ -89,8 +89,8 @@ def letters(session: Session, payee: Payee) -> list[Mail]:
         return []
     text = (
         f"{payee.set_by}, an operator, set where your money goes: to the account of {payee.name} whose IBAN ends in {payee.iban[-4:]}.\n\n"
-        "If that is not your account, set your own at POST /programme/payee, which holds for every payout that is made afterwards, or answer "
-        f"this mail: somebody else than {payee.set_by} will look at it.\n"
+        "If that is not your account, set your own at POST /programme/payee, and later payouts go there; or answer this mail: "
+        f"somebody else than {payee.set_by} will look at it.\n"
     )
     return [Mail(person.email, "Where your money goes was changed", text)]
 

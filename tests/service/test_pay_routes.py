@@ -164,7 +164,8 @@ def test_details_that_an_operator_sets_are_told_and_paid_by_another(inside, name
     [told] = inside.mails(name)
     assert "olga, an operator, set where your money goes: to the account of Ana Müller whose IBAN ends in 3000." in told
     assert "answer this mail: somebody else than olga" in " ".join(told.split()) and IBAN[:-4] not in told
-    assert IBAN not in ana.get("/programme/audit/lines").text and '"3000"' in ana.get("/programme/audit/lines").text
+    lines = ana.get("/programme/audit/lines").text
+    assert "iban_ends" in lines and IBAN not in lines
     answer = olga.post("/programme/desk/payouts", json={}).json()
     assert name not in [line["person_id"] for line in answer.get("lines", [])] and ana.get("/programme/owed").json()["owed"] == {"EUR": 500}
     lines = inside.person(f"o{name}", "operator").post("/programme/desk/payouts", json={}).json()["lines"]
