@@ -60,7 +60,8 @@ def test_from_the_request_over_an_appeal_to_the_public_and_back(house, browsers,
     assert (part.status_code, part.content) == (206, b"ftyp")
     assert public.get(f"/programme/public/{request_id}/video", headers={"if-none-match": whole.headers["etag"]}).status_code == 304
     head = public.head(f"/programme/public/{request_id}/video")  # players ask so before they play
-    assert (head.status_code, head.content) == (200, b"") and head.headers == whole.headers
+    assert (head.status_code, head.content) == (200, b"")
+    assert {name for name, value in head.headers.items() if whole.headers[name] != value} == {"x-request-id"}
     assert public.head(f"/programme/public/{request_id}/video", headers={"range": "bytes=4-7"}).headers["content-length"] == "4"
     # The copy says of itself what was approved, and that it came from there.
     (tmp_path / "shown.mp4").write_bytes(whole.content)

@@ -183,6 +183,8 @@ def test_a_takedown_ends_a_download_of_the_public_copy_and_no_other(own, databas
     with download(own, place) as cut, download(own, elsewhere) as stays:
         part = opened(own, place)
         assert (part.status_code, len(part.content)) == (206, 100)  # who had it all before keeps it
+        with own.http(None) as http:
+            assert http.head(place.path).headers["content-length"] == str(BIG)
         house = Deployment.of(Settings.load())
         releasing.take_down(house, *((ANA, down) if by == "artist" else (OLGA, down, "1", "The mayor wrote to us.")))
         until(lambda: f"the download of {place.path} was ended" in own.log.read_text())
