@@ -18,7 +18,8 @@ import pytest
 from serving import SMALL, Server, receiver, until
 from sqlalchemy import func, select, update
 
-from lanterne.generate import Engine, Progress, Request
+from lanterne.generate import Engine, Progress
+from lanterne.request import Request
 from lanterne.service import jobs, webhooks, worker
 from lanterne.service.database import Database, Delivery, Event, File, Video, Worker
 from lanterne.service.deployment import Deployment
