@@ -1,0 +1,86 @@
+"""The command `lanterne` without the wait for imports: a process that has imported all once, and forks itself for each command."""
+
+import atexit
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+
+# What is run in the place of `lanterne`: it hands its arguments, folder, environment and files over, and ends with the command's code.
+_COMMAND = """#!{python} -SE
+import json, os, socket, sys
+asking = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+asking.connect({place!r})
+socket.send_fds(asking, [json.dumps([sys.argv[1:], os.getcwd(), dict(os.environ)]).encode()], [0, 1, 2])
+sys.exit(int(asking.recv(16)))
+"""
+
+
+@cache
+def lanterne() -> Path:
+    """The path of the command. Forty new processes would spend most of their time on imports. Only for what is done in the foreground: a
+    signal reaches the one who asked, not the process that works."""
+    folder = Path(tempfile.mkdtemp(prefix="lanterne-forks-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    place, command = folder / "socket", folder / "lanterne"
+    command.write_text(_COMMAND.format(python=sys.executable, place=str(place)))
+    command.chmod(0o755)
+    process = subprocess.Popen([sys.executable, __file__, str(place)])
+    atexit.register(process.kill)
+    while not place.exists():
+        assert process.poll() is None, "the process that forks itself ended"
+        time.sleep(0.05)
+    return command
+
+
+def _main(place: str) -> int:
+    """Returns only in a fork, with the code of its command."""
+    from lanterne import cli
+
+    late = ("face", "generate", "upscale", "service.dossier", "service.releasing", "programme.report", "programme.statements")
+    for module in (*(f"lanterne.{name}" for name in late), *(module for module, *_ in cli._LAZY.values())):
+        import_module(module)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    listener.bind(f"{place}.made")
+    listener.listen()
+    os.rename(f"{place}.made", place)  # there only when it listens
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    while True:
+        asking, _ = listener.accept()
+        told, files, *_ = socket.recv_fds(asking, 2**18, 3)
+        if os.fork() == 0:
+            break
+        asking.close()
+        for file in files:
+            os.close(file)
+    listener.close()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for at, file in enumerate(files):
+        os.dup2(file, at)
+        os.close(file)
+    arguments, folder, env = json.loads(told)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(env)
+    sys.argv = ["lanterne", *arguments]
+    code = 1
+    try:
+        cli.main()
+    except SystemExit as ended:
+        code = ended.code or 0
+    finally:
+        sys.stdout.flush()
+        asking.send(str(code).encode())
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(_main(sys.argv[1]))
