@@ -1,6 +1,7 @@
 """The command `lanterne` without the wait for imports: a process that has imported all once, and forks itself for each command."""
 
 import atexit
+import gc
 import json
 import os
 import shutil
@@ -41,8 +42,7 @@ def lanterne() -> Path:
     return command
 
 
-def _main(place: str) -> int:
-    """Returns only in a fork, with the code of its command."""
+def _serve(place: str) -> None:
     from lanterne import cli
 
     late = ("face", "generate", "upscale", "service.dossier", "service.releasing", "programme.report", "programme.statements")
@@ -53,6 +53,7 @@ def _main(place: str) -> int:
     listener.listen()
     os.rename(f"{place}.made", place)  # there only when it listens
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    gc.freeze()  # forks share what was imported as long as nobody touches it
     while True:
         asking, _ = listener.accept()
         told, files, *_ = socket.recv_fds(asking, 2**18, 3)
@@ -78,9 +79,10 @@ def _main(place: str) -> int:
         code = ended.code or 0
     finally:
         sys.stdout.flush()
+        sys.stderr.flush()
         asking.send(str(code).encode())
-    return code
+        os._exit(code)  # taking apart what was imported would take as long as its import
 
 
 if __name__ == "__main__":
-    sys.exit(_main(sys.argv[1]))
+    _serve(sys.argv[1])
