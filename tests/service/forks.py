@@ -4,6 +4,7 @@ import atexit
 import gc
 import json
 import os
+import select
 import shutil
 import signal
 import socket
@@ -14,6 +15,7 @@ import time
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from typing import NoReturn
 
 # What is run in the place of `lanterne`: it hands its arguments, folder, environment and files over, and ends with the command's code.
 _COMMAND = """#!{python} -SE
@@ -34,8 +36,8 @@ def lanterne() -> Path:
     place, command = folder / "socket", folder / "lanterne"
     command.write_text(_COMMAND.format(python=sys.executable, place=str(place)))
     command.chmod(0o755)
-    process = subprocess.Popen([sys.executable, __file__, str(place)])
-    atexit.register(process.kill)
+    process = subprocess.Popen([sys.executable, __file__, str(place)], stdin=subprocess.PIPE)
+    atexit.register(process.stdin.close)
     while not place.exists():
         assert process.poll() is None, "the process that forks itself ended"
         time.sleep(0.05)
@@ -54,20 +56,26 @@ def _serve(place: str) -> None:
     os.rename(f"{place}.made", place)  # there only when it listens
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     gc.freeze()  # forks share what was imported as long as nobody touches it
-    while True:
+    while sys.stdin not in select.select([listener, sys.stdin], [], [])[0]:  # it closes when the tests are gone, however they end
         asking, _ = listener.accept()
         told, files, *_ = socket.recv_fds(asking, 2**18, 3)
         if os.fork() == 0:
-            break
+            listener.close()
+            _be(asking, files, json.loads(told))
         asking.close()
         for file in files:
             os.close(file)
-    listener.close()
+
+
+def _be(asking: socket.socket, files: list[int], told: list) -> NoReturn:
+    """The command that was asked for."""
+    from lanterne import cli
+
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for at, file in enumerate(files):
         os.dup2(file, at)
         os.close(file)
-    arguments, folder, env = json.loads(told)
+    arguments, folder, env = told
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(env)
@@ -78,6 +86,7 @@ def _serve(place: str) -> None:
     except SystemExit as ended:
         code = ended.code or 0
     finally:
+        gc.collect()  # closes databases, as the end of a process does
         sys.stdout.flush()
         sys.stderr.flush()
         asking.send(str(code).encode())
