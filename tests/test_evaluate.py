@@ -10,11 +10,12 @@ from PIL import Image
 from lanterne.evaluate import evaluate, metrics
 from lanterne.evaluate.card import write_card
 from lanterne.evaluate.evaluate import Evaluation, read_prompts, scene_for
-from lanterne.evaluate.judge import AXES, FURTHER, NUM_FRAMES, Judge, accuracies, load_judge, look, save_judge, train_judge
+from lanterne.evaluate.judge import AXES, FURTHER, NUM_FRAMES, Judge, accuracies, flow, load_judge, look, save_judge, train_judge
 from lanterne.flow import chunk_spans, frames_for, latent_frames_for
 from lanterne.generate import Engine
 from lanterne.world import render as renderer
-from lanterne.world.scene import Scene, is_sensible
+from lanterne.world.prompts import understand
+from lanterne.world.scene import FAMILIES, Scene, is_sensible
 
 _render = renderer.render
 
@@ -118,6 +119,16 @@ def test_the_judge_has_a_logit_for_every_value_and_no_more_than_a_million_and_a_
     assert set(judge.verdicts(clips)["camera"]) <= set(AXES["camera"])
 
 
+def test_flow_is_how_far_the_picture_moved():
+    random = np.random.default_rng(0)
+    scenery = random.integers(0, 255, (1, 72, 128, 1), np.uint8)
+    for down, right in ((0, 0), (0, 1), (0, -2), (1, 0), (-1, 1)):  # pixels a frame; flow counts half ones in four frames
+        clip = np.concatenate([np.roll(scenery, (down * frame, right * frame), (1, 2)) for frame in range(17)])
+        moved = flow(look(np.repeat(clip, 3, axis=-1)[None]))[0]
+        assert moved[0].median() == pytest.approx(2 * right, abs=0.1) and moved[1].median() == pytest.approx(2 * down, abs=0.1)
+    assert flow(look(_plain(90)[None])).abs().max() < 1e-3
+
+
 def test_the_judge_says_how_many_frames_it_needs():
     with pytest.raises(ValueError, match=f"{NUM_FRAMES} frames and was given 9"):
         look(_plain(3, 9)[None])
@@ -169,6 +180,10 @@ def evaluation(tiny_weights, tmp_path, monkeypatch):
     monkeypatch.setattr(evaluate, "STEPS", 2)
     monkeypatch.setattr(evaluate, "_ROLLOUTS", evaluate._ROLLOUTS[:1])
     monkeypatch.setattr(evaluate, "_SEEDS", 2)
+    monkeypatch.setattr(evaluate, "_RANDOM", 6)
+    few = tmp_path / "few.txt"
+    few.write_text("dunes at noon, a very long way from anything else that could be there, static camera, and clear sky above it\na lake")
+    monkeypatch.setattr(evaluate, "CHOSEN", few)
     monkeypatch.setattr(renderer, "render", _coarse)
     torch.manual_seed(0)
     lines = []
@@ -190,14 +205,23 @@ def test_an_evaluation_writes_a_card_with_every_row_and_its_pictures(evaluation,
     clips = evaluation.clips()
     pictures = [[clip[8], clip[9]] for clip in clips["renders"][:2]]
     path = tmp_path / "docs" / "card.md"
-    write_card(report, clips["renders"], evaluation.rows, pictures, path, {"Transformer": "tiny"}, "lanterne evaluate")
+    samples = evaluation.samples()
+    assert [len(pictures_NHWC) for _, pictures_NHWC in samples.values()] == [2, 6]
+    write_card(report, clips["renders"], evaluation.rows, pictures, path, {"Transformer": "tiny"}, "lanterne evaluate", samples)
     text = path.read_text()
     for expected in ("**the model**", "ceiling", "floor", "8 s", "PSNR", "What it was trained on", "What it cannot do", "tiny"):
         assert expected in text
     assert "nan" not in text.lower().replace("lanterne", "")
-    with Image.open(tmp_path / "docs" / "model-card.jpg") as sheet:
-        assert sheet.width > 1000
-    assert (tmp_path / "docs" / "model-card.jpg").stat().st_size < 600_000
+    for name in ("model-card", "model-card-chosen", "model-card-random"):
+        with Image.open(tmp_path / "docs" / f"{name}.jpg") as sheet:
+            assert sheet.width > 1000
+        assert (tmp_path / "docs" / f"{name}.jpg").stat().st_size < 600_000
+
+
+def test_the_chosen_prompts_are_twenty_of_which_the_world_knows_every_family():
+    prompts = evaluate.CHOSEN.read_text().splitlines()
+    assert len(prompts) == len(set(prompts)) == 20
+    assert {understand(prompt).family for prompt in prompts} == set(FAMILIES)
 
 
 def test_an_interrupted_evaluation_goes_on_where_it_stopped(evaluation):

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from lanterne.evaluate.judge import AXES
-from lanterne.world.sheet import grid
+from lanterne.world.sheet import captioned, grid
 
 _ROWS = {
     "renders": "renders of the same words, unseen seeds",
@@ -19,15 +19,21 @@ _ROWS = {
 }
 _COUNTED = {"model": "all that state the axis", "unseen": "combinations never trained on", "paraphrases": "words that no caption uses"}
 
+_SAMPLES = {
+    "chosen": "{} prompts chosen by hand, seeds 0 to {}, one try each:",
+    "random": "{} of the held-out prompts drawn blindly, seeds 0 to {}, one try each:",
+}
+
 
 def write_card(
     report: dict, made_NTHWC: np.ndarray, rows: list[dict], pairs: list[list[np.ndarray]], path: Path, about: dict, command: str,
-    sources: list[dict] = (),
+    samples: dict[str, tuple[list[str], np.ndarray]], sources: list[dict] = (),
 ) -> None:
     """Write `path` (Markdown) and, beside it, its pictures: the contact sheet, the nearest training clips, the long rollouts.
 
-    made_NTHWC: the model's clips of the prompts in rows; pairs: of Evaluation.all; about: what is known of the model, in the order
-    in which it is shown; sources: the data sets that the weights' file says it was trained on, as train/consented.py has them.
+    made_NTHWC: the model's clips of the prompts in rows; pairs: of Evaluation.all; samples: of Evaluation.samples; about: what is known
+    of the model, in the order in which it is shown; sources: the data sets that the weights' file says it was trained on, as
+    train/consented.py has them.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet = path.with_name("model-card.jpg")
@@ -36,6 +42,11 @@ def write_card(
             f"judge `{report['judge']}`.\n"]
     text.append(_table(["", ""], [[key, value] for key, value in about.items()]))
     text.append(f"![What the model makes of held-out prompts]({sheet.name})\n")
+    for name, said in _SAMPLES.items():
+        prompts, pictures_NHWC = samples[name]
+        sheet = path.with_name(f"model-card-{name}.jpg")
+        Image.fromarray(captioned(list(pictures_NHWC), prompts, across=5)).save(sheet, quality=82)
+        text.append(f"{said.format(len(prompts), len(prompts) - 1)}\n\n![{name}]({sheet.name})\n")
     text.append("## Does it show what it is told?\n")
     text.append(
         f"{report['prompts']} prompts of `lanterne/world/held_out_prompts.txt`, written by hand before anything was seen of what a model "

@@ -35,6 +35,8 @@ from lanterne.world.scene import (
 )
 
 PROMPTS = Path(__file__).parent.parent / "world" / "held_out_prompts.txt"
+CHOSEN = Path(__file__).parent / "chosen_prompts.txt"
+_RANDOM = 40  # held-out prompts drawn blindly, each with the next seed from 0 on
 _UNSEEN = 20_000_000  # seeds of scenes that no training has seen
 _BATCH = 8
 _SEEDS = 4  # videos of one prompt, for diversity
@@ -128,6 +130,19 @@ class Evaluation:
             "generations",
         )
         return {"renders": renders, "reconstructions": painted, "model": made}
+
+    def samples(self) -> dict[str, tuple[list[str], np.ndarray]]:
+        """Prompts and the middle frames (N, 144, 256, 3) of their clips: "chosen" by hand, one seed each, and "random" ones."""
+        random = np.random.default_rng(0).permutation([row["prompt"] for row in read_prompts()])[:_RANDOM].tolist()
+        result = {}
+        for name, prompts in {"chosen": CHOSEN.read_text().splitlines(), "random": random}.items():
+            path = self.folder / f"{name}-{_digest(prompts)}.npy"
+            if not path.exists():
+                made = sample(self.engine, prompts, list(range(len(prompts))), NUM_FRAMES, STEPS, GUIDANCE, _BATCH)
+                np.save(path, np.stack([clip[NUM_FRAMES // 2] for clip in made]))
+                self.say(f"{name} samples done")
+            result[name] = prompts, np.load(path)
+        return result
 
     def _kept(self, path: Path, make: Callable[[int], Iterator[np.ndarray]], name: str) -> np.ndarray:
         """The clips at path; those it lacks are made by make(index of the first) and written as they come."""

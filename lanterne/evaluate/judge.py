@@ -1,8 +1,8 @@
 """The judge: a small classifier of clips that says what it sees: which family, light, weather, camera move, subject, event.
 
 It is trained on renders of all combinations and on their reconstructions, so that the autoencoder's blur is no handicap, and never
-serves as a loss. It looks at 17 frames: the first, the middle and the last one in colour, and nine in grey as neighbouring channels,
-from which its first convolutions read motion.
+serves as a loss. It looks at 17 frames: the first, the middle and the last one in colour, and nine in grey as neighbouring channels.
+How the picture moves is measured, not learnt, by matching blocks: with a few thousand clips a network does not find that by itself.
 """
 
 import hashlib
@@ -30,6 +30,8 @@ WEIGHTS = Path(__file__).parent.parent / "embedded" / "judge.safetensors"
 WIDTH, HEIGHT = 128, 72
 _COLOURED = 9  # channels: three frames
 _CHANNELS = (48, 64, 128, 192)
+_GRID = (6, 10)  # places in which motion is given
+_REACH = (4, 6)  # down and across: of the motion that is looked for, in half-sized pixels in four frames
 _UNKNOWN = -1  # a label that is not asked for
 # What a clip played backwards shows. Waves and rain then run backwards too, which is no harm: no axis but the event is told by it.
 _BACKWARDS = {
@@ -39,7 +41,7 @@ _BACKWARDS = {
 
 
 class Judge(nn.Module):
-    """1.4 M parameters. name: the first digits of its weights file's SHA-256; figures of two judges do not compare."""
+    """1.5 M parameters. name: the first digits of its weights file's SHA-256; figures of two judges do not compare."""
 
     name = "untrained"
 
@@ -55,20 +57,23 @@ class Judge(nn.Module):
         self.trunk = nn.Sequential(*layers)
         # Motion tells by where it is (a push-in parts left from right), so a coarse grid is kept.
         self.neck = nn.Sequential(nn.Flatten(), nn.Dropout(0.3), nn.Linear(before * 15, 192), nn.ReLU())
-        self.heads = nn.ModuleDict({axis: nn.Linear(192, len(values)) for axis, values in _ALL.items()})
+        self.motion = nn.Sequential(nn.Flatten(), nn.Linear(2 * _GRID[0] * _GRID[1], 128), nn.ReLU(), nn.Dropout(0.2))
+        self.heads = nn.ModuleDict({axis: nn.Linear(192 + 128, len(values)) for axis, values in _ALL.items()})
 
-    def features(self, looks_BCHW: Tensor) -> Tensor:
-        """(B, 192) of looks as `look` gives them."""
+    def features(self, looks_BCHW: Tensor, flow_B2HW: Tensor | None = None) -> Tensor:
+        """(B, 320) of looks as `look` gives them, and of their flow where it is at hand."""
+        flow_B2HW = flow(looks_BCHW) if flow_B2HW is None else flow_B2HW
         looks_BCHW = looks_BCHW.float().div(127.5).sub(1)
         # The greys by their own mean and deviation, so that motion at night is as visible as at noon; colour keeps the level.
         greys = looks_BCHW[:, _COLOURED:]
         spread = greys.std(dim=(1, 2, 3), keepdim=True) + 0.02
         looks_BCHW = torch.cat([looks_BCHW[:, :_COLOURED], (greys - greys.mean(dim=(1, 2, 3), keepdim=True)) / spread], dim=1)
-        return self.neck(F.adaptive_avg_pool2d(self.trunk(looks_BCHW.contiguous(memory_format=torch.channels_last)), (3, 5)))
+        seen = self.neck(F.adaptive_avg_pool2d(self.trunk(looks_BCHW.contiguous(memory_format=torch.channels_last)), (3, 5)))
+        return torch.cat([seen, self.motion(flow_B2HW)], dim=1)
 
-    def forward(self, looks_BCHW: Tensor) -> dict[str, Tensor]:
+    def forward(self, looks_BCHW: Tensor, flow_B2HW: Tensor | None = None) -> dict[str, Tensor]:
         """Logits (B, values) by axis."""
-        features = self.features(looks_BCHW)
+        features = self.features(looks_BCHW, flow_B2HW)
         return {axis: head(features) for axis, head in self.heads.items()}
 
     @torch.inference_mode()
@@ -92,6 +97,28 @@ def look(frames_NTHWC: np.ndarray) -> Tensor:
     small = small.unflatten(0, (count, times))
     coloured = small[:, [0, times // 2, times - 1]].flatten(1, 2)
     return torch.cat([coloured, small.mean(dim=2)], dim=1).round().clamp(0, 255).byte()
+
+
+@torch.no_grad()
+def flow(looks_BCHW: Tensor) -> Tensor:
+    """How the picture of each look moves, (B, 2, 6, 10): right and down, in half-sized pixels in four frames.
+
+    Of all displacements the mean of the best, by the difference of blocks of 7 x 7 half-sized pixels, summed over the four pairs of greys,
+    since a camera keeps its way for a second.
+    """
+    greys = F.avg_pool2d(looks_BCHW[:, _COLOURED::2].float(), 2)
+    greys = (greys - greys.mean(dim=(1, 2, 3), keepdim=True)) / (greys.std(dim=(1, 2, 3), keepdim=True) + 2.5)
+    before, after = greys[:, :-1], greys[:, 1:]
+    (height, width), (down, across) = before.shape[-2:], _REACH
+    padded = F.pad(after, (across, across, down, down), mode="replicate")
+    steps = [(x, y) for y in range(-down, down + 1) for x in range(-across, across + 1)]
+    costs = [(before - padded[:, :, down + y : down + y + height, across + x : across + x + width]).abs().mean(dim=1) for x, y in steps]
+    costs_BDHW = F.avg_pool2d(torch.stack(costs, dim=1), 7, stride=1, padding=3, count_include_pad=False)
+    above_BDHW = costs_BDHW - costs_BDHW.amin(dim=1, keepdim=True)
+    # Where all displacements are alike, as in an even sky, none is the best and the mean is 0.
+    likely_BDHW = torch.softmax(-above_BDHW / (0.05 * above_BDHW.mean(dim=1, keepdim=True) + 0.01), dim=1)
+    flow_B2HW = torch.einsum("bdhw,dc->bchw", likely_BDHW, torch.tensor(steps, dtype=torch.float32))
+    return F.adaptive_avg_pool2d(flow_B2HW, _GRID)
 
 
 def load_judge(path: Path = WEIGHTS) -> Judge:
@@ -118,7 +145,8 @@ def train_judge(looks_NCHW: Tensor, scenes: list[Scene], epochs: int = 40, on_ep
     optimizer = torch.optim.AdamW(judge.parameters(), lr=2e-3, weight_decay=0.05)
     batch = min(48, len(scenes))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=epochs * (len(scenes) // batch))
-    labels = _labels(scenes)
+    labels, flows = _labels(scenes), torch.cat([flow(looks) for looks in looks_NCHW.split(32)])
+    across = torch.tensor([-1.0, 1.0])[:, None, None]
     mirrored = _labels([mirror(scene) for scene in scenes])
     backwards = torch.tensor([CAMERAS.index(_BACKWARDS.get(camera, camera)) for camera in CAMERAS])
     for epoch in range(epochs):
@@ -129,10 +157,12 @@ def train_judge(looks_NCHW: Tensor, scenes: list[Scene], epochs: int = 40, on_ep
             truth = {axis: torch.where(flip, mirrored[axis][chosen], labels[axis][chosen]) for axis in _ALL}
             truth["camera"] = torch.where(reverse, backwards[truth["camera"]], truth["camera"])
             truth["event"] = torch.where(reverse & (truth["event"] < len(EVENTS)), _UNKNOWN, truth["event"])
-            looks = torch.where(flip[:, None, None, None], looks.flip(-1), looks)
-            looks = torch.where(reverse[:, None, None, None], _reversed(looks), looks)
+            flip, reverse = flip[:, None, None, None], reverse[:, None, None, None]
+            looks = torch.where(flip, looks.flip(-1), looks)
+            looks = torch.where(reverse, _reversed(looks), looks)
+            moved = torch.where(flip, flows[chosen].flip(-1) * across, flows[chosen])
             with torch.autocast("cpu", torch.bfloat16):
-                logits = judge(_augmented(looks))
+                logits = judge(_augmented(looks), torch.where(reverse, -moved, moved))
             loss = sum(_cross_entropy(logits[axis].float(), truth[axis]) for axis in _ALL)
             loss.backward()
             optimizer.step()

@@ -82,8 +82,8 @@ def set_payee(session: Session, by: Actor, person_id: str, name: str, iban: str)
 def make(
     session: Session, by: Actor, payer: Payer, currency: str = "EUR", day: str | None = None, key: str | None = None
 ) -> tuple[Payout, list[LeftOut]]:
-    """Pay everybody all that they are owed in a currency. day: on which the bank pays, tomorrow by default. The same key gives the same
-    payout. Raises PayError where nobody can be paid."""
+    """Pay everybody all that they are owed in a currency, but for the operator's own, which another operator pays. day: on which the bank
+    pays, tomorrow by default. The same key gives the same payout. Raises PayError where nobody can be paid."""
     audit.take_turn(session)
     by.require_operator()
     key = secrets.token_hex(8) if key is None else text(key, "key", 200, needed=True)
@@ -96,6 +96,9 @@ def make(
     for account, owed_in, balance in ledger.balances(session):
         person_id = session.get(Account, account).person_id
         if person_id is None or owed_in != currency or balance >= 0:
+            continue
+        if person_id == by.person_id:
+            left_out.append(LeftOut(person_id, -balance, "nobody makes the file that pays themselves; another operator's pays it"))
             continue
         payee = session.get(Payee, person_id)
         if payee is None:

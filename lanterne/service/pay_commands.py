@@ -262,7 +262,7 @@ def payout(
     day: Annotated[str | None, typer.Option(help="On which the bank pays. [default: tomorrow]", show_default=False)] = None,
     key: Annotated[str | None, typer.Option(help="Makes repeating the command safe.", show_default=False)] = None,
 ):
-    """Pay everybody what they are owed: makes the bank file, which `lanterne pay export` writes out."""
+    """Pay everybody what they are owed, but oneself: makes the bank file, which `lanterne pay export` writes out."""
     from lanterne.programme import money, payouts
     from lanterne.programme.exports import Payer
     from lanterne.service.settings import Settings

@@ -175,7 +175,7 @@ def list_payouts(house: House, actor: Operator):
 
 
 def make_payout(house: House, actor: Operator, fields: OperatorsFields):
-    """Pay everybody what they are owed; the bank's file is then to be exported."""
+    """Pay everybody what they are owed, but yourself; the bank's file is then to be exported."""
     asked, settings = wire.read(wires.MakePayout, fields), house.settings
     if not (settings.payer_name and settings.payer_iban):
         raise APIError(409, "no_payer", "It is not known who pays; set payer_name and payer_iban in the server's settings.")

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import count, islice
+from textwrap import wrap
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -47,6 +48,22 @@ def grid(pictures: list[list[np.ndarray]], rows: list[str], columns: list[str]) 
         draw.text((_MARGIN, y + height // 2 - 8), rows[number], _INK, font)
         for index, picture in enumerate(row):
             sheet.paste(Image.fromarray(picture), (left + index * (width + _MARGIN), y))
+    return np.asarray(sheet)
+
+
+def captioned(pictures: list[np.ndarray], captions: list[str], across: int) -> np.ndarray:
+    """Pictures (H, W, 3) of one size, `across` in a row, each over its caption in at most two lines -> one picture."""
+    height, width = pictures[0].shape[:2]
+    font = ImageFont.load_default(size=11)
+    down = height + 2 * _LABEL
+    rows = -(-len(pictures) // across)
+    sheet = Image.new("RGB", (across * (width + _MARGIN) + _MARGIN, rows * down + _MARGIN), _PAPER)
+    draw = ImageDraw.Draw(sheet)
+    for index, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
+        x, y = _MARGIN + index % across * (width + _MARGIN), _MARGIN + index // across * down
+        sheet.paste(Image.fromarray(picture), (x, y))
+        lines = wrap(caption, int(width / font.getlength("x")), max_lines=2, placeholder=" …")
+        draw.multiline_text((x + 1, y + height + 1), "\n".join(lines), _INK, font, spacing=1)
     return np.asarray(sheet)
 
 

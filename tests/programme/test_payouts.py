@@ -180,6 +180,12 @@ def test_nobody_moves_their_own_money(session):
     payouts.set_payee(session, OLGA, "olga", "Olga", IBAN)
     pay.credit(session, OTTO, "olga", "c", 700, "EUR", "late", 1, 2)
     given = _last(session)
+    _, [ben, left] = payouts.make(session, OLGA, PAYER)
+    assert ben.person_id == "ben" and (left.person_id, left.amount) == ("olga", 700) and "another operator" in left.why
+    assert "olga" not in [line.person_id for _, lines in payouts.listed(session, OLGA) for line in lines]
+    with pytest.raises(PayError, match="another operator"):
+        payouts.make(session, OLGA, PAYER)
+    _owe(session, "ana", 100, "d")
     payout, _ = payouts.make(session, OTTO, PAYER)
     line = session.get(payouts.PayoutLine, (payout.id, "olga"))
     payouts.export(session, OTTO, payout.id)

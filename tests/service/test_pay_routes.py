@@ -215,10 +215,10 @@ def test_a_key_of_who_lost_the_role_opens_nothing(inside, name):
     program = inside.program(text)
     assert program.get("/programme/desk/payouts").status_code == 200
     with inside.database.session() as session:
-        people.set_roles(session, name, ["reviewer"], "olga")
+        people.set_roles(session, name, ["reviewer"], "olga", "a test")
     refused(program.get("/programme/desk/payouts"), 403, "missing_role", "operator")
     with inside.database.session() as session:
-        people.set_roles(session, name, [], "olga")
+        people.set_roles(session, name, [], "olga", "a test")
         review = keys.insert(session, "y", "olga", [], None, keys.Quota(), decoy=False)[1]
     refused(inside.program(review).get("/programme/desk/payouts"), 403, "missing_scope", "admin")
     refused(inside.program("ltn_junk").get("/programme/desk/payouts"), 401, "invalid_api_key", "letter of it is wrong")
