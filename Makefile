@@ -52,7 +52,7 @@ serve: $(VENV)/.installed-serve
 	$(BIN)/lanterne serve
 
 test: $(VENV)/.installed-all $(VENV)/.installed-sdks
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # Long forms of what the tests do in short; docs/reliability.md has what they gave. `make -k drills` goes on after one that fails. That of
 # networks needs root and iproute2.

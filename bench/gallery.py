@@ -7,7 +7,8 @@ import torch
 from PIL import Image
 
 from lanterne.evaluate.sample import sample
-from lanterne.generate import GUIDANCE, STEPS, Engine
+from lanterne.generate import Engine
+from lanterne.request import GUIDANCE, STEPS
 from lanterne.world.sheet import grid
 
 # As a newcomer would write them; fixed before the first weights, one seed each, none chosen by eye.

@@ -45,7 +45,8 @@ def make_clips(folder: Path) -> list[Path]:
     missing = [index for index, path in enumerate(paths) if not path.exists()]
     if missing:
         from lanterne.evaluate.sample import sample
-        from lanterne.generate import GUIDANCE, Engine
+        from lanterne.generate import Engine
+        from lanterne.request import GUIDANCE
 
         folder.mkdir(parents=True, exist_ok=True)
         engine = Engine.load()

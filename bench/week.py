@@ -205,9 +205,9 @@ def quiet_thief(chance, networks, who, tick):
 KINDS = (relay, front_end, web_page, friends, busy_thief, quiet_thief)
 
 
-def leaked(seed: int, days: int = DAYS) -> Iterator[tuple[str, int, int, dict[int, list[Moment]]]]:
+def leaked(seed: int, days: int = DAYS, of_each: int = OF_EACH_KIND) -> Iterator[tuple[str, int, int, dict[int, list[Moment]]]]:
     """(kind, whose key, tick from which on it leaks, what then happens) for artists one after the other; each lasts two hours."""
-    for number, kind in enumerate(kind for kind in KINDS for _ in range(OF_EACH_KIND)):
+    for number, kind in enumerate(kind for kind in KINDS for _ in range(of_each)):
         chance = random.Random(f"{seed}/leak/{number}")
         networks = Networks(chance)
         chance.place = networks.of(chance.choice(COUNTRIES[7:]))
@@ -290,10 +290,12 @@ def _video(number: int, owner: str, key_id: str, prompt: str, at: int) -> Video:
     )
 
 
-def find_leaks(seed: int, artists: int = ARTISTS, days: int = DAYS) -> dict[str, list[tuple[str, int] | None]]:
+def find_leaks(
+    seed: int, artists: int = ARTISTS, days: int = DAYS, of_each: int = OF_EACH_KIND
+) -> dict[str, list[tuple[str, int] | None]]:
     """For each kind, of each leak the furthest step that was taken within its two hours, and minutes until the first; None for none."""
     week, victims = ordinary(seed, artists, days), {}
-    for kind, who, start, moments in leaked(seed, days):
+    for kind, who, start, moments in leaked(seed, days, of_each):
         victims[who % artists] = kind, start
         for tick, found in moments.items():
             week[tick] += found

@@ -7,11 +7,9 @@ interrupted goes on from there and gives the same frames to the bit.
 
 import hashlib
 import json
-import math
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +19,7 @@ from torch.nn import functional as F
 
 from lanterne import FPS, __version__, anchor
 from lanterne.camera import CameraMotion, places
-from lanterne.errors import Cancelled, LanterneError, writing
+from lanterne.errors import Cancelled, writing
 from lanterne.flow import CHUNK, FIRST_CHUNK, TIMESTEPS, frame_of, frames_for, latent_frames_for, noise, sigmas_for
 from lanterne.models import checkpoint
 from lanterne.models.autoencoder import SPATIAL_FACTOR, StreamingAutoencoder
@@ -29,79 +27,16 @@ from lanterne.models.text_encoder import TextEncoder
 from lanterne.models.transformer import KeyValueCache, PreparedText, SpacetimeTransformer
 from lanterne.models.upscaler import Upscaler
 from lanterne.paths import EMBEDDED
+from lanterne.request import Request
 from lanterne.samplers import euler, guided
 
-STEPS, GUIDANCE, SHIFT = 14, 3.0, 3.0
-STRENGTH = 0.6
+SHIFT = 3.0
 LATER_GUIDANCE = 0.5  # share of the guidance that chunks after the first get: what they show is settled, and colours would grow
 CONTEXT_SIGMA = 0.1  # history is remembered a little noisy, as in training: errors then fade instead of adding up
 JOIN, JOIN_CELLS = 0.5, 3  # share of a chunk's jump in layout and light that each step takes out; latents across a cell of means
 # What a request's frames depend on and it does not say.
 SAMPLING = (SHIFT, LATER_GUIDANCE, CONTEXT_SIGMA, JOIN, JOIN_CELLS, anchor.REACH, anchor.MEAN)
 CONTEXT_STREAM = 1 << 32  # latent frames beyond any video's: this noise is never a start's
-MAX_PROMPT = 2000
-MAX_SECONDS = 600.0
-MIN_SECONDS = 0.25
-MIN_SIZE, MAX_SIZE = 16, 4096
-NATIVE_SIZES = ((256, 144), (192, 192), (144, 256))  # equally many tokens
-
-
-class RequestError(LanterneError):
-    """A request that cannot be met, in one sentence."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """What to make. Raises RequestError, with the value, the rule and the remedy, for what cannot be made.
-
-    seconds: of new video; 0 is a still. width, height: of the output, in pixels. seed: None is refused here: choose one first.
-    strength: with a video to edit, from 0 (keep it) to 1 (only its place in time is kept).
-    """
-
-    prompt: str
-    seed: int
-    negative_prompt: str = ""
-    seconds: float = 4.0
-    width: int = 256
-    height: int = 144
-    steps: int = STEPS
-    guidance: float = GUIDANCE
-    strength: float = STRENGTH
-
-    def __post_init__(self):
-        for name, text in (("prompt", self.prompt), ("negative prompt", self.negative_prompt)):
-            if len(text) > MAX_PROMPT:
-                raise RequestError(f"The {name} has {len(text):,} characters and may have {MAX_PROMPT:,}; shorten it.")
-        if not self.prompt.strip():
-            raise RequestError('The prompt is empty; say what the video should show, such as "a lake at dawn".')
-        if not (self.seconds == 0 or MIN_SECONDS <= self.seconds <= MAX_SECONDS):
-            raise RequestError(
-                f"{self.seconds:g} seconds cannot be made; ask for {MIN_SECONDS:g} to {MAX_SECONDS:g}, or 0 for a still picture."
-            )
-        for name, size in (("width", self.width), ("height", self.height)):
-            if size % 2 or not MIN_SIZE <= size <= MAX_SIZE:
-                raise RequestError(
-                    f"The {name} of {size} cannot be encoded; give an even number from {MIN_SIZE} to {MAX_SIZE}."
-                )
-        if not 0 <= self.seed < 2**63:
-            raise RequestError(f"The seed {self.seed} is out of range; give a whole number from 0 to {2**63 - 1}.")
-        if not 1 <= self.steps <= 200:
-            raise RequestError(f"{self.steps} steps cannot be taken; give 1 to 200 (the default is {STEPS}).")
-        if not 1 <= self.guidance <= 20:
-            raise RequestError(f"A guidance of {self.guidance:g} cannot be used; give 1 to 20 (the default is {GUIDANCE:g}).")
-        if not 0 < self.strength <= 1:
-            raise RequestError(f"A strength of {self.strength:g} cannot be used; give more than 0 and at most 1.")
-
-    @property
-    def num_frames(self) -> int:
-        """Frames of new video; a still has 1."""
-        return max(1, round(self.seconds * FPS))
-
-    @cached_property
-    def native_size(self) -> tuple[int, int]:
-        """(width, height) at which it is made: the trained size whose aspect is nearest; the rest is cropping and scaling."""
-        aspect = math.log(self.width / self.height)
-        return min(NATIVE_SIZES, key=lambda size: abs(math.log(size[0] / size[1]) - aspect))
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import sys
 import time
 
 import av
+import forks
 import numpy as np
 import pytest
 from PIL import Image
@@ -18,13 +19,14 @@ from lanterne.video import VideoWriter
 
 @pytest.fixture
 def lanterne(tiny_weights, tmp_path, home):
-    """Run the command in an empty folder; options for a quick run are added to `generate`."""
+    """Run the command in an empty folder; options for a quick run are added to `generate`. start: as a process that can get signals;
+    whole: as one that imports all itself."""
 
-    def run(*arguments, check=True, start=False):
+    def run(*arguments, check=True, start=False, whole=False):
         arguments = [str(argument) for argument in arguments]
         if arguments[0] == "generate" and "--weights" not in arguments and "--resume" not in arguments:
             arguments += ["--weights", str(tiny_weights)]
-        command = [sys.executable, "-m", "lanterne.cli", *arguments]
+        command = [*([sys.executable, "-m", "lanterne.cli"] if start or whole else [forks.lanterne()]), *arguments]
         options = {"cwd": tmp_path, "text": True, "env": os.environ | {"COLUMNS": "200"}}
         if start:
             return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
@@ -87,7 +89,7 @@ def test_a_video_of_somebody_else_is_continued(lanterne, tmp_path):
 
 
 def test_ctrl_c_keeps_what_is_done_and_resume_finishes_it(lanterne, tmp_path):
-    options = ("generate", "a city at night", "--seconds", 6, "--steps", 12, "--seed", 2)
+    options = ("generate", "a city at night", "--seconds", 4, "--steps", 6, "--seed", 2)
     lanterne(*options, "-o", "whole.mp4")
     process = lanterne(*options, "-o", "cut.mp4", start=True)
     runs = tmp_path / "home" / "runs"
@@ -158,14 +160,14 @@ def test_a_fault_of_ours_is_not_shown_as_the_users(lanterne, tmp_path, home, mon
     (broken / "av").mkdir(parents=True)
     (broken / "av" / "__init__.py").write_text("raise RuntimeError('broken')")
     monkeypatch.setenv("PYTHONPATH", str(broken))
-    done = lanterne("generate", "a lake", check=False)
+    done = lanterne("generate", "a lake", check=False, whole=True)
     assert done.returncode == 1
     assert "not through anything you did" in done.stderr and "Traceback" not in done.stderr
     assert "RuntimeError: broken" in next((home / "faults").glob("*.txt")).read_text()
 
 
 def test_help_and_version_answer_without_torch(lanterne):
-    assert "generate" in lanterne("--help").stdout
+    assert "generate" in lanterne("--help", whole=True).stdout
     assert "--continue" in lanterne("generate", "--help").stdout
     assert lanterne("--version").stdout.startswith("lanterne ")
     code = "import sys, lanterne.cli; sys.exit('torch' in sys.modules)"

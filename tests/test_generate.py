@@ -8,7 +8,8 @@ from torch.nn import functional as F
 from lanterne.errors import Cancelled
 from lanterne.evaluate.sample import sample
 from lanterne.flow import frames_for
-from lanterne.generate import GUIDANCE, Conditions, Engine, Request, RequestError, Run, generate, joined, spans_of
+from lanterne.generate import Conditions, Engine, Run, generate, joined, spans_of
+from lanterne.request import GUIDANCE, Request, RequestError
 
 
 @pytest.fixture(scope="module")

@@ -2,56 +2,13 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
+import forks
 import pytest
-from serving import Server, until
+from serving import Server
 
 DOCS = Path(__file__).parent.parent / "docs"
-# A process that has imported all once, and forks itself for each command; and the command, which hands it arguments and files.
-_FORKS = """
-import json, os, signal, socket, sys
-from lanterne import cli
-from lanterne.programme import report, statements
-from lanterne.service import access_commands, dossier, pay_commands, releasing, report_commands, review_commands, voice_commands
-
-listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-listener.bind(sys.argv[1])
-listener.listen()
-signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-while True:
-    asking, _ = listener.accept()
-    told, files, *_ = socket.recv_fds(asking, 2**18, 3)
-    if os.fork() == 0:
-        break
-    asking.close()
-    for file in files:
-        os.close(file)
-signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-for place, file in enumerate(files):
-    os.dup2(file, place)
-arguments, folder, env = json.loads(told)
-os.chdir(folder)
-os.environ.clear()
-os.environ.update(env)
-sys.argv = ["lanterne", *arguments]
-code = 1
-try:
-    cli.main()
-except SystemExit as ended:
-    code = ended.code or 0
-finally:
-    sys.stdout.flush()
-    asking.send(str(code).encode())
-"""
-_COMMAND = """#!{python} -SE
-import json, os, socket, sys
-asking = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-asking.connect({place!r})
-socket.send_fds(asking, [json.dumps([sys.argv[1:], os.getcwd(), dict(os.environ)]).encode()], [0, 1, 2])
-sys.exit(int(asking.recv(16)))
-"""
 
 
 @pytest.fixture
@@ -62,23 +19,9 @@ def server(tiny_weights, tmp_path):
     assert "Traceback" not in server.log.read_text()
 
 
-@pytest.fixture
-def commands(server, tmp_path):
-    """A folder with the command `lanterne`: forty new processes would spend most of their time on imports."""
-    place, folder = tmp_path / "forks", tmp_path / "bin"
-    folder.mkdir()
-    command = folder / "lanterne"
-    command.write_text(_COMMAND.format(python=sys.executable, place=str(place)))
-    command.chmod(0o755)
-    process = subprocess.Popen([sys.executable, "-c", _FORKS, str(place)], env=server.env)
-    until(lambda: place.exists() or process.poll() is not None)
-    yield folder
-    process.kill()
-    process.wait()
-
-
-def test_the_script_goes_through_a_whole_season(server, commands, tmp_path):
-    env = server.env | {"LANTERNE_PORT": str(server.port), "PATH": f"{commands}{os.pathsep}{os.environ['PATH']}", "TMPDIR": str(tmp_path)}
+def test_the_script_goes_through_a_whole_season(server, tmp_path):
+    path = f"{forks.lanterne().parent}{os.pathsep}{os.environ['PATH']}"
+    env = server.env | {"LANTERNE_PORT": str(server.port), "PATH": path, "TMPDIR": str(tmp_path)}
     done = subprocess.run(["bash", DOCS / "season.sh"], env=env, capture_output=True, text=True, timeout=900)
     said = done.stdout + done.stderr
     assert done.returncode == 0, said[-3000:]

@@ -22,7 +22,8 @@ def evaluate(
     from lanterne.evaluate.card import write_card
     from lanterne.evaluate.evaluate import Evaluation
     from lanterne.evaluate.judge import load_judge
-    from lanterne.generate import EMBEDDED, GUIDANCE, STEPS, Engine
+    from lanterne.generate import EMBEDDED, Engine
+    from lanterne.request import GUIDANCE, STEPS
 
     def say(line):
         typer.echo(f"{time.monotonic() - start:6.0f} s  {line}", err=True)

@@ -14,7 +14,8 @@ import numpy as np
 from lanterne.evaluate import metrics
 from lanterne.evaluate.judge import AXES, NUM_FRAMES, Judge
 from lanterne.evaluate.sample import sample
-from lanterne.generate import GUIDANCE, SAMPLING, STEPS, Engine, Request, generate
+from lanterne.generate import SAMPLING, Engine, generate
+from lanterne.request import GUIDANCE, STEPS, Request
 from lanterne.train.data import LANDSCAPE, read_shards
 from lanterne.train.judge import reconstruct
 from lanterne.video import FPS

@@ -10,7 +10,7 @@ from lanterne.programme.passkeys import Challenge, Passkey
 from lanterne.programme.pay import Actor, Dispute, Entry, PayError
 from lanterne.programme.payouts import Payee, PayoutLine
 from lanterne.programme.people import PasswordLink, PeopleError, Person
-from lanterne.programme.review import Appeal, Request
+from lanterne.programme.review import Appeal, Request, TakedownAppeal
 
 
 def forget(session: Session, by: Actor, person_id: str) -> int:
@@ -26,7 +26,7 @@ def forget(session: Session, by: Actor, person_id: str) -> int:
     lines = session.scalars(select(PayoutLine).where(PayoutLine.person_id == person_id))
     if ledger.balance(session, f"liability:payable:{person_id}") or any(payouts.state(session, line) == "on its way" for line in lines):
         raise PayError(f"{person_id} is still owed money, or some is on its way; pay and settle first, and forget then.")
-    waiting = [file.request.id for file in review.files(session) if file.request.artist_id == person_id and file.state in review.OPEN]
+    waiting = [file.request.id for file in review.files(session) if file.request.artist_id == person_id and file.waits]
     if waiting or any(case.waiting for case in pay.cases(session, by, person_id)):
         raise PayError(f"{person_id} waits for a decision{f' on {waiting[0]}' if waiting else ''}; decide first, and forget then.")
     person = session.get(Person, person_id)
@@ -47,7 +47,8 @@ def forget(session: Session, by: Actor, person_id: str) -> int:
     session.execute(update(Dispute).where(Dispute.entry_id.in_(own_entries)).values(statement=""))
     session.execute(update(Entry).where(Entry.person_id == person_id).values(note=""))
     release.forget(session, person_id)
-    session.execute(update(Appeal).where(Appeal.request_id.in_(own_requests)).values(words=""))
+    for kind in (Appeal, TakedownAppeal):
+        session.execute(update(kind).where(kind.request_id.in_(own_requests)).values(words=""))
     feedback.erase(session, person_id)
     consent.withdraw_all(session, person_id)
     return audit.erase(session, person_id)

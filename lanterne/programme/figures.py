@@ -134,9 +134,8 @@ def _review(read: Sequence[Step], kinds: Counter, period: Period) -> Section:
     seconds, blind, answers = ([step for stage, step in looked if stage == name] for name in ("second", "blind", "appeal"))
     late = [step for step in read if step.kind == "review.late" and step.at in period]
     down = [step for step in read if step.kind == "review.taken_down" and step.at in period]
-    answered = parts(_grouped(
-        (("overturned" if step.data["verdict"] == "approve" else "upheld", step.person_id) for step in answers), ("overturned", "upheld")
-    ))
+    answered = _answered(answers)
+    of_takedowns = _answered([step for stage, step in looked if stage.startswith("takedown ")])
     return Section("review", "Videos that artists asked to show", (
         Figure("requests", "Requests for release", kinds["review.requested"]),
         Figure("decisions", "Decisions", parts(_grouped(
@@ -171,6 +170,11 @@ def _review(read: Sequence[Step], kinds: Counter, period: Period) -> Section:
             (("by the artist" if step.data["by"] == step.person_id else "by an operator", step.person_id) for step in down),
             ("by the artist", "by an operator"),
         ))),
+        Figure("takedown_appeals", "Appeals against takedowns by operators", kinds["review.takedown_appealed"]),
+        Figure("takedown_appeals_answered", "These answered, by somebody who had neither looked before nor taken it down", of_takedowns),
+        Figure("takedowns_overturned_share", "Takedowns overturned, of those appealed against and answered", share(
+            "overturned", of_takedowns
+        ), "share"),
     ))
 
 
@@ -186,6 +190,12 @@ def _follow(asked: _Request, step: Step) -> None:
         asked.decided = step.at, "released since nobody answered in time"
     elif step.kind == "review.withdrawn":
         asked.withdrawn = True
+
+
+def _answered(looks: Sequence[Step]) -> dict[str, Value]:
+    return parts(_grouped(
+        (("overturned" if step.data["verdict"] == "approve" else "upheld", step.person_id) for step in looks), ("overturned", "upheld")
+    ))
 
 
 def _agreement(looks: Sequence[Step], verdict: str) -> dict[str, Value]:

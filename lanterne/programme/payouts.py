@@ -14,20 +14,23 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from lanterne.programme import audit, exports, ledger
 from lanterne.programme.exports import Payer, Payment
 from lanterne.programme.ledger import BANK, IN_TRANSIT, Account, Leg, Transaction
+from lanterne.programme.mail import Mail
 from lanterne.programme.pay import RESERVED, Actor, Credit, Decision, NotByYou, PayError, day_of, text, today
+from lanterne.programme.people import Person
 from lanterne.tables import Base, now
 
 _SETTLED = ":settled"
 
 
 class Payee(Base):
-    """Where a person's money goes. Erased on its own."""
+    """Where a person's money goes. set_by: None where it was set before that was kept. Erased on its own."""
 
     __tablename__ = "payees"
     person_id: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str]
     iban: Mapped[str]
     changed_at: Mapped[int]
+    set_by: Mapped[str | None]
 
 
 class Payout(Base):
@@ -73,17 +76,31 @@ def set_payee(session: Session, by: Actor, person_id: str, name: str, iban: str)
     audit.take_turn(session)
     name, iban = text(name, "name", 70, needed=True), exports.checked_iban(iban)
     exports.sepa_text(name, "name")
-    payee = session.merge(Payee(person_id=person_id, name=name, iban=iban, changed_at=now()))
+    payee = session.merge(Payee(person_id=person_id, name=name, iban=iban, changed_at=now(), set_by=by.person_id))
     session.flush()
-    audit.append(session, "pay.payee", {"person": person_id, "name": name, "iban": iban, "by": by.person_id}, person_id)
+    audit.append(session, "pay.payee", {"person": person_id, "name": name, "iban_ends": iban[-4:], "by": by.person_id}, person_id)
     return payee
+
+
+def letters(session: Session, payee: Payee) -> list[Mail]:
+    """To whose money somebody else has said where to send, also when their account is closed: they are paid all the same."""
+    person = session.get(Person, payee.person_id)
+    if payee.set_by == payee.person_id or person is None:
+        return []
+    text = (
+        f"{payee.set_by}, an operator, set where your money goes: to the account of {payee.name} whose IBAN ends in {payee.iban[-4:]}.\n\n"
+        "If that is not your account, set your own at POST /programme/payee, and later payouts go there; or answer this mail: "
+        f"somebody else than {payee.set_by} will look at it.\n"
+    )
+    return [Mail(person.email, "Where your money goes was changed", text)]
 
 
 def make(
     session: Session, by: Actor, payer: Payer, currency: str = "EUR", day: str | None = None, key: str | None = None
 ) -> tuple[Payout, list[LeftOut]]:
-    """Pay everybody all that they are owed in a currency. day: on which the bank pays, tomorrow by default. The same key gives the same
-    payout. Raises PayError where nobody can be paid."""
+    """Pay everybody all that they are owed in a currency, but for the operator's own and theirs whose IBAN the operator set, which another
+    operator pays. day: on which the bank pays, tomorrow by default. The same key gives the same payout. Raises PayError where nobody can be
+    paid."""
     audit.take_turn(session)
     by.require_operator()
     key = secrets.token_hex(8) if key is None else text(key, "key", 200, needed=True)
@@ -97,9 +114,16 @@ def make(
         person_id = session.get(Account, account).person_id
         if person_id is None or owed_in != currency or balance >= 0:
             continue
+        if person_id == by.person_id:
+            left_out.append(LeftOut(person_id, -balance, "nobody makes the file that pays themselves; another operator's pays it"))
+            continue
         payee = session.get(Payee, person_id)
         if payee is None:
             left_out.append(LeftOut(person_id, -balance, "there is no IBAN for them; `lanterne pay payee` sets it"))
+            continue
+        if payee.set_by == by.person_id:
+            why = "whoever set their IBAN does not make the file that pays to it; another operator's pays it, or they set it themselves"
+            left_out.append(LeftOut(person_id, -balance, why))
             continue
         legs = [Leg(account, -balance, currency), Leg(ledger.open_account(session, IN_TRANSIT), balance, currency)]
         posted = ledger.post(session, f"{payout_id}:{person_id}", legs, f"Payout {payout_id}")

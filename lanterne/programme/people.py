@@ -158,18 +158,22 @@ def listed(session: Session) -> list[Person]:
     return list(session.scalars(select(Person).order_by(Person.created_at, Person.id)))
 
 
-def set_roles(session: Session, person_id: str, roles: list[str], by: str) -> Person:
-    """Raises PeopleError where no operator would be left."""
+def set_roles(session: Session, person_id: str, roles: list[str], by: str, reason: str) -> Person:
+    """Raises PeopleError without a reason, or where no operator would be left."""
     audit.take_turn(session)
     require(session, by, "operator")
-    person, before = get(session, person_id), None
+    person = get(session, person_id)
+    if not reason.strip():
+        raise PeopleError("Roles are changed for a reason, which whom it is about reads; give one.")
     for role in roles:
         _known(role)
     if "operator" in person.roles and "operator" not in roles:
         _must_not_be_last(session, person)
     before, person.roles = person.roles, sorted(set(roles))
     session.flush()
-    audit.append(session, "person.roles", {"person": person.id, "before": before, "roles": person.roles, "by": by}, person.id)
+    audit.append(session, "person.roles", {
+        "person": person.id, "before": before, "roles": person.roles, "by": by, "reason": reason,
+    }, person.id)
     return person
 
 

@@ -7,13 +7,13 @@ rows say which copy is of which approval; nothing is public without both.
 import hmac
 from dataclasses import dataclass
 
-from sqlalchemy import BigInteger, ForeignKey, ForeignKeyConstraint, select, tuple_, update
+from sqlalchemy import BigInteger, ForeignKey, ForeignKeyConstraint, String, cast, exists, literal, select, tuple_, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lanterne.paths import secret
 from lanterne.programme import audit, dsa, review
 from lanterne.programme.pay import DAY, Actor, NotYours, day_of, text
-from lanterne.programme.review import LONGEST_EXPLANATION, OPEN, File, Look, Policy, Request, ReviewError, check_ground, file_of, files, own
+from lanterne.programme.review import File, Look, Policy, Request, ReviewError, Takedown, check_ground, file_of, files, own
 from lanterne.tables import Base, now
 
 
@@ -45,17 +45,6 @@ class Showing(Base):
     title: Mapped[str]
     prompt: Mapped[str]
     credit: Mapped[str]  # a name or a pseudonym
-
-
-class Takedown(Base):
-    """By the artist, or by an operator with a ground of the policy."""
-
-    __tablename__ = "takedowns"
-    request_id: Mapped[str] = mapped_column(ForeignKey("releases.request_id"), primary_key=True)
-    taken_by: Mapped[str]
-    ground: Mapped[str | None]
-    explanation: Mapped[str]
-    taken_at: Mapped[int]
 
 
 @dataclass(frozen=True)
@@ -94,8 +83,8 @@ def require_approval(session: Session, by: Actor, request_id: str, sha256: str) 
         raise ReviewError("These are not the bytes that were asked about; ask for a release of this file.")
     if file.state != "approved":
         raise ReviewError(f"{request_id} is {file.state} and not approved.")
-    if session.get(Takedown, request_id):
-        raise ReviewError(f"{request_id} was taken down; it is not released again.")
+    if file.takedown:
+        raise ReviewError(f"{request_id} was taken down; it is released again only where an appeal overturns that.")
     return file
 
 
@@ -123,7 +112,7 @@ def publish(session: Session, request_id: str, sha256: str, watermark: int | Non
     Raises ReviewError where nothing was released, or it was taken down."""
     audit.take_turn(session)
     released = session.get(Release, request_id)
-    if released is None or session.get(Takedown, request_id):
+    if released is None or file_of(session, request_id).takedown:
         raise ReviewError(f"{request_id[:80]} is not released, or was taken down; nothing of it is shown.")
     if found := session.get(Publication, request_id):
         return found
@@ -137,7 +126,7 @@ def publish(session: Session, request_id: str, sha256: str, watermark: int | Non
 
 def unpublished(session: Session) -> list[Request]:
     """What was released, and of which no copy is there yet."""
-    ended = [*session.scalars(select(Takedown.request_id)), *session.scalars(select(Publication.request_id))]
+    ended = [*session.scalars(down()), *session.scalars(select(Publication.request_id))]
     return [asked for asked in session.scalars(select(Request).join(Release, Release.request_id == Request.id)) if asked.id not in ended]
 
 
@@ -153,38 +142,50 @@ def withdraw(session: Session, by: Actor, request_id: str) -> review.Withdrawal:
 
 
 def take_down(session: Session, by: Actor, request_id: str, ground: str | None = None, explanation: str = "") -> Takedown:
-    """End a release: the artist at will, an operator with a ground of the policy and an explanation. Raises ReviewError, NotYours."""
+    """End a release: the artist at will and for good, also one that an operator has taken down; an operator with a ground of the policy and
+    an explanation, until it is overturned. Raises ReviewError, NotYours."""
     audit.take_turn(session)
     file = own(session, by, request_id)
     artist, policy = by.person_id == file.request.artist_id, session.get(Policy, file.request.policy)
-    if session.get(Release, request_id) is None or session.get(Takedown, request_id):
+    before = file.takedown
+    if session.get(Release, request_id) is None or (before and not (artist and before.ground is not None)):
         raise ReviewError(f"{request_id} is not public; there is nothing to take down.")
     if not artist:
         check_ground(policy, ground)
     made = Takedown(
-        request_id=request_id, taken_by=by.person_id, ground=None if artist else ground,
-        explanation=text(explanation, "explanation", LONGEST_EXPLANATION, needed=not artist), taken_at=now(),
+        request_id=request_id, number=len(file.takedowns) + 1, taken_by=by.person_id, ground=None if artist else ground,
+        explanation=text(explanation, "explanation", review.LONGEST_EXPLANATION, needed=not artist), taken_at=now(),
     )
     session.add(made)
     session.flush()
     audit.append(session, "review.taken_down", {
-        "request": request_id, "by": by.person_id, "ground": made.ground, "explanation": made.explanation
+        "request": request_id, "number": made.number, "by": by.person_id, "ground": made.ground, "explanation": made.explanation
     }, file.request.artist_id)
     return made
 
 
 def forget(session: Session, person_id: str) -> None:
-    """Take down what is public of a person, and erase what they wanted to be told beside it."""
+    """Take down what is public of a person, or was until an operator took it down, and erase what they wanted to be told beside it."""
     mine = list(session.scalars(select(Release.request_id).join(Request, Request.id == Release.request_id).where(
         Request.artist_id == person_id
     )))
     for request_id in mine:
-        if session.get(Takedown, request_id) is None:
+        standing = file_of(session, request_id).takedown
+        if standing is None or standing.ground is not None:
             take_down(session, Actor(person_id), request_id)
     session.execute(update(Showing).where(Showing.request_id.in_(mine)).values(title="", prompt="", credit=""))
 
 
 # What is public.
+
+
+def down():
+    """Which requests a takedown keeps from the public now, as a query. As `File.takedown`, which tells it of one."""
+    stage = literal("takedown ") + cast(Takedown.number, String)
+    overturned = exists().where(Look.request_id == Takedown.request_id, Look.stage == stage, Look.verdict == "approve")
+    late = review.Escalation
+    in_silence = exists().where(late.request_id == Takedown.request_id, late.what == stage, late.remedy == "release")
+    return select(Takedown.request_id).where(~overturned, ~in_silence)
 
 
 def shown(session: Session, request_id: str) -> Shown | None:
@@ -217,14 +218,14 @@ def _public():
         .join(Release, Release.request_id == Request.id)
         .join(Publication, Publication.request_id == Request.id)
         .join(Showing, Showing.request_id == Request.id)
-        .where(Request.id.not_in(select(Takedown.request_id)))
+        .where(Request.id.not_in(down()))
     )
 
 
 def found(session: Session, sha256: str, watermark: int | None = None) -> tuple[str, Release] | None:
     """What a file has to do with the public: released (these bytes are shown), approved (a signed copy of these bytes is), copy (its
     watermark is that of a video which is), taken down (it was one of the three). The best that is true."""
-    ended = set(session.scalars(select(Takedown.request_id)))
+    ended = set(session.scalars(down()))
     answers = []
     for kind, same in (("released", Publication.sha256 == sha256), ("approved", Release.sha256 == sha256),
                        ("copy", Publication.watermark == watermark)):
@@ -237,25 +238,34 @@ def found(session: Session, sha256: str, watermark: int | None = None) -> tuple[
 
 
 def state(session: Session, file: File) -> str:
-    """The request's state; once it is released, public or taken down."""
-    if session.get(Takedown, file.request.id):
-        return "taken down"
+    """The request's state; once it is released, public, taken down, or takedown appealed."""
+    if file.takedown:
+        return "takedown appealed" if file.contested else "taken down"
     return "public" if session.get(Publication, file.request.id) else file.state
 
 
 def appeal_until(session: Session, file: File) -> int | None:
-    """Until when a refusal can be appealed against; None where it cannot."""
-    if file.state != "refused" or file.appeal:
+    """Until when a refusal, or a takedown by an operator, can be appealed against; None where it cannot."""
+    if file.appealable_since is None:
         return None
-    until = file.looks["second"].looked_at + session.get(Policy, file.request.policy).appeal_days * DAY
+    until = file.appealable_since + session.get(Policy, file.request.policy).appeal_days * DAY
     return until if now() <= until else None
+
+
+def over(session: Session) -> list[str]:
+    """Requests whose release has ended for good: by their artist, or by an operator where no appeal waits or is still possible."""
+    return [
+        file.request.id for file in files(session) if file.takedown and not file.contested and appeal_until(session, file) is None
+    ]
 
 
 def wanted(session: Session) -> set[str]:
     """Videos whose files are not to leave: somebody is to look at them, or their artist may yet release them, or appeal."""
     published, found = set(session.scalars(select(Publication.request_id))), set()
     for file in files(session):
-        if file.state in OPEN or appeal_until(session, file) or (file.state == "approved" and file.request.id not in published):
+        if file.request.id in published:
+            continue  # what is decided after that is about the copy, which is held for itself
+        if file.waits or appeal_until(session, file) or file.state == "approved":
             found.add(file.request.video_id)
     return found
 
@@ -264,21 +274,26 @@ def wanted(session: Session) -> set[str]:
 
 
 def reasons(session: Session, by: Actor, request_id: str) -> list[dict]:
-    """A refusal's statements of reasons, one a look, in the fields of the EU's DSA transparency database. Raises NotYours.
+    """The statements of reasons of a refusal, and of those who upheld a takedown, one a look, in the fields of the EU's DSA transparency
+    database. Raises NotYours.
 
     Beside those fields, `times` says where in the video it is, and `reviewer` is a pseudonym.
     """
     file = own(session, by, request_id)
     policy = session.get(Policy, file.request.policy)
     refused = "second" in file.looks and file.looks["second"].verdict == "refuse" and file.state != "approved"
-    stages = ("first", "second", "appeal") if refused else ()
-    return [_reasons(file, policy, file.looks[stage]) for stage in stages if stage in file.looks]
+    stages = [*(("first", "second", "appeal") if refused else ()), *(made.stage for made in file.takedowns)]
+    looks = [file.looks[stage] for stage in stages if stage in file.looks]
+    return [_reasons(file, policy, made) for made in looks if made.verdict == "refuse"]
 
 
 def _reasons(file: File, policy: Policy, made: Look) -> dict:
-    facts = f"The file with SHA-256 {file.request.sha256} was looked at by a person before its release to the public."
+    name, visibility, when = made.stage, dsa.DISABLED, "before its release to the public"
+    if review.about_takedown(made.stage):
+        name, visibility, when = f"{made.stage.replace(' ', '-')}-appeal", dsa.REMOVED, "on appeal, after its public copy was taken down"
+    facts = f"The file with SHA-256 {file.request.sha256} was looked at by a person {when}."
     said = dsa.statement(
-        f"{file.request.id}-{made.stage}", dsa.DISABLED, policy, made.ground, made.explanation, facts, day_of(file.request.requested_at),
+        f"{file.request.id}-{name}", visibility, policy, made.ground, made.explanation, facts, day_of(file.request.requested_at),
         day_of(made.looked_at),
     )
     return said | {"times": made.times, "reviewer": pseudonym(made.reviewer)}
@@ -287,27 +302,34 @@ def _reasons(file: File, policy: Policy, made: Look) -> dict:
 def statements(session: Session, by: Actor, since: int = 0) -> list[dict]:
     """One statement for each refusal and each takedown by an operator since then, for the DSA transparency database. Raises NotYours."""
     by.require_operator()
-    made, all_ = [], {file.request.id: file for file in files(session)}
-    for file in all_.values():
+    made = []
+    for file in files(session):
         second = file.looks.get("second")
         if second and second.verdict == "refuse" and second.looked_at >= since:
             made.append((second.looked_at, _refusal(file, session.get(Policy, file.request.policy))))
-    for ended in session.scalars(select(Takedown).where(Takedown.ground.is_not(None), Takedown.taken_at >= since)):
-        made.append((ended.taken_at, _removal(session, all_[ended.request_id].request, ended)))
+        down_since = [ended for ended in file.takedowns if ended.ground is not None and ended.taken_at >= since]
+        made += [(ended.taken_at, _removal(session, file, ended)) for ended in down_since]
     return [said for _, said in sorted(made, key=lambda one: (one[0], one[1]["puid"]))]
 
 
 def takedown(session: Session, by: Actor, request_id: str) -> dict | None:
-    """The statement of reasons of a takedown by an operator, for the artist; None where there was none. Raises NotYours."""
-    asked, ended = own(session, by, request_id).request, session.get(Takedown, request_id)
-    return None if ended is None or ended.ground is None else _removal(session, asked, ended)
+    """The statement of reasons of the last takedown by an operator, for the artist, also when it was overturned since; None where there was
+    none. Raises NotYours."""
+    file = own(session, by, request_id)
+    by_operators = [made for made in file.takedowns if made.ground is not None]
+    return _removal(session, file, by_operators[-1]) if by_operators else None
 
 
-def _removal(session: Session, asked: Request, ended: Takedown) -> dict:
+def _removal(session: Session, file: File, made: Takedown) -> dict:
+    """A takedown; and since when it does not hold any more, if it was overturned."""
+    asked, at = file.request, file.overturned_at(made)
     facts = f"The public copy of the file with SHA-256 {asked.sha256} was taken down by a person."
+    if made.stage in file.looks:
+        what = "upheld" if at is None else "overturned"
+        facts += f" On appeal, another person {what} it on {day_of(file.looks[made.stage].looked_at)}."
     return dsa.statement(
-        f"{asked.id}-takedown", dsa.REMOVED, session.get(Policy, asked.policy), ended.ground, ended.explanation, facts,
-        day_of(asked.requested_at), day_of(ended.taken_at),
+        f"{asked.id}-takedown{f'-{made.number}' if made.number > 1 else ''}", dsa.REMOVED, session.get(Policy, asked.policy), made.ground,
+        made.explanation, facts, day_of(asked.requested_at), day_of(made.taken_at), at and day_of(at),
     )
 
 

@@ -2,7 +2,8 @@
 
 A request goes through looks. The first look that approves lets it through; a refusal takes a second reviewer who refuses, too, and gives
 the artist reasons and an appeal to somebody else. Of approvals, a share is looked at again by somebody who does not know of the first. All
-deadlines have a remedy. What a request's state is follows from its looks, which are never changed.
+deadlines have a remedy. What a request's state is follows from its looks, which are never changed. A takedown by an operator can be
+appealed against as a refusal can: one more look, by somebody else again, keeps or ends it.
 """
 
 import logging
@@ -20,9 +21,7 @@ from lanterne.programme.pay import DAY, DEADLINE, RESERVED, Actor, NotYours, day
 from lanterne.tables import Base, now
 
 LEASE = 1800  # seconds that a reviewer may take for a look
-STAGES = ("first", "second", "blind", "appeal")
 REMEDIES = ("credit", "release")
-OPEN = ("waiting", "appealed")  # states in which somebody is to look
 LONGEST_EXPLANATION = 2000  # characters, as the DSA transparency database has them
 MOST_TIMES = 50
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -81,7 +80,8 @@ class ReviewClaim(Base):
 
 
 class Look(Base):
-    """What one reviewer said. ground: a number of the policy. times: [[from, to]] in seconds of the video."""
+    """What one reviewer said. stage: first, second, blind, appeal, or "takedown 1" on the appeal against that takedown. ground: a number of
+    the policy. times: [[from, to]] in seconds of the video."""
 
     __tablename__ = "review_looks"
     request_id: Mapped[str] = mapped_column(primary_key=True)
@@ -111,8 +111,41 @@ class Appeal(Base):
     due_at: Mapped[int]
 
 
+class Takedown(Base):
+    """The end of a release: by its artist, which is final, or by an operator with a ground of the policy. number: 1, and one more for each
+    that follows: after one that was overturned, or the artist's own after an operator's."""
+
+    __tablename__ = "takedowns"
+    request_id: Mapped[str] = mapped_column(ForeignKey("releases.request_id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    taken_by: Mapped[str]
+    ground: Mapped[str | None]
+    explanation: Mapped[str]
+    taken_at: Mapped[int]
+
+    @property
+    def stage(self) -> str:
+        """Of the look that answers an appeal against it."""
+        return f"takedown {self.number}"
+
+
+class TakedownAppeal(Base):
+    __tablename__ = "takedown_appeals"
+    request_id: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    words: Mapped[str]  # the artist's own
+    opened_at: Mapped[int]
+    due_at: Mapped[int]
+    __table_args__ = (ForeignKeyConstraint(["request_id", "number"], ["takedowns.request_id", "takedowns.number"]),)
+
+
+def about_takedown(stage: str) -> bool:
+    """Whether this is the stage of a look, or the `what` of an escalation, of an appeal against a takedown."""
+    return stage.startswith("takedown ")
+
+
 class Escalation(Base):
-    """A deadline that passed, and what the artist got for it. what: request or appeal."""
+    """A deadline that passed, and what the artist got for it. what: request, appeal, or "takedown 1" for the appeal against that one."""
 
     __tablename__ = "review_escalations"
     request_id: Mapped[str] = mapped_column(ForeignKey("release_requests.id"), primary_key=True)
@@ -140,10 +173,12 @@ class File:
     appeal: Appeal | None = None
     escalations: dict[str, Escalation] = field(default_factory=dict)
     withdrawal: Withdrawal | None = None
+    takedowns: list[Takedown] = field(default_factory=list)
+    takedown_appeals: dict[int, TakedownAppeal] = field(default_factory=dict)
 
     @property
     def state(self) -> str:
-        """waiting, approved, refused, appealed or withdrawn."""
+        """waiting, approved, refused, appealed or withdrawn; what became of its release afterwards is in `takedown`."""
         if self.withdrawal:
             return "withdrawn"
         by_default = any(escalation.remedy == "release" for escalation in self.escalations.values())
@@ -153,24 +188,63 @@ class File:
             return "waiting"
         return "appealed" if self.appeal and "appeal" not in self.looks else "refused"
 
+    def overturned_at(self, made: Takedown) -> int | None:
+        """When a takedown ended: somebody else overturned it, or nobody answered in time and the policy says that it ends then."""
+        if (look := self.looks.get(made.stage)) and look.verdict == "approve":
+            return look.looked_at
+        late = self.escalations.get(made.stage)
+        return late.escalated_at if late and late.remedy == "release" else None
+
+    @property
+    def takedown(self) -> Takedown | None:
+        """What keeps a release from the public; the artist's own, where there is one besides an operator's."""
+        return next((made for made in reversed(self.takedowns) if self.overturned_at(made) is None), None)
+
+    @property
+    def contested(self) -> TakedownAppeal | None:
+        """The appeal against a takedown that waits for its answer."""
+        made = self.takedown
+        return self.takedown_appeals.get(made.number) if made and made.stage not in self.looks else None
+
+    @property
+    def waits(self) -> bool:
+        """Whether somebody is to decide, by `due_at`."""
+        return self.state in ("waiting", "appealed") or self.contested is not None
+
+    @property
+    def what(self) -> str:
+        """What is, or was last, to be decided: request, appeal, or the stage of a takedown."""
+        return self.takedown.stage if self.contested else "appeal" if self.appeal else "request"
+
+    @property
+    def appealable_since(self) -> int | None:
+        """When what can be appealed against was decided: a refusal, or a takedown by an operator; each once."""
+        if made := self.takedown:
+            return None if made.ground is None or made.number in self.takedown_appeals else made.taken_at
+        return self.looks["second"].looked_at if self.state == "refused" and not self.appeal else None
+
     @property
     def next_stage(self) -> str | None:
         """The look that is wanted."""
+        if self.contested:
+            return self.takedown.stage
         if self.state == "waiting":
             return "second" if "first" in self.looks else "first"
         if self.state == "appealed":
             return "appeal"
         approved_first = self.state == "approved" and "first" in self.looks and self.looks["first"].verdict == "approve"
-        return "blind" if approved_first and self.request.sampled and "blind" not in self.looks else None
+        sampled = approved_first and self.request.sampled and not self.takedowns  # of what was taken down, no look is blind any more
+        return "blind" if sampled and "blind" not in self.looks else None
 
     @property
     def due_at(self) -> int:
-        return self.appeal.due_at if self.appeal else self.request.due_at
+        return (self.contested or self.appeal or self.request).due_at
 
 
 @dataclass(frozen=True)
 class Task:
-    """What a reviewer learns before looking: nothing of who made it, nor of what others said. appeal: the artist's words, if it is one."""
+    """What a reviewer learns before looking: nothing of who made it, nor of what others said. appeal: the artist's words, if it is one.
+    takedown: the ground and the explanation that an appeal is against, where it is against a takedown."""
 
     request_id: str
     video_id: str
@@ -178,6 +252,7 @@ class Task:
     policy: int
     due_at: int
     appeal: str | None
+    takedown: str | None = None
 
 
 # The policy and requests.
@@ -296,7 +371,8 @@ def look(
     session: Session, by: Actor, request_id: str, approve: bool, ground: str | None = None, explanation: str = "",
     times: Sequence[tuple[float, float]] = (),
 ) -> Look:
-    """Say what one thinks of a claimed request. A refusal takes a ground of the policy, an explanation, and where in the video it is.
+    """Say what one thinks of a claimed request. A refusal takes a ground of the policy, an explanation, and where in the video it is. On an
+    appeal against a takedown, to approve is to overturn it and to refuse to uphold it; both take an explanation.
 
     Raises ReviewError without a claim that holds, or without reasons; NotYours on one's own or for a second time.
     """
@@ -320,7 +396,7 @@ def look(
     made = Look(
         request_id=request_id, stage=stage, artist_id=asked.artist_id, reviewer=by.person_id, verdict="approve" if approve else "refuse",
         ground=None if approve else ground,
-        explanation=text(explanation, "explanation", LONGEST_EXPLANATION, needed=not approve or stage == "appeal"),
+        explanation=text(explanation, "explanation", LONGEST_EXPLANATION, needed=not approve or stage == "appeal" or bool(file.contested)),
         times=[] if approve else [list(span) for span in times], looked_at=now(),
     )
     session.add(made)
@@ -341,12 +417,19 @@ def check_ground(under: Policy, ground: str | None) -> None:
 
 def _may_look(file: File, reviewer: str) -> bool:
     seen = {file.request.artist_id, *(done.reviewer for done in file.looks.values())}
+    if file.contested:
+        seen.add(file.takedown.taken_by)
     return file.next_stage is not None and reviewer not in seen
 
 
 def _task(file: File) -> Task:
-    asked, appealed = file.request, file.next_stage == "appeal"
-    return Task(asked.id, asked.video_id, asked.sha256, asked.policy, file.due_at, file.appeal.words if appealed else None)
+    asked, appeal, made = file.request, file.contested, file.takedown if file.contested else None
+    if file.next_stage == "appeal":
+        appeal = file.appeal
+    return Task(
+        asked.id, asked.video_id, asked.sha256, asked.policy, file.due_at, appeal.words if appeal else None,
+        f"{made.ground}: {made.explanation}" if made else None,
+    )
 
 
 # What artists can do.
@@ -357,24 +440,33 @@ def state(session: Session, by: Actor, request_id: str) -> str:
     return own(session, by, request_id).state
 
 
-def appeal(session: Session, by: Actor, request_id: str, words: str) -> Appeal:
-    """Against a refusal, once, to a reviewer who has not looked yet. Raises ReviewError, NotYours."""
+def appeal(session: Session, by: Actor, request_id: str, words: str) -> Appeal | TakedownAppeal:
+    """Against a refusal or a takedown by an operator, each once, to a reviewer who has not looked yet and did not take it down. Raises
+    ReviewError, NotYours."""
     audit.take_turn(session)
     file = file_of(session, request_id)
     if by.person_id != file.request.artist_id:
         raise NotYours(f"{request_id[:80]!r} is not yours; only who asked for the release can appeal.")
-    under = policy(session, file.request.policy)
-    if file.state != "refused" or file.appeal:
-        raise ReviewError(f"{request_id} cannot be appealed against: it is {file.state}{', after an appeal' if file.appeal else ''}.")
-    last = file.looks["second"].looked_at + under.appeal_days * DAY
+    under, made = policy(session, file.request.policy), file.takedown
+    if file.appealable_since is None:
+        if made:
+            after = f"taken down by {'its artist' if made.ground is None else 'an operator, and was appealed against'}"
+        else:
+            after = f"{file.state}{', after an appeal' if file.appeal else ''}"
+        raise ReviewError(f"{request_id} cannot be appealed against: it is {after}.")
+    last = file.appealable_since + under.appeal_days * DAY
     if now() > last:
         raise ReviewError(f"{request_id} could be appealed against until {day_of(last)}.")
-    opened = Appeal(
-        request_id=request_id, words=text(words, "appeal", 4000, needed=True), opened_at=now(), due_at=now() + under.decide_days * DAY
-    )
+    given = {"words": text(words, "appeal", 4000, needed=True), "opened_at": now(), "due_at": now() + under.decide_days * DAY}
+    told = {"request": request_id, "words": given["words"]}
+    if made:
+        opened = TakedownAppeal(request_id=request_id, number=made.number, **given)
+        kind, told["number"] = "review.takedown_appealed", made.number
+    else:
+        opened, kind = Appeal(request_id=request_id, **given), "review.appealed"
     session.add(opened)
     session.flush()
-    audit.append(session, "review.appealed", {"request": request_id, "words": opened.words}, by.person_id)
+    audit.append(session, kind, told, by.person_id)
     return opened
 
 
@@ -383,7 +475,7 @@ def appeal(session: Session, by: Actor, request_id: str, words: str) -> Appeal:
 
 def late(session: Session) -> list[File]:
     """Whose deadline passed without a remedy yet."""
-    return [file for file in files(session) if file.state in OPEN and now() > file.due_at and _what(file) not in file.escalations]
+    return [file for file in files(session) if file.waits and now() > file.due_at and file.what not in file.escalations]
 
 
 def escalate(session: Session, gone: Collection[str] = ()) -> list[Escalation]:
@@ -405,14 +497,16 @@ def escalate(session: Session, gone: Collection[str] = ()) -> list[Escalation]:
 
 
 def _escalate(session: Session, file: File) -> Escalation:
-    asked, what = file.request, _what(file)
+    asked, what = file.request, file.what
     under = policy(session, asked.policy)
     escalation = Escalation(request_id=asked.id, what=what, remedy=under.remedy, escalated_at=now())
     session.add(escalation)
     session.flush()
     audit.append(session, "review.late", {"request": asked.id, "what": what, "remedy": under.remedy}, asked.artist_id)
     if under.remedy == "credit":
-        because = f"The {what} of {day_of(asked.requested_at)} was to be answered by {day_of(file.due_at)}."
+        since = file.contested.opened_at if file.contested else asked.requested_at
+        spoken = "appeal" if file.contested else what
+        because = f"The {spoken} of {day_of(since)} was to be answered by {day_of(file.due_at)}."
         pay.credit(
             session, DEADLINE, asked.artist_id, f"{RESERVED}{asked.id}:{what}", under.credit, under.currency, because, file.due_at, now()
         )
@@ -426,10 +520,6 @@ def end(session: Session, asked: Request, reason: str) -> Withdrawal:
     session.flush()
     audit.append(session, "review.withdrawn", {"request": asked.id, "reason": reason}, asked.artist_id)
     return ended
-
-
-def _what(file: File) -> str:
-    return "appeal" if file.appeal else "request"
 
 
 def own(session: Session, by: Actor, request_id: str) -> File:
@@ -460,4 +550,8 @@ def files(session: Session, request_id: str | None = None) -> list[File]:
         found[escalation.request_id].escalations[escalation.what] = escalation
     for ended in rows(Withdrawal, Withdrawal.request_id):
         found[ended.request_id].withdrawal = ended
+    for made in sorted(rows(Takedown, Takedown.request_id), key=lambda made: made.number):
+        found[made.request_id].takedowns.append(made)
+    for opened in rows(TakedownAppeal, TakedownAppeal.request_id):
+        found[opened.request_id].takedown_appeals[opened.number] = opened
     return sorted(found.values(), key=lambda file: (file.request.requested_at, file.request.id))

@@ -82,13 +82,14 @@ def reset(person: PersonId, by: By):
 
 @people_app.command()
 def roles(
-    person: PersonId, by: By, role: Annotated[list[str], typer.Option(help="All that they have from now on; repeat for several.")]
+    person: PersonId, by: By, role: Annotated[list[str], typer.Option(help="All that they have from now on; repeat for several.")],
+    reason: Reason,
 ):
-    """Change what somebody may do."""
+    """Change what somebody may do; why is kept in the audit log."""
     from lanterne.programme import people
 
     with _session() as session:
-        people.set_roles(session, person, list(role), by)
+        people.set_roles(session, person, list(role), by, reason)
 
 
 @people_app.command(name="list")

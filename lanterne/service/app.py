@@ -30,6 +30,7 @@ from lanterne.service.errors import APIError, kind_of, not_found, without_home
 from lanterne.service.events import Feed
 from lanterne.service.links import Link
 from lanterne.service.queue import Queue
+from lanterne.service.review_routes import public_video
 from lanterne.service.settings import Settings
 from lanterne.service.signed_in import LARGEST, caller_of
 from lanterne.service.verifying import Verifier
@@ -315,7 +316,7 @@ def build(settings: Settings):
             response_class=JSONResponse if answer else Response, responses=openapi.responses(path),
             summary=openapi.summary(endpoint), tags=[openapi.tag(path)],
         )
-        if endpoint in (content, linked):
+        if endpoint in (content, linked, public_video):
             app.add_api_route(path, endpoint, methods=["HEAD"], include_in_schema=False)
     for kind, handler in (
         (APIError, _on_api_error), (RequestValidationError, _on_bad_parameter), (HTTPException, _on_http_error),

@@ -31,10 +31,11 @@ def open_account(house: House, actor: OperatorInPerson, background: BackgroundTa
 
 
 def set_roles(house: House, actor: OperatorInPerson, person_id: Id, fields: OperatorsOwnFields):
-    """Change what somebody may do."""
+    """Change what somebody may do; why is kept in the audit log."""
     asked = wire.read(wires.SetRoles, fields)
     with ruled(house) as session:
-        return _account(people.set_roles(session, person_id, asked.roles, actor.person_id), cohorts.of(session, person_id))
+        person = people.set_roles(session, person_id, asked.roles, actor.person_id, asked.reason)
+        return _account(person, cohorts.of(session, person_id))
 
 
 def reset_password(house: House, actor: OperatorInPerson, person_id: Id, background: BackgroundTasks):

@@ -24,6 +24,7 @@ class OpenAccount(Given):
 
 class SetRoles(Given):
     roles: Annotated[list[Role], Field(max_length=3, description="All that they have from now on.")]
+    reason: Reason
 
 
 class GiveReason(Given):

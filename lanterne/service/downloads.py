@@ -51,7 +51,7 @@ class Download(FileResponse):
 
         def must_be_open():
             if guard.done():
-                raise _Ended("its key was revoked or has expired")
+                raise _Ended("its key was revoked or has expired, or it was taken down")
 
         async def send_if_open(message):
             nonlocal started

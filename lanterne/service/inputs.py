@@ -11,7 +11,7 @@ from typing import BinaryIO
 import av
 from PIL import Image, UnidentifiedImageError
 
-from lanterne.generate import MAX_SIZE, MIN_SIZE
+from lanterne.request import MAX_SIZE, MIN_SIZE
 from lanterne.service.errors import APIError, invalid
 from lanterne.service.files import Store
 from lanterne.video import FPS

@@ -21,14 +21,15 @@ from sqlalchemy import select
 from lanterne import __version__
 from lanterne.errors import Cancelled, writing
 from lanterne.flow import frames_for, latent_frames_for
-from lanterne.generate import FPS, Conditions, Engine, Progress, Request, generate, run_name, spans_of
+from lanterne.generate import Conditions, Engine, Progress, generate, run_name, spans_of
 from lanterne.models.autoencoder import SPATIAL_FACTOR
+from lanterne.request import Request
 from lanterne.service.database import File, Video
 from lanterne.service.deployment import Deployment
 from lanterne.service.holding import CHUNK
 from lanterne.service.provenance import Marks
 from lanterne.upscale import resampling, upscale_for
-from lanterne.video import VideoWriter, read_picture, read_video, write_segment, write_spritesheet, write_thumbnail
+from lanterne.video import FPS, VideoWriter, read_picture, read_video, write_segment, write_spritesheet, write_thumbnail
 from lanterne.world.prompts import reader
 
 _PREVIEW_WIDTH = 256

@@ -12,10 +12,11 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
-from lanterne.generate import FPS, MAX_PROMPT
+from lanterne.request import MAX_PROMPT
 from lanterne.service import access_wire, programme_routes, wire
 from lanterne.service.settings import Settings
 from lanterne.service.signed_in import COOKIE
+from lanterne.video import FPS
 
 WELCOME = """A text becomes a video. Programs for OpenAI's Videos API work here when their base URL and key are changed.
 

@@ -248,12 +248,15 @@ def arrears():
 
 @pay_app.command()
 def payee(person: str, by: By, name: Annotated[str, typer.Option()], iban: Annotated[str, typer.Option()]):
-    """Where a person's money goes."""
+    """Where a person's money goes. They are told by mail, and another operator makes the file that pays them."""
     from lanterne.programme import payouts, people
+    from lanterne.service.settings import Settings
 
     with _session() as session:
         people.known(session, person)
-        payouts.set_payee(session, _operator(session, by), person, name, iban)
+        mails = payouts.letters(session, payouts.set_payee(session, _operator(session, by), person, name, iban))
+    for mail in mails:
+        Settings.load().post.send(mail)
 
 
 @pay_app.command()
@@ -262,7 +265,7 @@ def payout(
     day: Annotated[str | None, typer.Option(help="On which the bank pays. [default: tomorrow]", show_default=False)] = None,
     key: Annotated[str | None, typer.Option(help="Makes repeating the command safe.", show_default=False)] = None,
 ):
-    """Pay everybody what they are owed: makes the bank file, which `lanterne pay export` writes out."""
+    """Pay everybody what they are owed, but oneself and whose IBAN one set: makes the bank file, which `lanterne pay export` writes out."""
     from lanterne.programme import money, payouts
     from lanterne.programme.exports import Payer
     from lanterne.service.settings import Settings

@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from typing import Annotated, Literal
 
-from fastapi import Path, Query
+from fastapi import BackgroundTasks, Path, Query
 from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
 from lanterne.programme import exports, ledger, pay, payouts, people, statements
 from lanterne.programme.exports import Payer
 from lanterne.service import pay_wire as wires
-from lanterne.service import wire
+from lanterne.service import watch, wire
 from lanterne.service.errors import APIError
 from lanterne.service.signed_in import Anyone, House, Id, Operator, OperatorsFields, OwnFields, ruled
 
@@ -143,12 +143,15 @@ def publish_card(house: House, actor: Operator, fields: OperatorsFields):
         ))
 
 
-def set_payee_of(house: House, actor: Operator, person_id: Id, fields: OperatorsFields):
-    """Say where somebody's money goes."""
+def set_payee_of(house: House, actor: Operator, person_id: Id, background: BackgroundTasks, fields: OperatorsFields):
+    """Say where somebody's money goes. They are told by mail, and another operator makes the payout that pays them."""
     asked = wire.read(wires.SetPayee, fields)
     with ruled(house) as session:
         people.known(session, person_id)
-        return _payee(payouts.set_payee(session, actor, person_id, asked.name, asked.iban))
+        payee = payouts.set_payee(session, actor, person_id, asked.name, asked.iban)
+        answer, mails = _payee(payee), payouts.letters(session, payee)
+    background.add_task(watch.send, house.settings.post, mails)
+    return answer
 
 
 def list_statements_of(house: House, actor: Operator, person_id: Id, month: Month = None):
@@ -175,7 +178,7 @@ def list_payouts(house: House, actor: Operator):
 
 
 def make_payout(house: House, actor: Operator, fields: OperatorsFields):
-    """Pay everybody what they are owed; the bank's file is then to be exported."""
+    """Pay everybody what they are owed, but yourself and whose IBAN you set; the bank's file is then to be exported."""
     asked, settings = wire.read(wires.MakePayout, fields), house.settings
     if not (settings.payer_name and settings.payer_iban):
         raise APIError(409, "no_payer", "It is not known who pays; set payer_name and payer_iban in the server's settings.")

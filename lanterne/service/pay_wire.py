@@ -160,10 +160,13 @@ class RateCard(BaseModel):
 
 
 class Payee(BaseModel):
+    """set_by: who said so; null where it was set before that was kept."""
+
     person_id: str
     name: str
     iban: str
     changed_at: int
+    set_by: str | None
 
 
 class PayStatementLine(BaseModel):

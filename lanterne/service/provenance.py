@@ -14,10 +14,10 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from lanterne.generate import Request
 from lanterne.programme import consent, mark, watermark
 from lanterne.programme.identity import identity
 from lanterne.programme.signing import CREATED, EDITED, EXTENDED, Statement, first_here, sign
+from lanterne.request import Request
 from lanterne.service.database import Database, File, Manifest, Video
 from lanterne.service.deployment import Deployment
 

@@ -10,6 +10,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -24,8 +25,8 @@ from lanterne.programme import people, release, review, signing
 from lanterne.programme.identity import identity
 from lanterne.programme.mail import Mail
 from lanterne.programme.pay import Actor, NotYours, day_of
-from lanterne.programme.release import Publication, Showing, Takedown, Wishes
-from lanterne.programme.review import Escalation, Look, Policy, Request, ReviewError, Task
+from lanterne.programme.release import Publication, Showing, Wishes
+from lanterne.programme.review import Escalation, Look, Policy, Request, ReviewError, Takedown, Task
 from lanterne.service.database import Database, File, Video
 from lanterne.service.deployment import Deployment
 from lanterne.service.files import sha256_of
@@ -57,7 +58,8 @@ def ask(deployment: Deployment, by: Actor, video_id: str) -> Request:
         return review.request(session, by, video.id, file.sha256, video.seconds)
 
 
-def appeal(deployment: Deployment, by: Actor, request_id: str, words: str) -> review.Appeal:
+def appeal(deployment: Deployment, by: Actor, request_id: str, words: str) -> review.Appeal | review.TakedownAppeal:
+    """Against a refusal, or a takedown by an operator. Raises ReviewError, NotYours."""
     with _about(deployment, request_id) as session:
         return review.appeal(session, by, request_id, words)
 
@@ -81,15 +83,20 @@ def publish(deployment: Deployment, by: Actor, request_id: str, wishes: Wishes, 
 def take_down(
     deployment: Deployment, by: Actor, request_id: str, ground: str | None = None, explanation: str = ""
 ) -> Takedown:
-    """End a release; whoever is downloading it is cut. Raises ReviewError, NotYours."""
+    """End a release; whoever is downloading it is cut. The copy goes once no appeal can bring it back. Raises ReviewError, NotYours."""
     with deployment.database.session() as session:
         made = release.take_down(session, by, request_id, ground, explanation)
-        forget(session, deployment, request_id)
         asked = session.get(Request, request_id)
         letters = []
-        if made.ground is not None:
+        if made.ground is None:
+            forget(session, deployment, request_id)
+        else:
             policy = session.get(Policy, asked.policy)
-            said = f"{_named(asked)} was taken down.\n\n{made.ground}: {policy.grounds[made.ground]}\n{made.explanation}"
+            until = day_of(made.taken_at + policy.appeal_days * 86400)
+            said = (
+                f"{_named(asked)} was taken down.\n\n{made.ground}: {policy.grounds[made.ground]}\n{made.explanation}\n\n"
+                f"Until {until} you can appeal; somebody else then decides."
+            )
             letters = _to(session, asked.artist_id, "Your video was taken down", said)
     send(deployment.settings.post, letters)
     return made
@@ -101,24 +108,28 @@ def take_down(
 def queue(deployment: Deployment, by: Actor) -> list[Task]:
     """What this reviewer may look at; not what is not there any more."""
     with deployment.database.session() as session:
-        tasks = review.queue(session, by)
-        there = set(session.execute(select(File.holder, File.sha256).where(
-            File.role == "video", File.holder.in_([task.video_id for task in tasks])
+        about = {}
+        for task in review.queue(session, by):
+            about[task] = _subject(session, session.get(Request, task.request_id), task.takedown is not None)
+        there = set(session.execute(select(File.holder, File.role, File.sha256).where(
+            File.holder.in_([subject[0] for subject in about.values()])
         )).tuples())
-    return [task for task in tasks if (task.video_id, task.sha256) in there]
+    return [replace(task, sha256=subject[2]) for task, subject in about.items() if subject in there]
 
 
 def claim(deployment: Deployment, by: Actor, request_id: str) -> Task:
     with _about(deployment, request_id) as session:
-        return review.claim(session, by, request_id)
+        task = review.claim(session, by, request_id)
+        return replace(task, sha256=_subject(session, session.get(Request, request_id), task.takedown is not None)[2])
 
 
 def claimed_file(deployment: Deployment, by: Actor, request_id: str) -> tuple[File, Path]:
     """The file, for whoever has claimed it and as long as they have. Raises ReviewError."""
     with deployment.database.session() as session:
         asked = review.require_claim(session, by, request_id)
-        file = _row(session, asked)
-    return file, _local(deployment, asked.id, asked.sha256)
+        down = review.file_of(session, request_id).takedown is not None
+        file = _row(session, asked, down)
+    return file, _local(deployment, asked.id, file.sha256)
 
 
 def look(
@@ -191,7 +202,7 @@ def look_after(deployment: Deployment) -> None:
         escalate(deployment)
     with deployment.database.session() as session:
         unpublished = [(asked, bool(session.get(Showing, asked.id).prompt)) for asked in release.unpublished(session)]
-        over = select(File.holder).where(File.role == RELEASED, File.holder.in_(select(Takedown.request_id)))
+        over = select(File.holder).where(File.role == RELEASED, File.holder.in_(release.over(session)))
         for request_id in session.scalars(over).all():
             forget(session, deployment, request_id)
     for asked, with_prompt in unpublished:  # of a version that made no copies
@@ -203,7 +214,7 @@ def look_after(deployment: Deployment) -> None:
 def escalate(deployment: Deployment) -> list[Escalation]:
     """Give the remedy for every deadline that passed, and tell artists and operators."""
     with deployment.database.session() as session:
-        gone = [file.request.id for file in review.late(session) if _row_trouble(session, file.request)]
+        gone = [file.request.id for file in review.late(session) if not file.contested and _row_trouble(session, file.request)]
         made = review.escalate(session, gone)
         letters = [letter for escalation in made for letter in _lateness(session, escalation)]
     send(deployment.settings.post, letters)
@@ -218,14 +229,29 @@ def _about(deployment: Deployment, request_id: str) -> Iterator[Session]:
     """A transaction about a request whose file is there, byte for byte. Who has no right to what they do in it is told that first."""
     with deployment.database.session() as session:
         asked = session.get(Request, request_id)
-    trouble = asked and _bytes_trouble(deployment, request_id, asked.sha256)  # before: a transaction must not wait for a bucket
+        down = asked and review.file_of(session, request_id).takedown is not None  # now: the decision may end it
+        subject = asked and _subject(session, asked, down)
+    trouble = asked and _bytes_trouble(deployment, request_id, subject[2])  # before: a transaction must not wait for a bucket
     with deployment.database.session() as session:
         yield session
-        if trouble := asked and (_row_trouble(session, asked) or trouble):
+        if trouble := asked and (_row_trouble(session, asked, down) or trouble):
             raise trouble
 
 
-def _row_trouble(session: Session, asked: Request) -> ReviewError | None:
+def _subject(session: Session, asked: Request, down: bool) -> tuple[str, str, str]:
+    """(holder, role, SHA-256) of the file that a decision on a request is about: the one that was asked about, or its public copy, where
+    that was taken down."""
+    shown = session.get(Publication, asked.id) if down else None
+    return (asked.id, RELEASED, shown.sha256) if shown else (asked.video_id, "video", asked.sha256)
+
+
+def _row_trouble(session: Session, asked: Request, down: bool = False) -> ReviewError | None:
+    holder, role, sha256 = _subject(session, asked, down)
+    if role == RELEASED:
+        copy = session.get(File, (holder, role), populate_existing=True)
+        if copy is None or copy.sha256 != sha256:
+            return ReviewError(f"The public copy of {asked.id} is not kept any more; its takedown stays.")
+        return None
     video = session.scalar(select(Video.id).where(Video.id == asked.video_id, Video.owner == asked.artist_id))
     if video is None:
         return ReviewError(f"The video of {asked.id} was deleted; nothing can be decided on it or shown of it any more.")
@@ -247,10 +273,10 @@ def _bytes_trouble(deployment: Deployment, name: str, sha256: str) -> ReviewErro
     return ReviewError(f"The file of {name} was changed: its bytes are not those that were asked about; nothing can be decided.")
 
 
-def _row(session: Session, asked: Request) -> File:
-    if trouble := _row_trouble(session, asked):
+def _row(session: Session, asked: Request, down: bool = False) -> File:
+    if trouble := _row_trouble(session, asked, down):
         raise trouble
-    return session.get(File, (asked.video_id, "video"))
+    return session.get(File, _subject(session, asked, down)[:2])
 
 
 def _video(session: Session, asked: Request) -> Video:
@@ -322,6 +348,8 @@ def _verdict(session: Session, made: Look) -> list[Mail]:
     asked = file.request
     if made.stage == "blind" or (made.stage == "first" and made.verdict == "refuse"):
         return []
+    if review.about_takedown(made.stage):
+        return _takedown_verdict(session, file, made)
     if made.verdict == "approve":
         how = "Your appeal was right" if made.stage == "appeal" else "Your video was approved"
         words = f"\n\nThe reviewer says: {made.explanation}" if made.explanation else ""
@@ -336,6 +364,16 @@ def _verdict(session: Session, made: Look) -> list[Mail]:
     return _to(session, asked.artist_id, "Your video was refused", said)
 
 
+def _takedown_verdict(session: Session, file: review.File, made: Look) -> list[Mail]:
+    """What the artist is told of the answer to an appeal against a takedown."""
+    if made.verdict == "approve":
+        said = f"{_named(file.request)} is public again.\n\nThe reviewer says: {made.explanation}"
+        return _to(session, file.request.artist_id, "Your appeal was right", said)
+    reason = _reason(session.get(Policy, file.request.policy), made)
+    said = f"The takedown of {_named(file.request)} stays.\n\n{reason}"
+    return _to(session, file.request.artist_id, "Your appeal was decided", said)
+
+
 def _reason(policy: Policy, made: Look) -> str:
     where = ", ".join(f"{start:g} to {end:g}" for start, end in made.times)
     return f"{made.ground}: {policy.grounds[made.ground]}\n{made.explanation}\nSeconds {where}, says {release.pseudonym(made.reviewer)}."
@@ -348,10 +386,13 @@ def _lateness(session: Session, late: Escalation) -> list[Mail]:
         "credit": "You are owed what the policy promises for that, and the decision is still to come.",
         "release": "So it counts as approved: you release it, when you want to.",
     }
-    said = f"The {late.what} about {_named(asked)} was not decided in time. {remedy[policy.remedy]}"
+    what = late.what
+    if review.about_takedown(what):
+        what, remedy["release"] = f"appeal against {what}", "So the takedown has ended, and it is public again."
+    said = f"The {what} about {_named(asked)} was not decided in time. {remedy[policy.remedy]}"
     letters = _to(session, asked.artist_id, "A deadline of ours passed", said)
     operators = [one for one in people.listed(session) if one.closed_at is None and "operator" in one.roles]
-    overdue = f"The {late.what} {asked.id} was not decided in time; the remedy was given: {late.remedy}.\n"
+    overdue = f"The {what} {asked.id} was not decided in time; the remedy was given: {late.remedy}.\n"
     return letters + [Mail(one.email, f"Overdue: {asked.id}", overdue) for one in operators]
 
 

@@ -137,8 +137,9 @@ def list_own(by: Artist):
 
 @release_app.command(name="show")
 def show_own(request: RequestId, by: Artist):
-    """A request's state, and the reasons for a refusal."""
+    """A request's state, and the reasons for a refusal or a takedown."""
     from lanterne.programme import release, review
+    from lanterne.programme.pay import day_of
 
     house = _house()
     actor = _owner(house, by)
@@ -152,13 +153,17 @@ def show_own(request: RequestId, by: Artist):
         if ended := release.takedown(session, actor, request):
             typer.echo(f"  taken down on {ended['application_date']}: {ended['incompatible_content_ground']}")
             typer.echo(f"    {ended['incompatible_content_explanation']}")
+            if overturned := ended.get("end_date_visibility_restriction"):
+                typer.echo(f"    overturned on {overturned}")
+        if until := release.appeal_until(session, file):
+            typer.echo(f"  can be appealed against until {day_of(until)}")
         if shown := release.shown(session, request):
             typer.echo(f"  public: SHA-256 {shown.sha256}, a signed copy of {shown.approved}")
 
 
 @release_app.command()
-def appeal(request: RequestId, words: Annotated[str, typer.Argument(help="Why the refusal is wrong.")], by: Artist):
-    """Appeal against a refusal, once; somebody who has not looked at the video decides."""
+def appeal(request: RequestId, words: Annotated[str, typer.Argument(help="Why the refusal or the takedown is wrong.")], by: Artist):
+    """Appeal against a refusal or a takedown by an operator, each once; somebody who has not looked at the video decides."""
     from lanterne.programme.pay import day_of
     from lanterne.service import releasing
 
@@ -198,7 +203,7 @@ def take_down(
     ground: Annotated[str | None, typer.Option(help="For operators: a number of the policy.", show_default=False)] = None,
     explanation: Explanation = "",
 ):
-    """End a release, within a second: the artist at will, an operator with a ground and an explanation."""
+    """End a release, within a second: its artist at will and for good, an operator with a ground and an explanation."""
     from lanterne.service import releasing
 
     house = _house()
@@ -232,7 +237,8 @@ def queue(by: Reviewer):
 
     house = _house()
     for task in releasing.queue(house, _actor(house, by)):
-        typer.echo(f"{task.request_id}  due {day_of(task.due_at)}" + ("  an appeal" if task.appeal else ""))
+        appeal = "  an appeal against a takedown" if task.takedown else "  an appeal" if task.appeal else ""
+        typer.echo(f"{task.request_id}  due {day_of(task.due_at)}{appeal}")
 
 
 @review_app.command()
@@ -254,6 +260,8 @@ def claim(
     with house.database.session() as session:
         grounds = review.policy(session, task.policy).grounds
     typer.echo(f"{task.request_id}  SHA-256 {task.sha256}")
+    if task.takedown:
+        typer.echo(f"It was public, and was taken down: {task.takedown}")
     if task.appeal:
         typer.echo(f"An appeal; the artist says: {task.appeal}")
     for number, ground in grounds.items():
@@ -262,7 +270,7 @@ def claim(
 
 @review_app.command()
 def approve(request: RequestId, by: Reviewer, explanation: Explanation = ""):
-    """Approve a claimed request; on an appeal, with an explanation."""
+    """Approve a claimed request; on an appeal, with an explanation. Against a takedown, that overturns it."""
     from lanterne.service import releasing
 
     house = _house()
@@ -276,7 +284,7 @@ def refuse(
     explanation: Explanation,
     at: Annotated[list[str], typer.Option(help="Where in the video, in seconds, such as 1-2.5; repeat for several.")],
 ):
-    """Refuse a claimed request; it takes a second reviewer who refuses, too."""
+    """Refuse a claimed request; it takes a second reviewer who refuses, too. Of an appeal against a takedown, that upholds it."""
     from lanterne.service import releasing
 
     house = _house()
@@ -295,7 +303,7 @@ def list_all(
     _actor(house, by).require_operator()
     with house.database.session() as session:
         for file in review.files(session):
-            if not waiting or file.state in review.OPEN:
+            if not waiting or file.waits:
                 typer.echo(f"{_line(session, file)}  {file.request.artist_id}")
 
 
@@ -325,19 +333,19 @@ def dsa(
 
 
 def _line(session, file) -> str:
-    from lanterne.programme import release, review
+    from lanterne.programme import release
     from lanterne.programme.pay import day_of
 
     shown = release.state(session, file)
-    due = f", due {day_of(file.due_at)}" if file.state in review.OPEN else ""
+    due = f", due {day_of(file.due_at)}" if file.waits else ""
     return f"{file.request.id}  {file.request.video_id}  {shown}{due}"
 
 
 def _said(house, look) -> str:
-    from lanterne.programme import review
+    from lanterne.programme import release, review
 
     with house.database.session() as session:
-        return f"{look.request_id}  {look.stage} look, now {review.file_of(session, look.request_id).state}"
+        return f"{look.request_id}  {look.stage} look, now {release.state(session, review.file_of(session, look.request_id))}"
 
 
 def _span(text: str) -> tuple[float, float]:

@@ -69,7 +69,7 @@ def withdraw_request(house: House, actor: Anyone, request_id: Id):
 
 
 def appeal_refusal(house: House, actor: Anyone, request_id: Id, fields: OwnFields):
-    """Appeal against a refusal, once; somebody who has not looked at the video decides."""
+    """Appeal against a refusal or a takedown by an operator, each once; somebody who has not looked at the video decides."""
     asked = wire.read(wires.AppealRefusal, fields)
     with ruled(house):
         releasing.appeal(house, actor, request_id, asked.words)
@@ -85,7 +85,7 @@ def publish_video(house: House, actor: Anyone, request_id: Id, fields: OwnFields
 
 
 def take_down(house: House, actor: Anyone, request_id: Id, fields: OwnFields):
-    """End a release, within a second; an operator gives a ground of the policy and an explanation."""
+    """End a release, within a second: its artist at will and for good, an operator with a ground of the policy and an explanation."""
     asked = wire.read(wires.TakeDown, fields)
     with ruled(house):
         releasing.take_down(house, actor, request_id, asked.ground, asked.explanation)
@@ -117,7 +117,8 @@ def claimed_video(house: House, actor: Reviewer, request_id: Id):
 
 
 def give_look(house: House, actor: Reviewer, request_id: Id, fields: ReviewersFields):
-    """Approve or refuse what you have claimed; a refusal with a ground, an explanation and time codes."""
+    """Approve or refuse what you have claimed; a refusal with a ground, an explanation and time codes. On an appeal against a takedown,
+    approving overturns it."""
     asked = wire.read(wires.GiveLook, fields)
     with ruled(house):
         made = releasing.look(
@@ -220,7 +221,7 @@ def _policy(found: review.Policy) -> wires.Policy:
 
 
 def _task(task: review.Task) -> wires.Task:
-    return wires.Task(request_id=task.request_id, sha256=task.sha256, policy=task.policy, due_at=task.due_at, appeal=task.appeal)
+    return wires.Task(**{name: getattr(task, name) for name in wires.Task.model_fields})
 
 
 def _told(house, actor, request_id: str) -> wires.Request:
@@ -234,7 +235,7 @@ def _request(session, actor, file: review.File) -> dict:
     return {
         "id": asked.id, "video_id": asked.video_id, "sha256": asked.sha256, "policy": asked.policy,
         "state": release.state(session, file), "requested_at": asked.requested_at,
-        "due_at": file.due_at if file.state in review.OPEN else None, "appeal_until": release.appeal_until(session, file),
+        "due_at": file.due_at if file.waits else None, "appeal_until": release.appeal_until(session, file),
         "reasons": [_reason(said) for said in release.reasons(session, actor, asked.id)], "public_sha256": shown.sha256 if shown else None,
         "takedown": ended and _removal(ended),
     }

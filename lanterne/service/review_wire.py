@@ -14,7 +14,8 @@ Times = Annotated[
     list[Annotated[list[Second], Field(min_length=2, max_length=2)]],
     Field(max_length=MOST_TIMES, description="From and to, in seconds of the video."),
 ]
-State = Literal["waiting", "approved", "refused", "appealed", "withdrawn", "public", "taken down"]
+Stage = Annotated[str, Field(description="first, second, blind, appeal, or such as `takedown 1` on the appeal against that takedown.")]
+State = Literal["waiting", "approved", "refused", "appealed", "withdrawn", "public", "taken down", "takedown appealed"]
 
 
 class AskRelease(Given):
@@ -81,7 +82,8 @@ class Reason(BaseModel):
 
 
 class Removal(BaseModel):
-    """Why an operator took a release down, in the fields of the DSA transparency database."""
+    """Why an operator took a release down, in the fields of the DSA transparency database; with the day on which it was overturned, if it
+    was."""
 
     puid: str
     incompatible_content_ground: str
@@ -92,7 +94,8 @@ class Removal(BaseModel):
 
 
 class Request(BaseModel):
-    """due_at: by when the next decision is due, while one is. appeal_until: while a refusal can be appealed against."""
+    """due_at: by when the next decision is due, while one is. appeal_until: while a refusal, or a takedown by an operator, can be appealed
+    against. reasons: of a refusal, and of who upheld a takedown."""
 
     id: str
     video_id: str
@@ -120,13 +123,15 @@ class AllRequests(BaseModel):
 
 
 class Task(BaseModel):
-    """What is to be looked at. appeal: the artist's words, where it is one."""
+    """What is to be looked at. appeal: the artist's words, where it is one. takedown: what the appeal is against, if that is a takedown; to
+    approve is then to overturn it, and the video is the copy that was public."""
 
     request_id: str
     sha256: str
     policy: int
     due_at: int
     appeal: str | None
+    takedown: str | None
 
 
 class Tasks(BaseModel):
@@ -135,13 +140,13 @@ class Tasks(BaseModel):
 
 class Looked(BaseModel):
     request_id: str
-    stage: Literal["first", "second", "blind", "appeal"]
+    stage: Stage
     verdict: Literal["approve", "refuse"]
 
 
 class Late(BaseModel):
     request_id: str
-    what: Literal["request", "appeal"]
+    what: Annotated[str, Field(description="request, appeal, or such as `takedown 1` for the appeal against that takedown.")]
     remedy: str
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from starlette.datastructures import UploadFile
 
-from lanterne.generate import Request, RequestError
+from lanterne.request import Request, RequestError
 from lanterne.service import inputs, keys, metrics, outside, wire
 from lanterne.service.database import Character, File, Key, Repeat, Video, now
 from lanterne.service.deployment import Deployment

@@ -12,7 +12,7 @@ from lanterne.programme import feedback, people
 from lanterne.programme.feedback import Comparison, Said, Seen, Subject
 from lanterne.programme.pay import Actor, NotYours
 from lanterne.programme.people import Person
-from lanterne.programme.release import Release, Takedown
+from lanterne.programme.release import Release, down
 from lanterne.programme.review import Request
 from lanterne.service.database import Database, File, Video
 from lanterne.service.deployment import Deployment
@@ -49,7 +49,7 @@ def seen(session: Session, video_id: str) -> Seen:
 
 def _is_public(session: Session, video_id: str) -> bool:
     shown = select(Release.request_id).join(Request, Request.id == Release.request_id).where(
-        Request.video_id == video_id, Release.request_id.not_in(select(Takedown.request_id))
+        Request.video_id == video_id, Release.request_id.not_in(down())
     )
     return session.scalar(shown.limit(1)) is not None
 

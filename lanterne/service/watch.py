@@ -23,7 +23,7 @@ from lanterne.errors import LanterneError
 from lanterne.programme import audit, leaks, people
 from lanterne.programme.leaks import Alarm, Glimpse, Work
 from lanterne.programme.mail import Mail, Post
-from lanterne.programme.release import Release, Takedown
+from lanterne.programme.release import Release, down
 from lanterne.programme.review import Request
 from lanterne.service import keys, revocation
 from lanterne.service.database import Database, Key, Video, now
@@ -220,7 +220,7 @@ def report_copy(session: Session, videos: Sequence[Video], url: str, by: str) ->
 
 def _released(session: Session, video_id: str) -> bool:
     released = select(Release.request_id).join(Request, Request.id == Release.request_id).where(Request.video_id == video_id)
-    return session.scalar(released.where(Release.request_id.not_in(select(Takedown.request_id))).limit(1)) is not None
+    return session.scalar(released.where(Release.request_id.not_in(down())).limit(1)) is not None
 
 
 def _keys_behind(session: Session, video: Video) -> list[Key]:

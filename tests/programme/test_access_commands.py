@@ -35,7 +35,10 @@ def test_from_the_first_operator_to_an_invitation(lanterne, opened, home, monkey
     assert "terms version 2" in lanterne("cohort", "terms", "spring", *opened)
     monkeypatch.setattr(sys, "stdin", io.StringIO("correct horse\n"))
     lanterne("people", "password", "olga")
-    lanterne("people", "roles", "olga", "--role", "operator", "--role", "reviewer", "--by", "olga")
+    roles = ("people", "roles", "olga", "--role", "operator", "--role", "reviewer", "--by", "olga", "--reason")
+    assert "for a reason" in lanterne(*roles, " ", code=2)
+    lanterne(*roles, "Rita is ill.")
+    assert "Rita is ill." in lanterne("audit", "list", "--person", "olga")
     assert "olga  Olga  olga@example.org  operator reviewer  open" in lanterne("people", "list")
 
 

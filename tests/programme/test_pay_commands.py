@@ -14,7 +14,7 @@ def opened(lanterne):
     lanterne("people", "add", "Otto", "otto@example.org", "--role", "operator", "--id", "otto", "--by", "olga")
 
 
-def test_from_the_rate_card_to_the_bank_and_the_receipt(lanterne, opened, tmp_path):
+def test_from_the_rate_card_to_the_bank_and_the_receipt(lanterne, opened, home, tmp_path):
     lanterne("ledger", "card", "artists", "--by", "olga", "--rate", "hours=35.00", "--rate", "bug=50")
     entry = lanterne("pay", "claim", "ana", "hours", "--hours", "1:30", "--note", "loops").split()[0]
     own = lanterne("pay", "claim", "olga", "hours", "--hours", "1").split()[0]
@@ -24,9 +24,12 @@ def test_from_the_rate_card_to_the_bank_and_the_receipt(lanterne, opened, tmp_pa
     assert "40.00 EUR" in lanterne("pay", "decide", entry, "--by", "olga", "--accept", "40", "--reason", "Half an hour was a break.")
     assert "Half an hour was a break." in lanterne("pay", "entries", "ana")
     lanterne("pay", "payee", "ana", "--by", "olga", "--name", "Ana", "--iban", "DE89370400440532013000")
+    [told] = [mail.read_text() for mail in (home / "outbox").glob("*.eml")]
+    assert "To: ana@example.org" in told and "olga, an operator, set where" in told and "ends in 3000" in told and "DE89" not in told
     assert "payer_iban" in lanterne("pay", "payout", "--by", "olga", code=2)
     payer = {"LANTERNE_PAYER_NAME": "Studio", "LANTERNE_PAYER_IBAN": "DE02120300000000202051"}
-    payout = lanterne("pay", "payout", "--by", "olga", **payer)
+    assert "ana: whoever set their IBAN does not make the file" in lanterne("pay", "payout", "--by", "olga", code=2, **payer)
+    payout = lanterne("pay", "payout", "--by", "otto", **payer).splitlines()[-1]
     lanterne("pay", "export", payout, "--by", "olga", "--folder", str(tmp_path))
     assert "<InstdAmt" in (tmp_path / f"{payout}.xml").read_text()
     assert "was exported on" in lanterne("pay", "export", payout, "--by", "olga", "--folder", str(tmp_path), code=2)

@@ -1,5 +1,5 @@
-"""Whatever people do in whatever order, honest or not, the ledger balances and stays, nobody decides on themselves or is paid twice, and
-nobody sees another's statement. `LANTERNE_STEPS=10000` takes so many steps (`make drills`)."""
+"""Whatever people do in whatever order, honest or not, the ledger balances and stays, nobody decides on themselves, is paid twice or
+to an account that who pays has set, and nobody sees another's statement. `LANTERNE_STEPS=10000` takes so many steps (`make drills`)."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ from lanterne.service.database import Database
 
 STEPS, EACH = int(os.environ.get("LANTERNE_STEPS", "400")), 50
 PEOPLE = ("ana", "ben", "olga", "otto")  # the last two are operators, who also work
-PAYER = exports.Payer("Studio", "DE02120300000000202051")
+IBAN, PAYER = "DE89370400440532013000", exports.Payer("Studio", "DE02120300000000202051")
 _TAKEN = Counter()  # which steps were really taken, and not refused
 _people = st.sampled_from(PEOPLE)
 _mostly_operators = st.sampled_from(("olga", "otto", "olga", "otto", *PEOPLE))
@@ -61,7 +61,8 @@ class Programme(RuleBasedStateMachine):
         with self.database.session() as session:
             ledger.publish_rate_card(session, "artists", "EUR", {"hours": 3500, "bug": 5000}, "olga")
             for person in PEOPLE[:3]:  # olga, who is an operator, too
-                payouts.set_payee(session, actor(person), person, person, "DE89370400440532013000")
+                payouts.set_payee(session, actor(person), person, person, IBAN)
+            self.set_by = {person: person for person in PEOPLE[:3]}  # who said last where a person's money goes
             if lived:
                 self._live(session)
 
@@ -128,6 +129,12 @@ class Programme(RuleBasedStateMachine):
         if self._try("credit", what):
             assert by != person and late > 0
 
+    @rule(by=_mostly_operators, person=_people)
+    def set_payee(self, by, person):
+        if self._try("set payee", lambda session: payouts.set_payee(session, actor(by), person, person, IBAN)):
+            assert by == person or by in ("olga", "otto")
+            self.set_by[person] = by
+
     @rule(by=_mostly_operators, again=st.booleans())
     def pay_out(self, by, again):
         before = self._owed()
@@ -138,7 +145,21 @@ class Programme(RuleBasedStateMachine):
             with self.database.session() as session:
                 lines = next(lines for found, lines in payouts.listed(session, actor("olga")) if found.id == payout.id)
             if before != self._owed():  # it was made now, and not found again by its key
+                assert by not in [line.person_id for line in lines] + [self.set_by[line.person_id] for line in lines]
+                unpaid = {person for person in before if person == by or self.set_by.get(person) in (by, None)}
+                assert {left.person_id for left in left_out} == unpaid
                 assert {line.person_id: line.amount for line in lines} | {left.person_id: left.amount for left in left_out} == before
+
+    @rule(number=st.integers(0, 9), by=st.sampled_from(("olga", "otto")))
+    def pay_to_own_iban(self, number, by):
+        """Never lets an operator send what somebody else is owed to an IBAN of the operator's, alone."""
+        before = self._owed()
+        if others := sorted(before.keys() - {by}):
+            person = others[number % len(others)]
+            self.set_payee(by, person)
+            self.pay_out(by, False)
+            assert self._owed()[person] == before[person]
+            _TAKEN["own iban"] += 1
 
     @rule(number=st.integers(0, 9), by=_mostly_operators, copy=st.booleans())
     def export(self, number, by, copy):
@@ -226,7 +247,8 @@ class Programme(RuleBasedStateMachine):
 
     @rule(person=_people)
     def forget(self, person):
-        self._try("forget", lambda session: erasure.forget(session, actor(person), person))
+        if self._try("forget", lambda session: erasure.forget(session, actor(person), person)):
+            self.set_by.pop(person, None)
 
     def _owed(self):
         with self.database.session() as session:
@@ -276,5 +298,6 @@ def test_no_order_of_steps_breaks_the_books(migrated):
     if STEPS < 10_000:
         return
     assert _TAKEN["all"] >= STEPS
-    needed = {"hours", "bug", "decide", "credit", "pay out", "behind", "dispute", "export", "settle", "bounce", "forget", "own money"}
+    needed = {"hours", "bug", "decide", "credit", "pay out", "behind", "dispute", "export", "settle", "bounce", "forget", "own money",
+              "set payee", "own iban"}
     assert needed <= set(_TAKEN), f"never taken: {needed - set(_TAKEN)}"

@@ -1,11 +1,14 @@
 """Payouts: a valid bank file, written once, for exactly what is owed, and never twice."""
 
+import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import pytest
 import sepaxml
+from alembic import command
+from alembic.config import Config
 from lxml import etree
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
@@ -14,6 +17,7 @@ from lanterne.errors import LanterneError
 from lanterne.programme import audit, erasure, exports, ledger, pay, payouts, statements
 from lanterne.programme.exports import ExportError, Payer, Payment
 from lanterne.programme.pay import Actor, NotByYou, NotYours, PayError
+from lanterne.service.database import MIGRATIONS, Database
 
 ANA, BEN = Actor("ana"), Actor("ben")
 OLGA, OTTO = Actor("olga", operator=True), Actor("otto", operator=True)
@@ -180,6 +184,12 @@ def test_nobody_moves_their_own_money(session):
     payouts.set_payee(session, OLGA, "olga", "Olga", IBAN)
     pay.credit(session, OTTO, "olga", "c", 700, "EUR", "late", 1, 2)
     given = _last(session)
+    _, [ben, left] = payouts.make(session, OLGA, PAYER)
+    assert ben.person_id == "ben" and (left.person_id, left.amount) == ("olga", 700) and "another operator" in left.why
+    assert "olga" not in [line.person_id for _, lines in payouts.listed(session, OLGA) for line in lines]
+    with pytest.raises(PayError, match="another operator"):
+        payouts.make(session, OLGA, PAYER)
+    _owe(session, "ana", 100, "d")
     payout, _ = payouts.make(session, OTTO, PAYER)
     line = session.get(payouts.PayoutLine, (payout.id, "olga"))
     payouts.export(session, OTTO, payout.id)
@@ -196,6 +206,41 @@ def test_nobody_moves_their_own_money(session):
     assert pay.owed(session, OTTO, "olga") == {} and payouts.state(session, line) == "paid"
     payouts.bounce(session, OTTO, payout.id, "olga", "closed")
     assert pay.owed(session, OTTO, "olga") == {"EUR": 700}
+
+
+def test_whoever_set_an_iban_does_not_make_the_file_that_pays_to_it(session):
+    """Else an operator could send somebody's money to an account of their own, alone. Also once the details are set anew."""
+    payouts.set_payee(session, OLGA, "ben", "Ben", IBAN)
+    _, [ben] = payouts.make(session, OLGA, PAYER)
+    assert (ben.person_id, ben.amount) == ("ben", 500) and "whoever set their IBAN" in ben.why and "another operator" in ben.why
+    assert [line.person_id for _, lines in payouts.listed(session, OLGA) for line in lines] == ["ana"]
+    with pytest.raises(PayError, match=r"ben: whoever set their IBAN .* or they set it themselves"):
+        payouts.make(session, OLGA, PAYER)
+    assert pay.owed(session, OLGA, "ben") == {"EUR": 500}
+    assert [line.person_id for line in _lines(session, payouts.make(session, OTTO, PAYER)[0])] == ["ben"]
+    _owe(session, "ben", 100, "c")
+    payouts.set_payee(session, BEN, "ben", "Ben", IBAN)
+    assert [line.person_id for line in _lines(session, payouts.make(session, OLGA, PAYER)[0])] == ["ben"]
+    told = [json.loads(data) for _, _, kind, data in audit.told(session, "ben") if kind == "pay.payee"]
+    assert told == [{"person": "ben", "name": "Ben", "iban_ends": "3000", "by": by} for by in ("olga", "ben")]
+
+
+def _lines(session, payout):
+    return next(lines for found, lines in payouts.listed(session, OLGA) if found.id == payout.id)
+
+
+def test_details_of_before_it_was_kept_who_set_them_are_paid(tmp_path):
+    database, config = Database(f"sqlite:///{tmp_path / 'service.db'}"), Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with database.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0035")
+        connection.execute(text("INSERT INTO payees VALUES ('ana', 'Ana', 'DE89370400440532013000', 1)"))
+    database.migrate()
+    with database.session() as session:
+        assert session.get(payouts.Payee, "ana").set_by is None
+        _owe(session, "ana", 100, "a")
+        assert [line.person_id for line in _lines(session, payouts.make(session, OLGA, PAYER)[0])] == ["ana"]
 
 
 def test_what_was_accepted_promised_or_paid_is_not_taken_back(session):

@@ -139,9 +139,13 @@ def test_wrong_passwords_make_wait_and_longer_each_time(database, olga, clock):
 def test_an_operator_is_left(database, olga):
     person(database, "otto", ["operator", "reviewer"])
     with database.session() as session:
-        assert people.set_roles(session, "olga", ["reviewer"], "otto").roles == ["reviewer"]
+        with pytest.raises(PeopleError, match="for a reason"):
+            people.set_roles(session, "olga", ["reviewer"], "otto", " ")
+        assert people.set_roles(session, "olga", ["reviewer"], "otto", "She asked.").roles == ["reviewer"]
+        told = [data for _, data in audit.opened(session, "person.roles")]
+        assert told == [{"person": "olga", "before": ["operator"], "roles": ["reviewer"], "by": "otto", "reason": "She asked."}]
     for change in (
-        lambda session: people.set_roles(session, "otto", ["artist"], "otto"),
+        lambda session: people.set_roles(session, "otto", ["artist"], "otto", "enough"),
         lambda session: people.close(session, "otto", "otto", "enough"),
     ):
         with pytest.raises(PeopleError, match="last operator"), database.session() as session:

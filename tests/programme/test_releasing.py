@@ -13,6 +13,7 @@ from sqlalchemy import update
 
 from lanterne.programme import audit, erasure, people, release, review, signing
 from lanterne.programme.identity import identity
+from lanterne.programme.pay import PayError
 from lanterne.programme.release import Release
 from lanterne.programme.verify import examine
 from lanterne.service import keeping, releasing
@@ -58,6 +59,10 @@ def test_from_the_request_over_an_appeal_to_the_public_and_back(house, browsers,
     part = public.get(f"/programme/public/{request_id}/video", headers={"range": "bytes=4-7"})
     assert (part.status_code, part.content) == (206, b"ftyp")
     assert public.get(f"/programme/public/{request_id}/video", headers={"if-none-match": whole.headers["etag"]}).status_code == 304
+    head = public.head(f"/programme/public/{request_id}/video")  # players ask so before they play
+    assert (head.status_code, head.content) == (200, b"")
+    assert {name for name, value in head.headers.items() if whole.headers[name] != value} == {"x-request-id"}
+    assert public.head(f"/programme/public/{request_id}/video", headers={"range": "bytes=4-7"}).headers["content-length"] == "4"
     # The copy says of itself what was approved, and that it came from there.
     (tmp_path / "shown.mp4").write_bytes(whole.content)
     report = examine(tmp_path / "shown.mp4", identity().root)
@@ -66,6 +71,7 @@ def test_from_the_request_over_an_appeal_to_the_public_and_back(house, browsers,
     assert read_settings(tmp_path / "shown.mp4")["request"]["prompt"] == gate.PROMPT
     ok(ana.post(f"{path}/takedown", json={}))
     refused(public.get(f"/programme/public/{request_id}/video"), 404, "taken down")
+    assert public.head(f"/programme/public/{request_id}/video").status_code == 404
     assert ok(public.get("/programme/public"))["data"] == [] and not path_of(house, listed["sha256"]).exists()
     assert path_of(house, digest).exists() and ok(ana.get(path))["state"] == "taken down"
     refused(ana.post(f"{path}/publish", json={}), 400, "taken down")
@@ -127,7 +133,7 @@ def test_the_file_is_for_whoever_holds_the_claim(house, browsers, monkeypatch):
 
 def test_nobody_reviews_their_own(house, browsers):
     with house.database.session() as session:
-        people.set_roles(session, "ana", ["artist", "reviewer"], "olga")
+        people.set_roles(session, "ana", ["artist", "reviewer"], "olga", "a test")
     add_video(house, "video_1")
     request_id = asked(browsers)
     assert ok(browsers["ana"].get("/programme/review/queue")) == {"data": []}
@@ -258,7 +264,7 @@ def test_withdrawing_is_final_for_these_bytes(house, browsers):
 
 def test_deadlines_are_noticed_by_themselves_and_pay_nobody_who_deleted(house, browsers, clock, home):
     with house.database.session() as session:
-        people.set_roles(session, "olga", ["operator", "reviewer"], "olga")
+        people.set_roles(session, "olga", ["operator", "reviewer"], "olga", "a test")
     for name in ("video_1", "video_2"):
         add_video(house, name)
     kept, deleted = asked(browsers, "video_1"), asked(browsers, "video_2")
@@ -305,6 +311,82 @@ def test_operators_take_down_with_a_ground_and_it_goes_to_the_dsa(house, browser
     assert ok(browsers["olga"].get(f"/programme/review/statements?since={2**34}")) == {"statements": []}
     refused(browsers["ana"].get("/programme/review/statements"), 403, "operator")
     assert {one["artist_id"] for one in ok(browsers["olga"].get("/programme/review/requests"))["data"]} == {"ana"}
+
+
+def _taken_down(browsers):
+    """A request whose release olga took down."""
+    request_id = asked(browsers)
+    path = f"/programme/requests/{request_id}"
+    looked(browsers, "rita", request_id)
+    ok(browsers["ana"].post(f"{path}/publish", json={"title": "Dawn"}))
+    ok(browsers["olga"].post(f"{path}/takedown", json={"ground": "1", "explanation": "A person asked us."}))
+    return request_id, path
+
+
+def test_an_appeal_brings_the_very_copy_back(house, browsers, home):
+    add_video(house, "video_1")
+    ana, public = browsers["ana"], browsers["public"]
+    request_id, path = _taken_down(browsers)
+    video = f"/programme/public/{request_id}/video"
+    delete_video(house, "video_1")  # the copy is what it is about
+    releasing.look_after(house)
+    told = ok(ana.get(path))
+    assert told["state"] == "taken down" and told["appeal_until"] and "you can appeal" in letters(home)
+    refused(public.get(video), 404, "taken down")
+    refused(browsers["ben"].post(f"{path}/appeal", json={"words": "no"}), 404, "not yours")
+    told = ok(ana.post(f"{path}/appeal", json={"words": "It is a statue."}))
+    assert told["state"] == "takedown appealed" and told["due_at"] and told["appeal_until"] is None
+    refused(browsers["ana"].post(f"{path}/appeal", json={"words": "no"}), 400, "was appealed against")
+    assert ok(browsers["rita"].get("/programme/review/queue")) == {"data": []}
+    task = ok(browsers["ron"].post(f"/programme/review/{request_id}/claim"))
+    assert (task["appeal"], task["takedown"]) == ("It is a statue.", "1: A person asked us.") and "olga" not in str(task)
+    whole = browsers["ron"].get(f"/programme/review/{request_id}/video").content
+    assert sha256(whole).hexdigest() == task["sha256"]
+    refused(public.get(video), 404, "taken down")
+    look = {"verdict": "approve", "explanation": "It is a statue indeed."}
+    assert ok(browsers["ron"].post(f"/programme/review/{request_id}/look", json=look))["stage"] == "takedown 1"
+    assert "is public again" in letters(home) and "It is a statue indeed." in letters(home)
+    assert public.get(video).content == whole and ok(public.get("/programme/public"))["data"][0]["title"] == "Dawn"
+    told = ok(ana.get(path))
+    assert told["state"] == "public" and told["takedown"]["statement"]["end_date_visibility_restriction"] and "ron" not in str(told)
+    ok(ana.post(f"{path}/takedown", json={}))
+    assert not path_of(house, task["sha256"]).exists()
+    with house.database.session() as session:
+        audit.verify(session, audit.Signer().verifier)
+        kinds = [kind for _, _, kind, _ in audit.told(session, "ana")]
+    assert kinds[-4:] == ["review.taken_down", "review.takedown_appealed", "review.looked", "review.taken_down"]
+
+
+def test_a_takedown_that_is_upheld_has_reasons_and_its_copy_goes(house, browsers, home):
+    add_video(house, "video_1")
+    request_id, path = _taken_down(browsers)
+    ok(browsers["ana"].post(f"{path}/appeal", json={"words": "It is a statue."}))
+    with house.database.session() as session:
+        people.close(session, "ana", "olga", "She left.")
+        with pytest.raises(PayError, match="waits for a decision"):
+            erasure.forget(session, OLGA, "ana")
+    looked(browsers, "ron", request_id, **REFUSAL)
+    releasing.look_after(house)
+    assert gate.held_by(house, request_id) == [] and gate.held_by(house, "video_1")
+    with house.database.session() as session:
+        [reason] = release.reasons(session, ANA, request_id)
+        assert reason["puid"] == f"{request_id}-takedown-1-appeal" and "on appeal" in reason["decision_facts"]
+        erasure.forget(session, OLGA, "ana")
+        assert [opened.words for opened in review.file_of(session, request_id).takedown_appeals.values()] == [""]
+
+
+def test_a_copy_that_was_changed_or_lost_does_not_come_back(house, browsers):
+    add_video(house, "video_1")
+    request_id, path = _taken_down(browsers)
+    ok(browsers["ana"].post(f"{path}/appeal", json={"words": "It is a statue."}))
+    task = ok(browsers["ron"].post(f"/programme/review/{request_id}/claim"))
+    path_of(house, task["sha256"]).write_bytes(b"something else")
+    look = {"verdict": "approve", "explanation": "It is a statue indeed."}
+    refused(browsers["ron"].post(f"/programme/review/{request_id}/look", json=look), 400, "was changed")
+    path_of(house, task["sha256"]).unlink()
+    refused(browsers["ron"].post(f"/programme/review/{request_id}/look", json=look), 400, "not kept any more")
+    refused(browsers["public"].get(f"/programme/public/{request_id}/video"), 404, "taken down")
+    assert ok(browsers["ana"].get(path))["state"] == "takedown appealed"
 
 
 def test_the_public_is_listed_by_pages(house, browsers, clock):

@@ -51,6 +51,11 @@ def _gate(session, clock):
         _look(session, RUTH, asked[number], number < 7, explanation="Looked at again.")
     clock.pass_days(10)
     review.escalate(session)
+    for one, artist in zip(asked[:4], ARTISTS, strict=False):  # and of the released, 4 taken down, of which 3 come back and 1 waits
+        release.take_down(session, OLGA, one, "1", "Somebody asked us.")
+        review.appeal(session, artist, one, "They meant another.")
+    for one in asked[:3]:
+        _look(session, RUTH, one, True, explanation="They did.")
 
 
 def _pay(session, clock):
@@ -63,10 +68,10 @@ def _pay(session, clock):
     pay.dispute(session, ARTISTS[0], entries[0], "It was not.")
     pay.decide(session, OTTO, entries[0])
     for artist in ARTISTS[:-1]:
-        payouts.set_payee(session, OLGA, artist.person_id, "A name", "DE89370400440532013000")
+        payouts.set_payee(session, artist, artist.person_id, "A name", "DE89370400440532013000")
     payouts.make(session, OLGA, PAYER)
     clock.pass_days(60)
-    payouts.set_payee(session, OLGA, ARTISTS[-1].person_id, "A name", "DE89370400440532013000")
+    payouts.set_payee(session, ARTISTS[-1], ARTISTS[-1].person_id, "A name", "DE89370400440532013000")
     payouts.make(session, OLGA, PAYER)
 
 
@@ -106,6 +111,8 @@ def test_what_happened_at_the_gate_is_counted(session):
     assert told["median_hours_to_decision"] == 2 and told["median_hours_to_answer"] == 24
     assert told["deadlines_missed"] == 3 and told["remedies"] == {"credit": 3, "release": 0}
     assert told["second_reviewers"] == {"agreed": 4, "disagreed": 0}
+    assert told["takedown_appeals"] == 4 and told["takedown_appeals_answered"] == {"overturned": 3, "upheld": 0}
+    assert told["taken_down"] == {"by the artist": 0, "by an operator": 4} and told["takedowns_overturned_share"] == 1
 
 
 def test_what_is_about_one_is_held_back_and_so_is_what_would_tell_it(session):

@@ -1,5 +1,6 @@
 """The gate's commands, as an artist, reviewers and an operator run them at the server's machine."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -45,6 +46,21 @@ def test_from_the_policy_over_an_appeal_to_the_public_and_the_report_to_the_eu(h
     lanterne("review", "dsa", "--since", "2026-01-01", "--by", "olga", "-o", str(tmp_path / "dsa.json"))
     found = json.loads((tmp_path / "dsa.json").read_text())["statements"]
     assert {said["puid"] for said in found} == {f"{request_id}-refusal", f"{request_id}-takedown"}
+    assert "can be appealed against until" in told
+    lanterne("release", "appeal", request_id, "They meant another.", "--by", "ana")
+    assert "takedown appealed, due" in lanterne("release", "show", request_id, "--by", "ana")
+    assert "not for you" in lanterne("review", "claim", request_id, "--by", "ruth", code=2)
+    assert request_id in lanterne("review", "list", "--waiting", "--by", "olga")
+    lanterne("people", "add", "Otto", "otto@example.org", "--role", "operator", "--id", "otto", "--by", "olga")
+    both = ("--role", "operator", "--role", "reviewer")
+    lanterne("people", "roles", "otto", *both, "--by", "olga", "--reason", "All others have looked.")
+    assert "an appeal against a takedown" in lanterne("review", "queue", "--by", "otto")
+    told = lanterne("review", "claim", request_id, "--by", "otto", "-o", str(copy))
+    assert "was taken down: 1: Somebody asked us to." in told and "the artist says: They meant another." in told
+    assert f"SHA-256 {sha256}" in told and hashlib.sha256(copy.read_bytes()).hexdigest() == sha256
+    approved = lanterne("review", "approve", request_id, "--by", "otto", "--explanation", "They did.")
+    assert approved == f"{request_id}  takedown 1 look, now public"
+    assert "overturned on" in lanterne("release", "show", request_id, "--by", "ana") and lanterne("release", "public").endswith("A.  Dawn")
     assert lanterne("review", "escalate", "--by", "olga") == ""
     assert "transactions are as they were logged" in lanterne("audit", "verify")
 

@@ -16,6 +16,7 @@ from functools import cache
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import forks
 import httpx2
 import openai
 
@@ -38,8 +39,7 @@ class Server:
         self.process, self.port = None, 0
 
     def lanterne(self, *arguments: str) -> str:
-        command = [sys.executable, "-m", "lanterne.cli", *arguments]
-        done = subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=300)
+        done = subprocess.run([forks.lanterne(), *arguments], env=self.env, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 

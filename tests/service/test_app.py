@@ -2,6 +2,7 @@
 
 import re
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from serving import QUICK, SMALL, new_key, until
@@ -148,6 +149,12 @@ def test_only_those_who_may_can(server, database, http, finished, character, cli
             assert set(answer.json()["error"]) == {"message", "type", "param", "code"}, said
         if name == "content":
             assert client.head(url, headers=headers).status_code == answer.status_code, said
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="only Linux tells what a process has in memory")
+def test_the_server_itself_does_without_torch(server):
+    """Its workers have the models: a server then starts in half the time, in less than half the memory."""
+    assert "libtorch" not in Path(f"/proc/{server.process.pid}/maps").read_text()
 
 
 def test_the_matrix_and_the_document_have_every_route_and_nothing_else_answers(http, home):

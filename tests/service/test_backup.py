@@ -30,7 +30,7 @@ def test_what_was_backed_up_comes_back(server, key, http, finished, tiny_weights
 
 def test_a_video_in_the_making_is_finished_by_the_copy(server, key, tiny_weights, tmp_path):
     """From the chunks that were kept before; the server that was copied still lives, and has a worker of the same name."""
-    job = {"prompt": "a lake", "seconds": "6", "size": SMALL, "num_inference_steps": 12, "seed": 3}
+    job = {"prompt": "a lake", "seconds": "6", "size": SMALL, "num_inference_steps": 6, "seed": 3}
     with server.http(key) as http:
         video = http.post("/v1/videos", json=job).json()["id"]
         until(lambda: server.kept(video))

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 
+import forks
 import pytest
 from serving import Server
 
@@ -13,7 +14,8 @@ from serving import Server
 def lanterne(tiny_weights, home):
     def run(*arguments, **settings):
         env = os.environ | {"LANTERNE_WEIGHTS": str(tiny_weights), "COLUMNS": "200"} | settings
-        return subprocess.run([sys.executable, "-m", "lanterne.cli", *arguments], capture_output=True, text=True, timeout=120, env=env)
+        command = [sys.executable, "-m", "lanterne.cli"] if "PYTHONPATH" in settings else [forks.lanterne()]
+        return subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=120, env=env)
 
     return run
 

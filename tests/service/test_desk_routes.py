@@ -45,9 +45,11 @@ def test_an_account_is_opened_in_person_and_its_owner_sets_the_password(inside, 
     assert rita.post("/programme/session", json={"email": f"{name}@example.org", "password": PASSWORD}).status_code == 200
     refused(rita.get("/programme/desk/people"), 403, "missing_role", "operator")
     path = f"/programme/desk/people/{name}"
-    refused(clerk.post(f"{path}/roles", json={"roles": ["operator"]}), 401, "no_session", "not signed in")
-    refused(olga.post(f"{path}/roles", json={"roles": ["king"]}), 400, "invalid_value", "king")
-    assert olga.post(f"{path}/roles", json={"roles": ["operator"]}).json()["roles"] == ["operator"]
+    refused(clerk.post(f"{path}/roles", json={"roles": ["operator"], "reason": "More work."}), 401, "no_session", "not signed in")
+    refused(olga.post(f"{path}/roles", json={"roles": ["king"], "reason": "More work."}), 400, "invalid_value", "king")
+    refused(olga.post(f"{path}/roles", json={"roles": ["operator"]}), 400, "missing_field", "reason")
+    refused(olga.post(f"{path}/roles", json={"roles": ["operator"], "reason": " "}), 400, "refused", "for a reason")
+    assert olga.post(f"{path}/roles", json={"roles": ["operator"], "reason": "More work."}).json()["roles"] == ["operator"]
     assert name in [one["id"] for one in rita.get("/programme/desk/people").json()["data"]]
     olga.post(f"{path}/password-link")
     assert len([mail for mail in inside.mails(name) if "password-links" in mail]) == 2

@@ -1,16 +1,23 @@
-"""Signed links: they open one file for a while, whoever asks, and end with the key that made them, in the middle of a download, too."""
+"""Signed links: they open one file for a while, whoever asks, and end with the key that made them, in the middle of a download, too; as
+the public copy of a video does when it is taken down."""
 
+import secrets
 import socket
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from serving import Server, new_key, revoke, until
 
-from lanterne.service import keys, revocation
+from lanterne.programme import release, review
+from lanterne.programme.pay import Actor
+from lanterne.service import keys, releasing, revocation
 from lanterne.service.database import Database, File, Video, now
+from lanterne.service.deployment import Deployment
 from lanterne.service.errors import APIError
 from lanterne.service.links import Link
+from lanterne.service.settings import Settings
 
+ANA, OLGA, RITA = Actor("ana"), Actor("olga", operator=True), Actor("rita", reviewer=True)
 BIG = 64 * 2**20  # a file that no socket's buffers hold
 
 
@@ -142,6 +149,52 @@ def test_a_link_ends_with_its_key_in_the_middle_of_a_download_and_no_other_does(
         assert opened(own, place).json()["error"]["code"] == "link_ended"
         assert rest_of(stays) > BIG * 0.99
     assert opened(own, other).status_code == 206
+
+
+@pytest.fixture
+def shown(own, database):
+    """Two videos of ana's that are public, as large as no buffer: the requests' ids."""
+    made = []
+    with database.session() as session:
+        if session.get(review.Policy, 1) is None:
+            review.publish_policy(session, OLGA, "Be kind.", {"1": "A person."}, sample_percent=0, credit=1, currency="EUR")
+        for _ in range(2):
+            approved, copy = (secrets.token_hex(32) for _ in range(2))
+            request_id = review.request(session, ANA, "video_1", approved, 4).id
+            review.claim(session, RITA, request_id)
+            review.look(session, RITA, request_id, True)
+            release.release(session, ANA, request_id, approved)
+            release.publish(session, request_id, copy)
+            path = own.home / "files" / copy[:2] / copy
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("wb") as file:
+                file.truncate(BIG)
+            session.add(File(holder=request_id, role=releasing.RELEASED, sha256=copy, bytes=BIG, media_type="video/mp4"))
+            made.append((request_id, copy, path))
+    yield made
+    for *_, path in made:
+        path.unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("by", ["artist", "operator"])
+def test_a_takedown_ends_a_download_of_the_public_copy_and_no_other(own, database, shown, by):
+    (down, copy, path), (other, *_) = shown
+    place, elsewhere = (urlsplit(f"/programme/public/{request_id}/video") for request_id in (down, other))
+    with download(own, place) as cut, download(own, elsewhere) as stays:
+        part = opened(own, place)
+        assert (part.status_code, len(part.content)) == (206, 100)  # who had it all before keeps it
+        with own.http(None) as http:
+            assert http.head(place.path).headers["content-length"] == str(BIG)
+        house = Deployment.of(Settings.load())
+        releasing.take_down(house, *((ANA, down) if by == "artist" else (OLGA, down, "1", "The mayor wrote to us.")))
+        until(lambda: f"the download of {place.path} was ended" in own.log.read_text())
+        assert rest_of(cut) < BIG / 4  # what it took before, and nothing that waited for it
+        with own.http(None) as http:
+            for headers in ({}, {"range": "bytes=0-99"}, {"if-none-match": f'"{copy}"'}):
+                assert http.get(place.path, headers=headers).status_code == 404
+            assert down not in http.get("/programme/public").text and other in http.get("/programme/public").text
+        assert path.exists() == (by == "operator")  # an appeal may bring it back
+        assert rest_of(stays) > BIG * 0.99
 
 
 def test_a_signature_is_of_all_that_a_link_says():

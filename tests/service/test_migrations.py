@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import JSON, Boolean, Float, Integer, MetaData, select
+from sqlalchemy import JSON, Boolean, Float, Integer, MetaData, select, text
+from sqlalchemy.exc import DBAPIError
 
-from lanterne.programme import audit, ledger
+from lanterne.programme import audit, ledger, review
 from lanterne.service import backup, keys
 from lanterne.service.database import MIGRATIONS, Database, File, Key, Video, Worker
 from lanterne.service.settings import Settings
@@ -123,6 +124,33 @@ def test_everything_is_kept_on_postgres(postgres, old_chain, end):
     database, kept = made_by_the_old_version(postgres.database(), old_chain, end)
     database.migrate()
     is_kept(database, kept, end)
+    database.engine.dispose()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_takedowns_of_before_are_numbered_and_kept(tmp_path, request, kind):
+    url = f"sqlite:///{tmp_path / 'service.db'}" if kind == "sqlite" else request.getfixturevalue("postgres").database()
+    database, config = Database(url), Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with database.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0034")
+        for statement in (
+            "INSERT INTO policies VALUES (1, 'words', '{}', 5, 183, 0, 'credit', 1, 'EUR', 'olga', 0)",
+            "INSERT INTO release_requests VALUES ('rev_1', 'v', 'abc', 8, 'ana', 1, false, 0, 0)",
+            "INSERT INTO review_looks VALUES ('rev_1', 'first', 'ana', 'rita', 'approve', NULL, '', '[]', 0)",
+            "INSERT INTO releases VALUES ('rev_1', 'abc', 0)",
+            "INSERT INTO publications VALUES ('rev_1', 'def', NULL, 0)",
+            "INSERT INTO takedowns VALUES ('rev_1', 'olga', '1', 'The mayor wrote to us.', 7)",
+        ):
+            connection.execute(text(statement))
+    database.migrate()
+    database.check()
+    with database.session() as session:
+        made = review.file_of(session, "rev_1").takedown
+        assert (made.number, made.taken_by, made.explanation, made.taken_at) == (1, "olga", "The mayor wrote to us.", 7)
+    with pytest.raises(DBAPIError, match="append-only"), database.engine.begin() as connection:
+        connection.execute(text("DELETE FROM takedowns"))
     database.engine.dispose()
 
 

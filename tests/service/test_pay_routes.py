@@ -153,6 +153,25 @@ def test_nobody_sees_or_touches_what_is_anothers_or_decides_on_their_own(inside,
     refused(olga.post("/programme/desk/credits", json=credit), 403, "another_person", "to themselves")
 
 
+def test_details_that_an_operator_sets_are_told_and_paid_by_another(inside, name, ana, olga, clerk):
+    path, details = f"/programme/desk/people/{name}/payee", {"name": "Ana Müller", "iban": IBAN}
+    clerk.post("/programme/desk/credits", json={"person_id": name, "subject": name, "amount": 500, "because": "late", "due_at": 1})
+    refused(ana.post(path, json=details), 403, "missing_role", "operator")
+    refused(clerk.post(path, json=details | {"iban": "DE89370400440532013001"}), 400, "refused", "IBAN")
+    assert ana.post("/programme/payee", json=details).json()["set_by"] == name
+    assert inside.mails(name) == []
+    assert clerk.post(path, json=details).json()["set_by"] == "olga" == ana.get("/programme/payee").json()["set_by"]
+    [told] = inside.mails(name)
+    assert "olga, an operator, set where your money goes: to the account of Ana Müller whose IBAN ends in 3000." in told
+    assert "answer this mail: somebody else than olga" in " ".join(told.split()) and IBAN[:-4] not in told
+    lines = ana.get("/programme/audit/lines").text
+    assert "iban_ends" in lines and IBAN not in lines
+    answer = olga.post("/programme/desk/payouts", json={}).json()
+    assert name not in [line["person_id"] for line in answer.get("lines", [])] and ana.get("/programme/owed").json()["owed"] == {"EUR": 500}
+    lines = inside.person(f"o{name}", "operator").post("/programme/desk/payouts", json={}).json()["lines"]
+    assert {"person_id": name, "amount": 500, "state": "on its way"} in lines
+
+
 def test_credits_rate_cards_and_arrears(inside, name, ana, clerk, monkeypatch):
     credit = {"person_id": name, "subject": f"late:{name}", "amount": 500, "because": "It was late.", "due_at": 1000, "missed_at": 2000}
     assert clerk.post("/programme/desk/credits", json=credit).json()["amount"] == 500
@@ -215,10 +234,10 @@ def test_a_key_of_who_lost_the_role_opens_nothing(inside, name):
     program = inside.program(text)
     assert program.get("/programme/desk/payouts").status_code == 200
     with inside.database.session() as session:
-        people.set_roles(session, name, ["reviewer"], "olga")
+        people.set_roles(session, name, ["reviewer"], "olga", "a test")
     refused(program.get("/programme/desk/payouts"), 403, "missing_role", "operator")
     with inside.database.session() as session:
-        people.set_roles(session, name, [], "olga")
+        people.set_roles(session, name, [], "olga", "a test")
         review = keys.insert(session, "y", "olga", [], None, keys.Quota(), decoy=False)[1]
     refused(inside.program(review).get("/programme/desk/payouts"), 403, "missing_scope", "admin")
     refused(inside.program("ltn_junk").get("/programme/desk/payouts"), 401, "invalid_api_key", "letter of it is wrong")

@@ -1,8 +1,8 @@
 """What the server's files say of themselves: signed, with parents; and a copy that is found is traced to its owner."""
 
 import subprocess
-import sys
 
+import forks
 import numpy as np
 import pytest
 from serving import QUICK
@@ -49,6 +49,5 @@ def test_a_leaked_copy_without_its_signature_is_traced(server, client, finished,
 def test_what_is_not_ours_is_told(server, tmp_path):
     with VideoWriter(tmp_path / "v.mp4", 256, 144, {}) as writer:
         writer.write(np.full((8, 144, 256, 3), 90, "uint8"))
-    command = [sys.executable, "-m", "lanterne.cli", "trace", str(tmp_path / "v.mp4")]
-    done = subprocess.run(command, env=server.env, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([forks.lanterne(), "trace", tmp_path / "v.mp4"], env=server.env, capture_output=True, text=True, timeout=120)
     assert done.returncode == 5 and "no watermark" in done.stdout

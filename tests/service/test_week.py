@@ -20,7 +20,7 @@ def test_an_ordinary_week_raises_no_alarm(seed):
 
 @pytest.mark.parametrize("seed", range(1, WEEKS + 1) if WEEKS else [1])
 def test_leaks_in_the_same_traffic_are_found(seed):
-    found = week.find_leaks(seed) if WEEKS else week.find_leaks(seed, 30, 4)
+    found = week.find_leaks(seed) if WEEKS else week.find_leaks(seed, 12, 3, of_each=2)
     print(f"\nweek {seed}: " + "; ".join(f"{kind}: {outcomes}" for kind, outcomes in found.items()))
     assert set(found) == {kind.__name__ for kind in week.KINDS}
     for kind in SURE:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from lanterne.generate import MAX_SIZE, MIN_SIZE
+from lanterne.request import MAX_SIZE, MIN_SIZE
 from lanterne.service import openapi, wire
 from lanterne.service.errors import APIError
 

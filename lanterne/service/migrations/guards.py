@@ -24,6 +24,15 @@ def guard(table: str, name: str, when: str, message: str, condition: str = "1 = 
     op.execute(f"CREATE TRIGGER {table}_{name} BEFORE {when} ON {table} FOR EACH ROW EXECUTE FUNCTION {table}_{name}()")
 
 
+def unguard(table: str, name: str) -> None:
+    """Take a guard away, for another to come in its place."""
+    if op.get_bind().dialect.name == "sqlite":
+        op.execute(f"DROP TRIGGER {table}_{name}")
+        return
+    op.execute(f"DROP TRIGGER {table}_{name} ON {table}")
+    op.execute(f"DROP FUNCTION {table}_{name}()")
+
+
 def append_only(table: str, uniques: Sequence[str], columns: str = "") -> None:
     """Rows are written once: no update (of these columns, or of any), no delete, no replacing. uniques: each "column" or "column, column"
     that is unique, since SQLite's INSERT OR REPLACE takes a row away without asking the trigger on DELETE."""

@@ -3,18 +3,14 @@
 import sqlalchemy as sa
 from alembic import op
 
-from lanterne.service.migrations.guards import append_only, guard
+from lanterne.service.migrations.guards import append_only, guard, unguard
 
 revision = "0034"
 down_revision = "0033"
 
 
 def upgrade():
-    if op.get_bind().dialect.name == "sqlite":
-        op.execute("DROP TRIGGER alarms_stays")
-    else:
-        op.execute("DROP TRIGGER alarms_stays ON alarms")
-        op.execute("DROP FUNCTION alarms_stays()")
+    unguard("alarms", "stays")
     guard("alarms", "stays", "UPDATE OF id, key_id, person_id, step, score, raised_at", "alarms is append-only")
     guard(
         "alarms", "blanked", "UPDATE OF signals", "alarms is append-only: what they are based on can be erased alone",
