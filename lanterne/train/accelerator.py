@@ -43,6 +43,7 @@ class Recipe:
     batch_frames: int | None = None  # by default what suits the device
     plan: str = "plan_of"  # of lanterne.train.data: what a shard holds
     every: float = 30  # seconds between two looks at the held-out clips: new shards are read then
+    hurry: bool = True  # starting and ending count as the stage's time, and what is late is left behind
 
 
 def rented_gpu() -> Recipe:
@@ -53,7 +54,7 @@ def rented_gpu() -> Recipe:
 
 def dry_run() -> Recipe:
     """The same on a processor, with as little of everything as shows that it works."""
-    return Recipe("cpu", shards=2, workers=1, enough=1, compiled=False, batch_frames=5, plan="plan_of_dry_run")
+    return Recipe("cpu", shards=2, workers=1, enough=1, compiled=False, batch_frames=5, plan="plan_of_dry_run", hurry=False)
 
 
 def pack(runs: Path, weights: Path | None = None) -> int:
@@ -190,10 +191,10 @@ def stage(runs: Path, output: Path, minutes: float, recipe: Recipe, size: str | 
     feeder = _start(runs / "feed.log", ["accelerator", "feed", *fed, *(["--dry-run"] if dry else [])], outlives=True)
     if not dry and not (runs / "feed-gpu.log").exists():  # once: it goes on, or has said why it cannot
         _start(runs / "feed-gpu.log", ["accelerator", "feed-from-gpu", *fed], outlives=True)
-    waited = _wait_for_clips(runs, recipe.enough, feeder)
+    waited = _wait_for_clips(runs, recipe, feeder)
     on_log(f"{waited:.0f} s until the first clips")
-    # A quarter at least: in a dry run starting takes longer than the stage has.
-    seconds = max(60 * minutes - (time.monotonic() - began) - _RESERVE, 15 * minutes)
+    gone = time.monotonic() - began + _RESERVE if recipe.hurry else 0.0
+    seconds = max(60 * minutes - gone, 15 * minutes)
     # The decoder ends before the transformer does, whose weights file takes it in.
     painting = max((_spent(runs / "ae" / "decoder.jsonl") + 0.9 * seconds) / 60, 0.05)
     orders = ["autoencoder", "--decoder-only", "--minutes", f"{painting:.3f}", "--device", recipe.device, "--runs", str(runs)]
@@ -202,7 +203,7 @@ def stage(runs: Path, output: Path, minutes: float, recipe: Recipe, size: str | 
     options = {"compiled": recipe.compiled, "batch_frames": recipe.batch_frames, "every": recipe.every}
     model = train_transformer(runs / "latents", runs / "dit", config, total, recipe.device, **options, on_log=on_log)
     try:
-        failed = decoder.wait(_RESERVE)
+        failed = decoder.wait(_RESERVE if recipe.hurry else None)
     except subprocess.TimeoutExpired:
         decoder.terminate()
         failed = decoder.wait()
@@ -242,8 +243,8 @@ def _start(log: Path, arguments: list[str], outlives: bool = False) -> subproces
         return subprocess.Popen(command, stdout=file, stderr=file, stdin=subprocess.DEVNULL, start_new_session=outlives)
 
 
-def _wait_for_clips(runs: Path, enough: int, feeder: subprocess.Popen) -> float:
-    """Seconds until `enough` shards to train on and both to validate on are encoded."""
+def _wait_for_clips(runs: Path, recipe: Recipe, feeder: subprocess.Popen) -> float:
+    """Seconds until enough shards to train on and both to validate on are encoded."""
     from lanterne.train.data import VALIDATION_SHARDS
 
     began = time.monotonic()
@@ -251,13 +252,13 @@ def _wait_for_clips(runs: Path, enough: int, feeder: subprocess.Popen) -> float:
     def encoded(name):
         return len(list((runs / name).glob("clips-*[0-9].spans.npy")))
 
-    while encoded("latents") < enough or encoded("latents-val") < VALIDATION_SHARDS:
+    while encoded("latents") < recipe.enough or encoded("latents-val") < VALIDATION_SHARDS:
         if feeder.poll():
             raise LanterneError(f"No clips could be rendered and encoded; {runs / 'feed.log'} ends: {_tail(runs / 'feed.log')}")
-        if time.monotonic() - began > _PATIENCE:
+        if recipe.hurry and time.monotonic() - began > _PATIENCE:
             raise LanterneError(
-                f"After {_PATIENCE} s only {encoded('latents')} of {enough} shards are there to train on; {runs / 'feed.log'} says how far "
-                "rendering is, and it goes on: run the stage again."
+                f"After {_PATIENCE} s only {encoded('latents')} of {recipe.enough} shards are there to train on; {runs / 'feed.log'} says "
+                "how far rendering is, and it goes on: run the stage again."
             )
         time.sleep(0.5)
     return time.monotonic() - began
