@@ -164,7 +164,7 @@ def set_roles(session: Session, person_id: str, roles: list[str], by: str, reaso
     require(session, by, "operator")
     person = get(session, person_id)
     if not reason.strip():
-        raise PeopleError("Changing roles takes a reason, which the person concerned can read; give one.")
+        raise PeopleError("Roles are changed for a reason, which the person concerned can read; give one.")
     for role in roles:
         _known(role)
     if "operator" in person.roles and "operator" not in roles:
