@@ -14,7 +14,7 @@ RUNS = {4: 5, 10: 3, 60: 1}
 
 def run(seconds: float, folder: Path) -> dict:
     """The command's own summary: time with start-up, peak memory."""
-    command = [sys.executable, "-m", "lanterne.cli", "generate", PROMPT, "--seconds", str(seconds), "--seed", "1", "--json"]
+    command = [sys.executable, "-m", "lanterne", "generate", PROMPT, "--seconds", str(seconds), "--seed", "1", "--json"]
     done = subprocess.run([*command, "-o", str(folder / f"{seconds}.mp4")], capture_output=True, text=True, check=True)
     return json.loads(done.stdout)
 

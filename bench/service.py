@@ -38,11 +38,11 @@ class Server:
         self.key = self._lanterne("keys", "create", "--name", "bench").strip()
 
     def _lanterne(self, *arguments: str) -> str:
-        return subprocess.run([sys.executable, "-m", "lanterne.cli", *arguments], env=self.env, capture_output=True, text=True).stdout
+        return subprocess.run([sys.executable, "-m", "lanterne", *arguments], env=self.env, capture_output=True, text=True).stdout
 
     @contextmanager
     def running(self, *arguments: str) -> Iterator[httpx2.Client]:
-        command = [sys.executable, "-m", "lanterne.cli", "serve", "--port", "0", *arguments]
+        command = [sys.executable, "-m", "lanterne", "serve", "--port", "0", *arguments]
         with (self.home / "log").open("a") as log:
             self.process = subprocess.Popen(command, env=self.env, stdout=subprocess.PIPE, stderr=log, text=True)
         try:

@@ -1,15 +1,10 @@
 """The command line. Heavy modules are imported where they are used, so that help and completion answer at once."""
 
-import os
 import sys
 import traceback
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
-
-# Read by OpenMP when torch loads it. Spinning threads made compiled torch ten times slower on two cores.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 import typer
 
@@ -231,7 +226,3 @@ def _log_fault() -> Path | str:
 
 def _say(sentence: str) -> None:
     typer.echo(sentence, err=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lanterne import __main__ as start
 from lanterne.video import VideoWriter
 
 
@@ -26,7 +27,7 @@ def lanterne(tiny_weights, tmp_path, home):
         arguments = [str(argument) for argument in arguments]
         if arguments[0] == "generate" and "--weights" not in arguments and "--resume" not in arguments:
             arguments += ["--weights", str(tiny_weights)]
-        command = [*([sys.executable, "-m", "lanterne.cli"] if start or whole else [forks.lanterne()]), *arguments]
+        command = [*([sys.executable, "-m", "lanterne"] if start or whole else [forks.lanterne()]), *arguments]
         options = {"cwd": tmp_path, "text": True, "env": os.environ | {"COLUMNS": "200"}}
         if start:
             return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
@@ -172,6 +173,16 @@ def test_help_and_version_answer_without_torch(lanterne):
     assert lanterne("--version").stdout.startswith("lanterne ")
     code = "import sys, lanterne.cli; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's settings")
+def test_it_starts_with_memory_that_is_kept_unless_told_otherwise():
+    code = "import os, lanterne.__main__ as start; print(os.environ.get('GLIBC_TUNABLES')); start.main()"
+    plain = {name: value for name, value in os.environ.items() if name != "GLIBC_TUNABLES"}
+    for given, seen in (({}, ["None", start._MEMORY]), ({"GLIBC_TUNABLES": "glibc.malloc.check=0"}, ["glibc.malloc.check=0"])):
+        command = [sys.executable, "-uc", code, "--version"]  # it begins once more, as the same program with the same arguments
+        told = subprocess.run(command, env=plain | given, capture_output=True, text=True).stdout.splitlines()
+        assert told[:-1] == seen and told[-1].startswith("lanterne ")
 
 
 def test_the_world_can_be_looked_at(lanterne, tmp_path):

@@ -82,7 +82,7 @@ class WorkerKeeper:
     is a pipe from here."""
 
     def __init__(self, settings: Settings):
-        self._command = [sys.executable, "-m", "lanterne.cli", "worker", "--slot", settings.worker, "--with-parent"]
+        self._command = [sys.executable, "-m", "lanterne", "worker", "--slot", settings.worker, "--with-parent"]
         if settings.weights:
             self._command += ["--weights", str(settings.weights)]
         self._stopping = threading.Event()

@@ -55,7 +55,7 @@ class Verifier:
 
 
 async def _run(path: Path) -> dict:
-    command = [sys.executable, "-m", "lanterne.cli", "verify", str(path), "--json"]
+    command = [sys.executable, "-m", "lanterne", "verify", str(path), "--json"]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
     try:
         with suppress(ProcessLookupError, PermissionError):

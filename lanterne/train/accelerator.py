@@ -239,7 +239,7 @@ def _go_on(runs: Path, size: str | None):
 def _start(log: Path, arguments: list[str], outlives: bool = False) -> subprocess.Popen:
     """`lanterne train ...` beside this process; in a session of its own it goes on when this one ends."""
     with log.open("a") as file:
-        command = [sys.executable, "-m", "lanterne.cli", "train", *arguments]
+        command = [sys.executable, "-m", "lanterne", "train", *arguments]
         return subprocess.Popen(command, stdout=file, stderr=file, stdin=subprocess.DEVNULL, start_new_session=outlives)
 
 

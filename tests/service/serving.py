@@ -46,7 +46,7 @@ class Server:
     def start(self, *arguments: str) -> "Server":
         if not self._fresh:
             _join(self.home)
-        command = [sys.executable, "-m", "lanterne.cli", "serve", "--port", str(self.port), *arguments]
+        command = [sys.executable, "-m", "lanterne", "serve", "--port", str(self.port), *arguments]
         with self.log.open("a") as log:
             self.process = subprocess.Popen(command, env=self.env, stdout=subprocess.PIPE, stderr=log, text=True)
         line = self.process.stdout.readline()
@@ -59,7 +59,7 @@ class Server:
         _join(home or self.home)
         env = self.env | {"LANTERNE_HOME": str(home or self.home)}
         with self.log.open("a") as log:
-            return subprocess.Popen([*within, sys.executable, "-m", "lanterne.cli", "worker", "--slot", slot], env=env, stderr=log)
+            return subprocess.Popen([*within, sys.executable, "-m", "lanterne", "worker", "--slot", slot], env=env, stderr=log)
 
     def kept(self, job: str) -> list[str]:
         """A video's chunks, one entry each time that one was made and kept."""

@@ -14,7 +14,7 @@ from serving import Server
 def lanterne(tiny_weights, home):
     def run(*arguments, **settings):
         env = os.environ | {"LANTERNE_WEIGHTS": str(tiny_weights), "COLUMNS": "200"} | settings
-        command = [sys.executable, "-m", "lanterne.cli"] if "PYTHONPATH" in settings else [forks.lanterne()]
+        command = [sys.executable, "-m", "lanterne"] if "PYTHONPATH" in settings else [forks.lanterne()]
         return subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=120, env=env)
 
     return run

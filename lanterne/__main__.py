@@ -1,0 +1,25 @@
+"""How the program starts: with what libraries read from the environment once, before they run."""
+
+import os
+import sys
+
+# OpenMP's threads wait asleep: those that spin made compiled torch ten times slower on two cores.
+_THREADS = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0"}
+# glibc keeps what is freed and takes it in huge pages. By default it hands large arrays back to the system, which then clears them page by
+# page, again and again: 1.3 to 2.3 times the processor time of a training step, 1.15 times that of a generation.
+_MEMORY = "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=8589934592"
+
+
+def main() -> None:
+    for name, value in _THREADS.items():
+        os.environ.setdefault(name, value)
+    if sys.platform == "linux" and sys.executable and "GLIBC_TUNABLES" not in os.environ:
+        os.environ["GLIBC_TUNABLES"] = _MEMORY  # read before a process has run a line: so once more from the start
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+    from lanterne.cli import main as run
+
+    run()
+
+
+if __name__ == "__main__":
+    main()
