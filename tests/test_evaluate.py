@@ -10,12 +10,13 @@ from PIL import Image
 from lanterne.evaluate import evaluate, metrics
 from lanterne.evaluate.card import write_card
 from lanterne.evaluate.evaluate import Evaluation, read_prompts, scene_for
-from lanterne.evaluate.judge import AXES, FURTHER, NUM_FRAMES, Judge, accuracies, flow, load_judge, look, save_judge, train_judge
+from lanterne.evaluate.judge import AXES, FURTHER, NUM_FRAMES, Judge, Lessons, accuracies, flow, load_judge, look, save_judge, train_judge
 from lanterne.flow import chunk_spans, frames_for, latent_frames_for
 from lanterne.generate import Engine
+from lanterne.train import judge as judge_stage
 from lanterne.world import render as renderer
 from lanterne.world.prompts import understand
-from lanterne.world.scene import FAMILIES, Scene, is_sensible
+from lanterne.world.scene import FAMILIES, Scene, draw_scene, is_sensible
 
 _render = renderer.render
 
@@ -109,13 +110,13 @@ def test_thumbnails_are_block_means():
 # ---- the judge
 
 
-def test_the_judge_has_a_logit_for_every_value_and_no_more_than_a_million_and_a_half_parameters():
+def test_the_judge_has_a_logit_for_every_value_and_about_two_million_parameters():
     judge = Judge().eval()
     clips = np.random.default_rng(0).integers(0, 256, (3, 33, 144, 256, 3), dtype=np.uint8)
     logits = judge(look(clips))
     values = AXES | FURTHER
     assert {axis: tuple(part.shape) for axis, part in logits.items()} == {axis: (3, len(values[axis])) for axis in values}
-    assert sum(p.numel() for p in judge.parameters()) <= 1.5e6
+    assert sum(p.numel() for p in judge.parameters()) <= 2.2e6
     assert set(judge.verdicts(clips)["camera"]) <= set(AXES["camera"])
 
 
@@ -144,19 +145,33 @@ def _toy_clips():
         scenes.append(
             Scene(index, "ocean", "night" if dark else "noon", "clear", None, "pan_right" if left else "pan_left", "steady", ())
         )
-    return look(np.stack(clips)), scenes
+    return Lessons.of(look(np.stack(clips)), scenes)
 
 
 def test_the_judge_learns_light_and_direction_and_is_the_same_after_saving(tmp_path):
-    looks, scenes = _toy_clips()
-    judge = train_judge(looks, scenes, epochs=25)
-    shares = accuracies(judge, looks, scenes)
+    lessons = _toy_clips()
+    judge = train_judge(lessons, epochs=25)
+    shares = accuracies(judge, lessons)
     assert shares["time_of_day"][0] > 0.9 and shares["camera"] > (0.9, 0)
     assert "season" not in shares and shares["subject"] == (1, 16)
     save_judge(judge, tmp_path / "judge.safetensors")
     loaded = load_judge(tmp_path / "judge.safetensors")
-    assert accuracies(loaded, looks, scenes) == shares
+    assert accuracies(loaded, lessons) == shares
     assert loaded.name != "untrained" and loaded.name == load_judge(tmp_path / "judge.safetensors").name
+
+
+def test_the_judge_learns_from_small_clips_and_stills_and_from_shards(tmp_path, monkeypatch):
+    monkeypatch.setattr(judge_stage, "_PER_FILE", 3)
+    monkeypatch.setattr(judge_stage, "_CLIPS_PER_FILE", 1)
+    for _ in range(2):  # rendered, then read
+        judge_stage._render_lessons(tmp_path / "lessons-00000.npz", 0)
+        lessons = judge_stage.small_lessons(tmp_path, 3, workers=1)
+        assert lessons.looks_NCHW.shape == (3, 18, 72, 128) and lessons.moving_N.tolist() == [True, False, False]
+        assert (lessons.classes_NKHW.float().sum(dim=1) / 255 - 1).abs().max() < 0.03  # every place shows something
+    scene = draw_scene(9_000_000, "any")
+    whole = _render(scene, 128, 72, 17).frames_THWC
+    assert (look(whole[None])[0] == lessons.looks_NCHW[0]).all()  # every second frame is as it is in the whole clip
+    assert accuracies(Judge().eval(), lessons)["camera"][1] == 1  # a still tells none
 
 
 # ---- the evaluation

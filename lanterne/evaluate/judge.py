@@ -3,9 +3,11 @@
 It is trained on renders of all combinations and on their reconstructions, so that the autoencoder's blur is no handicap, and never
 serves as a loss. It looks at 17 frames: the first, the middle and the last one in colour, and nine in grey as neighbouring channels.
 How the picture moves is measured, not learnt, by matching blocks: with a few thousand clips a network does not find that by itself.
+What a render shows where (sky, water, rock, a thing) is learnt beside the rest: a scene has one family and hundreds of places.
 """
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from torch.nn import functional as F
 
 from lanterne.errors import LanterneError
 from lanterne.world.scene import CAMERAS, COLOURS, EVENTS, FAMILIES, RELATIONS, SEASONS, SUBJECTS, TIMES, WEATHERS, Scene, mirror
+from lanterne.world.surface import CLASSES
 
 NOTHING = "nothing"  # no subject, no event
 AXES = {  # of prompts
@@ -33,6 +36,11 @@ _CHANNELS = (48, 64, 128, 192)
 _GRID = (6, 10)  # places in which motion is given
 _REACH = (4, 6)  # down and across: of the motion that is looked for, in half-sized pixels in four frames
 _UNKNOWN = -1  # a label that is not asked for
+_STRIDE = 8  # pixels across a place that has classes
+_BATCH = 24
+_IN_COLOUR = ("time_of_day", "weather", "season", "event", "colour")  # axes that other colours would make another of
+_IN_MOTION = ("camera", "event")  # axes that a still does not tell
+_CLASSES_WEIGHT = 2.0
 # What a clip played backwards shows. Waves and rain then run backwards too, which is no harm: no axis but the event is told by it.
 _BACKWARDS = {
     "pan_left": "pan_right", "pan_right": "pan_left", "tilt_up": "tilt_down", "tilt_down": "tilt_up", "push_in": "pull_back",
@@ -40,40 +48,79 @@ _BACKWARDS = {
 }
 
 
+@dataclass(frozen=True)
+class Lessons:
+    """What a judge learns from. looks_NCHW uint8 as `look` gives them; their scenes; moving_N bool, False for stills; classes_NKHW uint8
+    (N, 9, 9, 16), the share (of 255) that each of surface.CLASSES has of a place in the middle frame, 0 throughout where it is not known.
+    """
+
+    looks_NCHW: Tensor
+    scenes: list[Scene]
+    moving_N: Tensor
+    classes_NKHW: Tensor
+
+    @classmethod
+    def of(cls, looks_NCHW: Tensor, scenes: list[Scene], moving: bool = True, classes_NKHW: Tensor | None = None) -> "Lessons":
+        count = len(scenes)
+        if classes_NKHW is None:
+            classes_NKHW = torch.zeros((count, len(CLASSES), HEIGHT // _STRIDE, WIDTH // _STRIDE), dtype=torch.uint8)
+        return cls(looks_NCHW, scenes, torch.full((count,), moving), classes_NKHW)
+
+    @classmethod
+    def together(cls, parts: list["Lessons"]) -> "Lessons":
+        tensors = ([getattr(part, name) for part in parts] for name in ("looks_NCHW", "moving_N", "classes_NKHW"))
+        looks_NCHW, moving_N, classes_NKHW = map(torch.cat, tensors)
+        return cls(looks_NCHW, [scene for part in parts for scene in part.scenes], moving_N, classes_NKHW)
+
+
+class _Residual(nn.Module):
+    """Two convolutions that add to what they are given."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        first, second = (nn.Conv2d(channels, channels, 3, padding=1, bias=False) for _ in range(2))
+        self.change = nn.Sequential(first, nn.BatchNorm2d(channels), nn.ReLU(), second, nn.BatchNorm2d(channels))
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        return F.relu(x_BCHW + self.change(x_BCHW))
+
+
 class Judge(nn.Module):
-    """1.5 M parameters. name: the first digits of its weights file's SHA-256; figures of two judges do not compare."""
+    """2 M parameters. name: the first digits of its weights file's SHA-256; figures of two judges do not compare."""
 
     name = "untrained"
 
     def __init__(self):
         super().__init__()
         fine, *wider = _CHANNELS
-        layers = [nn.Conv2d(_COLOURED + NUM_FRAMES // 2 + 1, fine, 5, stride=2, padding=2), nn.BatchNorm2d(fine), nn.ReLU()]
+        seen = _COLOURED + NUM_FRAMES // 2 + 1
+        layers: list[nn.Module] = [nn.Conv2d(seen, fine, 5, stride=2, padding=2), nn.BatchNorm2d(fine), nn.ReLU()]
         before = fine
         for channels in wider:
-            layers += [nn.Conv2d(before, channels, 3, stride=2, padding=1), nn.BatchNorm2d(channels), nn.ReLU()]
-            layers += [nn.Conv2d(channels, channels, 3, padding=1), nn.BatchNorm2d(channels), nn.ReLU()]
+            layers += [nn.Conv2d(before, channels, 3, stride=2, padding=1), nn.BatchNorm2d(channels), nn.ReLU(), _Residual(channels)]
             before = channels
-        self.trunk = nn.Sequential(*layers)
+        self.near, self.far = nn.Sequential(*layers[:-4]), nn.Sequential(*layers[-4:])
+        self.classes = nn.Conv2d(wider[-2], len(CLASSES), 1)
         # Motion tells by where it is (a push-in parts left from right), so a coarse grid is kept.
         self.neck = nn.Sequential(nn.Flatten(), nn.Dropout(0.3), nn.Linear(before * 15, 192), nn.ReLU())
         self.motion = nn.Sequential(nn.Flatten(), nn.Linear(2 * _GRID[0] * _GRID[1], 128), nn.ReLU(), nn.Dropout(0.2))
         self.heads = nn.ModuleDict({axis: nn.Linear(192 + 128, len(values)) for axis, values in _ALL.items()})
 
-    def features(self, looks_BCHW: Tensor, flow_B2HW: Tensor | None = None) -> Tensor:
-        """(B, 320) of looks as `look` gives them, and of their flow where it is at hand."""
+    def features(self, looks_BCHW: Tensor, flow_B2HW: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Of looks as `look` gives them, and of their flow where it is at hand: (B, 320) in all, and (B, 128, 9, 16) by place."""
         flow_B2HW = flow(looks_BCHW) if flow_B2HW is None else flow_B2HW
         looks_BCHW = looks_BCHW.float().div(127.5).sub(1)
         # The greys by their own mean and deviation, so that motion at night is as visible as at noon; colour keeps the level.
         greys = looks_BCHW[:, _COLOURED:]
         spread = greys.std(dim=(1, 2, 3), keepdim=True) + 0.02
         looks_BCHW = torch.cat([looks_BCHW[:, :_COLOURED], (greys - greys.mean(dim=(1, 2, 3), keepdim=True)) / spread], dim=1)
-        seen = self.neck(F.adaptive_avg_pool2d(self.trunk(looks_BCHW.contiguous(memory_format=torch.channels_last)), (3, 5)))
-        return torch.cat([seen, self.motion(flow_B2HW)], dim=1)
+        near_BCHW = self.near(looks_BCHW.contiguous(memory_format=torch.channels_last))
+        seen = self.neck(F.adaptive_avg_pool2d(self.far(near_BCHW), (3, 5)))
+        return torch.cat([seen, self.motion(flow_B2HW)], dim=1), near_BCHW
 
     def forward(self, looks_BCHW: Tensor, flow_B2HW: Tensor | None = None) -> dict[str, Tensor]:
         """Logits (B, values) by axis."""
-        features = self.features(looks_BCHW, flow_B2HW)
+        features, _ = self.features(looks_BCHW, flow_B2HW)
         return {axis: head(features) for axis, head in self.heads.items()}
 
     @torch.inference_mode()
@@ -138,47 +185,58 @@ def save_judge(judge: Judge, path: Path = WEIGHTS) -> None:
     path.chmod(0o644)
 
 
-def train_judge(looks_NCHW: Tensor, scenes: list[Scene], epochs: int = 40, on_epoch=None) -> Judge:
-    """Train on looks of clips and what they show; flipped clips come with their mirrored scenes, reversed ones with their camera's."""
+def train_judge(lessons: Lessons, epochs: int = 20, on_epoch=None) -> Judge:
+    """Train on looks and what they show; flipped clips come with their mirrored scenes, reversed ones with their camera's."""
     torch.manual_seed(0)
     judge = Judge().to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(judge.parameters(), lr=2e-3, weight_decay=0.05)
-    batch = min(48, len(scenes))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=epochs * (len(scenes) // batch))
-    labels, flows = _labels(scenes), torch.cat([flow(looks) for looks in looks_NCHW.split(32)])
+    count = len(lessons.scenes)
+    batch = min(_BATCH, count)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=epochs * (count // batch))
+    flows = torch.cat([flow(looks) for looks in lessons.looks_NCHW.split(32)])
+    labels, mirrored = _labels(lessons.scenes), _labels([mirror(scene) for scene in lessons.scenes])
+    for axis in _IN_MOTION:
+        labels[axis][~lessons.moving_N] = mirrored[axis][~lessons.moving_N] = _UNKNOWN
     across = torch.tensor([-1.0, 1.0])[:, None, None]
-    mirrored = _labels([mirror(scene) for scene in scenes])
     backwards = torch.tensor([CAMERAS.index(_BACKWARDS.get(camera, camera)) for camera in CAMERAS])
     for epoch in range(epochs):
-        order, total = torch.randperm(len(scenes)), 0.0
-        for start in range(0, len(scenes) - batch + 1, batch):
+        order, total = torch.randperm(count), 0.0
+        for start in range(0, count - batch + 1, batch):
             chosen = order[start : start + batch]
-            looks, flip, reverse = looks_NCHW[chosen].float(), torch.rand(batch) < 0.5, torch.rand(batch) < 0.4
+            flip, reverse, tinted = torch.rand(batch) < 0.5, torch.rand(batch) < 0.4, torch.rand(batch) < 0.4
             truth = {axis: torch.where(flip, mirrored[axis][chosen], labels[axis][chosen]) for axis in _ALL}
-            truth["camera"] = torch.where(reverse, backwards[truth["camera"]], truth["camera"])
-            truth["event"] = torch.where(reverse & (truth["event"] < len(EVENTS)), _UNKNOWN, truth["event"])
-            flip, reverse = flip[:, None, None, None], reverse[:, None, None, None]
-            looks = torch.where(flip, looks.flip(-1), looks)
-            looks = torch.where(reverse, _reversed(looks), looks)
-            moved = torch.where(flip, flows[chosen].flip(-1) * across, flows[chosen])
+            reverse &= lessons.moving_N[chosen]
+            truth["camera"][reverse] = backwards[truth["camera"][reverse]]
+            truth["event"][reverse & (truth["event"] < len(EVENTS))] = _UNKNOWN
+            for axis in _IN_COLOUR:
+                truth[axis][tinted] = _UNKNOWN
+            looks, moved, classes = lessons.looks_NCHW[chosen], flows[chosen], lessons.classes_NKHW[chosen]
+            looks[flip], moved[flip], classes[flip] = looks[flip].flip(-1), moved[flip].flip(-1) * across, classes[flip].flip(-1)
+            looks[reverse], moved[reverse] = _reversed(looks[reverse]), -moved[reverse]
+            looks, classes = _cut_out(looks, classes)
             with torch.autocast("cpu", torch.bfloat16):
-                logits = judge(_augmented(looks), torch.where(reverse, -moved, moved))
+                features, near_BCHW = judge.features(_augmented(looks.float(), tinted), moved)
+                logits = {axis: head(features) for axis, head in judge.heads.items()}
+                shares = judge.classes(near_BCHW)
             loss = sum(_cross_entropy(logits[axis].float(), truth[axis]) for axis in _ALL)
+            loss = loss + _CLASSES_WEIGHT * _cross_entropy_of_shares(shares.float(), classes)
             loss.backward()
             optimizer.step()
             optimizer.zero_grad()
             schedule.step()
             total += loss.item()
         if on_epoch:
-            on_epoch(epoch, total / (len(scenes) // batch))
+            on_epoch(epoch, total / (count // batch))
     return judge.eval()
 
 
-def accuracies(judge: Judge, looks_NCHW: Tensor, scenes: list[Scene]) -> dict[str, tuple[float, int]]:
-    """Share of clips named rightly, and how many there are, by axis that any of them has."""
-    truth = _labels(scenes)
+def accuracies(judge: Judge, lessons: Lessons) -> dict[str, tuple[float, int]]:
+    """Share of looks named rightly, and how many there are, by axis that any of them tells."""
+    truth = _labels(lessons.scenes)
+    for axis in _IN_MOTION:
+        truth[axis][~lessons.moving_N] = _UNKNOWN
     with torch.inference_mode():
-        logits = [judge(looks) for looks in looks_NCHW.split(32)]
+        logits = [judge(looks) for looks in lessons.looks_NCHW.split(32)]
     result = {}
     for axis in _ALL:
         asked = truth[axis] != _UNKNOWN
@@ -205,6 +263,13 @@ def _cross_entropy(logits: Tensor, truth: Tensor) -> Tensor:
     return F.cross_entropy(logits, truth, ignore_index=_UNKNOWN, label_smoothing=0.05, reduction="sum") / asked
 
 
+def _cross_entropy_of_shares(logits_BKHW: Tensor, shares_BKHW: Tensor) -> Tensor:
+    """Over the places whose classes are known; 0 where none are."""
+    shares_BKHW = shares_BKHW.float() / 255
+    known = shares_BKHW.sum(dim=1).sum().clamp(min=1)
+    return -(shares_BKHW * logits_BKHW.log_softmax(dim=1)).sum() / known
+
+
 def _labels(scenes: list[Scene]) -> dict[str, Tensor]:
     rows = [shown(scene) for scene in scenes]
     return {
@@ -217,11 +282,20 @@ def _reversed(looks: Tensor) -> Tensor:
     return torch.cat([last, middle, first, looks[:, _COLOURED:].flip(1)], dim=1)
 
 
-def _augmented(looks: Tensor) -> Tensor:
-    """Cut out, blurred, brighter or darker, noised, all a little and at random: content tells, not pixels."""
-    top, left = int(torch.randint(9, ())), int(torch.randint(13, ()))
-    looks = looks[:, :, top : HEIGHT - int(torch.randint(9, ())), left : WIDTH - int(torch.randint(13, ()))]
+def _cut_out(looks: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
+    """Without a row or a column of places at some of the edges."""
+    top, bottom, left, right = torch.randint(2, (4,)).tolist()
+    rows, columns = HEIGHT // _STRIDE - bottom, WIDTH // _STRIDE - right
+    looks = looks[:, :, _STRIDE * top : _STRIDE * rows, _STRIDE * left : _STRIDE * columns]
+    return looks, classes[:, :, top:rows, left:columns]
+
+
+def _augmented(looks: Tensor, tinted: Tensor) -> Tensor:
+    """Blurred, brighter or darker, noised, all a little and at random, and some in other colours: content tells, not pixels."""
     if torch.rand(()) < 0.4:
         looks = F.avg_pool2d(F.pad(looks, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
-    looks = 127.5 + (looks - 127.5) * (1 + 0.05 * torch.randn(len(looks), 1, 1, 1)) + 2.5 * torch.randn(len(looks), 1, 1, 1)
-    return looks + 2.5 * torch.rand(()) * torch.randn_like(looks)
+    count = len(looks)
+    looks = 127.5 + (looks - 127.5) * (1 + 0.05 * torch.randn(count, 1, 1, 1)) + 2.5 * torch.randn(count, 1, 1, 1)
+    tints = torch.where(tinted[:, None], (0.3 * torch.randn(count, 3)).exp(), 1.0).repeat(1, _COLOURED // 3)
+    looks[:, :_COLOURED] *= tints[:, :, None, None]
+    return looks + 2.5 * torch.rand(()) * torch.randn(looks.shape[1:])

@@ -175,29 +175,25 @@ def upscaler(
 
 @app.command()
 def judge(
-    epochs: Annotated[int, typer.Option(min=1)] = 40,
-    clips: Annotated[int, typer.Option(min=60, help="Clips rendered for the judge alone, in the size that it sees.")] = 6000,
+    epochs: Annotated[int, typer.Option(min=1)] = 20,
+    scenes: Annotated[int, typer.Option(min=60, help="Scenes rendered for the judge alone, in the size that it sees.")] = 12000,
     workers: Annotated[int, typer.Option(min=1, help="Processes that render.")] = os.cpu_count() or 1,
     output: Annotated[Path | None, typer.Option(help="By default the embedded judge.", show_default=False)] = None,
     runs: Runs = DEFAULT_RUNS,
 ):
-    """Train the classifier that `lanterne evaluate` judges with, on clips of all combinations and on their reconstructions."""
-    import torch
-
-    from lanterne.evaluate.judge import WEIGHTS, accuracies, save_judge, train_judge
+    """Train the classifier that `lanterne evaluate` judges with, on scenes of all combinations and on clips' reconstructions."""
+    from lanterne.evaluate.judge import WEIGHTS, Lessons, accuracies, save_judge, train_judge
     from lanterne.models import checkpoint
-    from lanterne.train.judge import judge_data, small_clips
+    from lanterne.train.judge import lessons_of_shards, small_lessons
 
     autoencoder = checkpoint.load(runs / "autoencoder.safetensors").build("autoencoder")
-    looks, scenes = judge_data([runs / "data"], autoencoder)
-    more, of_more = small_clips(runs / "data-judge", clips, workers)
-    looks, scenes = torch.cat([looks, more]), scenes + of_more
-    _say(f"{len(scenes)} clips")
-    trained = train_judge(looks, scenes, epochs, on_epoch=lambda epoch, loss: _say(f"epoch {epoch + 1}: {loss:.3f}"))
+    small = small_lessons(runs / "data-judge", scenes, workers, on_file=lambda: _say("rendered 60 more scenes"))
+    lessons = Lessons.together([lessons_of_shards(runs / "data", autoencoder), small])
+    _say(f"{len(lessons.scenes)} looks")
+    trained = train_judge(lessons, epochs, on_epoch=lambda epoch, loss: _say(f"epoch {epoch + 1}: {loss:.3f}"))
     save_judge(trained, output or WEIGHTS)
-    looks, scenes = judge_data([runs / "data-val"], autoencoder)
-    for axis, (share, count) in accuracies(trained, looks, scenes).items():
-        _say(f"{axis}: {share:.3f} of {count} unseen clips")
+    for axis, (share, count) in accuracies(trained, lessons_of_shards(runs / "data-val", autoencoder)).items():
+        _say(f"{axis}: {share:.3f} of {count} unseen looks")
 
 
 @app.command()

@@ -1,74 +1,105 @@
-"""What the judge learns from: looks at clips of the world and at what the autoencoder makes of them."""
+"""What the judge learns from: looks at clips and stills of the world and at what the autoencoder makes of them."""
 
 import json
 import os
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch.nn import functional as F
 
-from lanterne.evaluate.judge import HEIGHT, NUM_FRAMES, WIDTH, look
+from lanterne.evaluate.judge import HEIGHT, NUM_FRAMES, WIDTH, Lessons, look
 from lanterne.models.autoencoder import StreamingAutoencoder
 from lanterne.train.data import LANDSCAPE, read_shards, to_video
-from lanterne.world.scene import Scene, draw_scene, from_dict, to_dict
+from lanterne.world.scene import draw_scene, from_dict, to_dict
+from lanterne.world.surface import CLASSES
 
 _RECONSTRUCTED = 3  # every third clip is also seen as the autoencoder paints it
 _PER_FILE = 60
 _FIRST_SEED = 9_000_000  # of scenes that no other stage sees
+_EVERY = 2  # a look is at every second frame
+# Of a file of small renders: how many of its scenes are clips. A still costs half of a clip and tells all but camera and event.
+_CLIPS_PER_FILE = 20
 
 
-def judge_data(folders: list[Path], autoencoder: StreamingAutoencoder) -> tuple[Tensor, list[Scene]]:
-    """Looks (N, C, H, W) uint8 and their scenes, from all 16:9 clips; long ones give several, since their motion goes on."""
-    looks, scenes = [], []
-    for folder in folders:
-        for shard in read_shards(folder):
-            _, num_frames, height, width, _ = shard.frames_NFHWC.shape
-            if num_frames < NUM_FRAMES or (width, height) != LANDSCAPE:
-                continue
-            # What an event shows late is no longer what its scene begins with.
-            steady = np.array([scene.event is None for scene in shard.scenes])
-            for start in range(0, num_frames - NUM_FRAMES + 1, NUM_FRAMES - 1):
-                chosen = np.flatnonzero(steady | (start == 0))
-                if len(chosen):
-                    looks.append(look(np.asarray(shard.frames_NFHWC[chosen, start : start + NUM_FRAMES])))
-                    scenes.extend(shard.scenes[index] for index in chosen)
-            first = np.asarray(shard.frames_NFHWC[::_RECONSTRUCTED, :NUM_FRAMES])
-            looks.append(look(reconstruct(autoencoder, first)))
-            scenes.extend(shard.scenes[::_RECONSTRUCTED])
-    return torch.cat(looks), scenes
+def lessons_of_shards(folder: Path, autoencoder: StreamingAutoencoder) -> Lessons:
+    """All that is 16:9 in a folder of shards; long clips give several looks, since their motion goes on."""
+    parts = []
+    for shard in read_shards(folder):
+        _, num_frames, height, width, _ = shard.frames_NFHWC.shape
+        if (width, height) != LANDSCAPE:
+            continue
+        if num_frames < NUM_FRAMES:
+            parts.append(Lessons.of(_look_at_stills(np.asarray(shard.frames_NFHWC[:, 0])), list(shard.scenes), moving=False))
+            continue
+        # What an event shows late is no longer what its scene begins with.
+        steady = np.array([scene.event is None for scene in shard.scenes])
+        for start in range(0, num_frames - NUM_FRAMES + 1, NUM_FRAMES - 1):
+            chosen = np.flatnonzero(steady | (start == 0))
+            if len(chosen):
+                looks = look(np.asarray(shard.frames_NFHWC[chosen, start : start + NUM_FRAMES]))
+                parts.append(Lessons.of(looks, [shard.scenes[index] for index in chosen]))
+        first = np.asarray(shard.frames_NFHWC[::_RECONSTRUCTED, :NUM_FRAMES])
+        parts.append(Lessons.of(look(reconstruct(autoencoder, first)), list(shard.scenes[::_RECONSTRUCTED])))
+    return Lessons.together(parts)
 
 
-def small_clips(folder: Path, count: int, workers: int, on_file=None) -> tuple[Tensor, list[Scene]]:
-    """Looks at `count` clips of all combinations, rendered at the size that the judge sees: a quarter of the work. Kept in `folder`."""
+def small_lessons(folder: Path, count: int, workers: int, on_file=None) -> Lessons:
+    """Looks at `count` scenes of all combinations, a third of them clips, rendered at the size that the judge sees: a quarter of the work.
+    Kept in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    numbers = range(-(-count // _PER_FILE))
-    with ProcessPoolExecutor(workers, initializer=os.nice, initargs=(10,)) as pool:
-        pending = [pool.submit(_render_looks, folder / f"looks-{number:05d}.npy", number) for number in numbers]
+    paths = [folder / f"lessons-{number:05d}.npz" for number in range(-(-count // _PER_FILE))]
+    # Spawned: a fork of a process in which torch has threads may wait for them for ever.
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=os.nice, initargs=(10,)) as pool:
+        pending = [pool.submit(_render_lessons, path, number) for number, path in enumerate(paths)]
         for future in pending:
             future.result()
             if on_file:
                 on_file()
-    looks, scenes = [], []
-    for number in numbers:
-        looks.append(torch.from_numpy(np.load(folder / f"looks-{number:05d}.npy")))
-        scenes += map(from_dict, json.loads((folder / f"looks-{number:05d}.json").read_text()))
-    return torch.cat(looks), scenes
+    return Lessons.together([part for path in paths for part in _read_lessons(path)])
 
 
-def _render_looks(path: Path, number: int) -> None:
+def _render_lessons(path: Path, number: int) -> None:
     from lanterne.world.render import render  # compiles
 
     if path.exists():
         return
     scenes = [draw_scene(_FIRST_SEED + _PER_FILE * number + index, "any") for index in range(_PER_FILE)]
-    clips = np.stack([render(scene, WIDTH, HEIGHT, NUM_FRAMES).frames_THWC for scene in scenes])
-    path.with_suffix(".json").write_text(json.dumps([to_dict(scene) for scene in scenes]))
+    frames, classes = [], []
+    for index, scene in enumerate(scenes):
+        shown = render(scene, WIDTH, HEIGHT, (NUM_FRAMES + 1) // _EVERY if index < _CLIPS_PER_FILE else 1, step=_EVERY)
+        frames.append(shown.frames_THWC)
+        classes.append(_shares(shown.classes_THW[len(shown.classes_THW) // 2]))
     temporary = path.with_suffix(".partial")
     with temporary.open("wb") as file:
-        np.save(file, look(clips).numpy())
+        arrays = {"clips": np.stack(frames[:_CLIPS_PER_FILE]), "stills": np.concatenate(frames[_CLIPS_PER_FILE:])}
+        np.savez(file, **arrays, classes=np.stack(classes), scenes=json.dumps([to_dict(scene) for scene in scenes]))
     temporary.replace(path)
+
+
+def _read_lessons(path: Path) -> list[Lessons]:
+    with np.load(path) as file:
+        scenes = [from_dict(values) for values in json.loads(str(file["scenes"]))]
+        classes = torch.from_numpy(file["classes"])
+        clips = look(np.repeat(file["clips"], _EVERY, axis=1)[:, :NUM_FRAMES])
+        stills = _look_at_stills(file["stills"])
+    count = len(clips)
+    return [
+        Lessons.of(clips, scenes[:count], classes_NKHW=classes[:count]),
+        Lessons.of(stills, scenes[count:], moving=False, classes_NKHW=classes[count:]),
+    ]
+
+
+def _look_at_stills(pictures_NHWC: np.ndarray) -> torch.Tensor:
+    return look(np.repeat(pictures_NHWC[:, None], NUM_FRAMES, axis=1))
+
+
+def _shares(classes_HW: np.ndarray) -> np.ndarray:
+    """(9, 9, 16) uint8: how much of each place belongs to each class, of 255."""
+    each_KHW = F.one_hot(torch.from_numpy(classes_HW).long(), len(CLASSES)).permute(2, 0, 1).float()
+    return F.avg_pool2d(each_KHW, HEIGHT // 9).mul(255).round().byte().numpy()
 
 
 @torch.inference_mode()

@@ -49,7 +49,7 @@ _PEAKS = {"H100": 989e12, "H200": 989e12}  # FLOP/s in dense bfloat16, by the da
 # Share of steps by the latent frames of a sequence. Mostly stills at first: a step then shows five times as many scenes, which
 # is what composition is learnt from. Later the first chunk most, and rollouts.
 _STILLS_FIRST = ((1, 0.70), (5, 0.20), (9, 0.07), (17, 0.03))
-_LENGTHS = ((1, 0.04), (5, 0.46), (9, 0.30), (17, 0.20))
+_LENGTHS = ((1, 0.15), (5, 0.42), (9, 0.26), (17, 0.17))
 STILLS_UNTIL = 0.3  # of the stage's time
 _CAPTIONS = (0.1, 0.15, 0.75)  # share of short, medium and long ones: generating expands to long, which alone always tell the camera
 _EVERY_SECONDS = 240  # between validations and savings

@@ -250,9 +250,10 @@ def render_column(column, picture, depth, classes, camera, jitter_x, jitter_y, h
                     sr, sg, sb = lights_of_the_sky(rx * norm, ry * norm, slope * norm, light)
                     r, g, b = r + sr * keep, g + sg * keep, b + sb * keep
                 mirror[row, 0], mirror[row, 1], mirror[row, 2], mirror[row, 3] = r, g, b, keep
-        for row in range(first):
-            mirror[row, 0], mirror[row, 1], mirror[row, 2] = light.horizon
-            mirror[row, 3] = 1.0
+    # The horizon's light is above it, and wherever a pixel asks although the walk saw no water: a street far away, behind a wall's edge.
+    for row in range(first if any_water else rows):
+        mirror[row, 0], mirror[row, 1], mirror[row, 2] = light.horizon
+        mirror[row, 3] = 1.0
 
     for row in range(rows):
         v = (0.5 * rows - row - jitter_y) / focal + camera.tilt

@@ -99,7 +99,7 @@ def _seen(surface, camera, width, height):
     return np.ascontiguousarray(seen[inside].astype(np.float32))
 
 
-def _render_airless(scene, width, height, num_frames, fps, device):
+def _render_airless(scene, width, height, num_frames, fps, device, step):
     """As render, for the families without ground, weather and hour: each has a kernel of its own for its whole picture."""
     place = kernels if device == "cpu" else import_module("lanterne.world.cuda")
     family = import_module(f"lanterne.world.families.{scene.family}")
@@ -114,12 +114,12 @@ def _render_airless(scene, width, height, num_frames, fps, device):
     for n in range(num_frames):
         picture = place.to_device(np.zeros((height, width, 3), np.float32))
         for k, (jx, jy, moment) in enumerate(_PASSES):
-            now = (n + SHUTTER * moment) / fps
+            now = (n * step + SHUTTER * moment) / fps
             shown, array = at(now)
             render_pass(picture, depth[n], classes[n], camera_at(scene, pose, 0.0, now), jx, jy, shown, place.to_device(array), now,
                         1.0 / len(_PASSES), k == 0)
-        place.develop(picture, frames[n], film, n / fps, 0.0, min(width, height) / 144.0, srgb)
-    return _with_flow(scene, pose, 0.0, fps, *map(place.to_host, (frames, depth, classes)))
+        place.develop(picture, frames[n], film, n * step / fps, 0.0, min(width, height) / 144.0, srgb)
+    return _with_flow(scene, pose, 0.0, fps / step, *map(place.to_host, (frames, depth, classes)))
 
 
 def _with_flow(scene, pose, base, fps, frames, depth, classes):
@@ -128,11 +128,14 @@ def _with_flow(scene, pose, base, fps, frames, depth, classes):
     return Render(frames, depth, flow, classes)
 
 
-def render(scene, width, height, num_frames, fps=16, device="cpu"):
-    """Render a Scene. width, height in pixels; device: "cpu" or "cuda"; returns a Render of num_frames frames."""
+def render(scene, width, height, num_frames, fps=16, device="cpu", step=1):
+    """Render a Scene. width, height in pixels; device: "cpu" or "cuda"; returns a Render of num_frames frames.
+
+    step: of a video at `fps`, every step-th frame alone, as it is there.
+    """
     global _detail
     if scene.family in AIRLESS:
-        return _render_airless(scene, width, height, num_frames, fps, device)
+        return _render_airless(scene, width, height, num_frames, fps, device, step)
     place = kernels if device == "cpu" else import_module("lanterne.world.cuda")
     brushes = (draw, draw_strokes) if device == "cpu" else (place.draw, place.draw_strokes)
     if _detail is None:
@@ -166,7 +169,7 @@ def render(scene, width, height, num_frames, fps=16, device="cpu"):
     notepad = place.to_device(np.empty((height, width), np.float32)), place.to_device(np.empty((height, width), np.uint8))
     for n in range(num_frames):
         picture = place.to_device(np.zeros((height, width, 3), np.float32))
-        seconds = n / fps
+        seconds = n * step / fps
         light = light_at(seconds)
         waves = place.to_device(field.at(seconds, surface.whitecaps).astype(np.float32) if field else still_water)
         middle = camera_at(scene, pose, base, seconds + 0.5 * SHUTTER / fps)
@@ -187,4 +190,4 @@ def render(scene, width, height, num_frames, fps=16, device="cpu"):
             place.render_lamps(picture, _seen(surface, middle, width, height), light)
         flash = sum(0.9 * max(0.0, 1.0 - abs((seconds % 2.0) - at) / 0.12) for at in flashes)
         place.develop(picture, frames[n], light, seconds, flash, min(width, height) / 144.0, srgb)
-    return _with_flow(scene, pose, base, fps, *map(place.to_host, (frames, depth, classes)))
+    return _with_flow(scene, pose, base, fps / step, *map(place.to_host, (frames, depth, classes)))
