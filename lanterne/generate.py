@@ -28,14 +28,14 @@ from lanterne.models.transformer import KeyValueCache, PreparedText, SpacetimeTr
 from lanterne.models.upscaler import Upscaler
 from lanterne.paths import EMBEDDED
 from lanterne.request import Request
-from lanterne.samplers import euler, guided
+from lanterne.samplers import adams_bashforth, guided
 
 SHIFT = 3.0
 LATER_GUIDANCE = 0.5  # share of the guidance that chunks after the first get: what they show is settled, and colours would grow
 CONTEXT_SIGMA = 0.1  # history is remembered a little noisy, as in training: errors then fade instead of adding up
 JOIN, JOIN_CELLS = 0.5, 3  # share of a chunk's jump in layout and light that each step takes out; latents across a cell of means
 # What a request's frames depend on and it does not say.
-SAMPLING = (SHIFT, LATER_GUIDANCE, CONTEXT_SIGMA, JOIN, JOIN_CELLS, anchor.REACH, anchor.MEAN)
+SAMPLING = (adams_bashforth.__name__, SHIFT, LATER_GUIDANCE, CONTEXT_SIGMA, JOIN, JOIN_CELLS, anchor.REACH, anchor.MEAN)
 CONTEXT_STREAM = 1 << 32  # latent frames beyond any video's: this noise is never a start's
 
 
@@ -305,7 +305,7 @@ class _ChunkSampler:
             latest["x0"] = x_CtHW - sigma * v
             return v
 
-        made = euler(velocity, x, self.sigmas, lambda step, _: step_done(step, latest["x0"]))
+        made = adams_bashforth(velocity, x, self.sigmas, lambda step, _: step_done(step, latest["x0"]))
         return made if self.source is not None else self.anchor.hold(made)  # an edit's light and texture are its source's
 
     def remember(self, start: int, latents_CtHW: Tensor, cache) -> None:

@@ -7,7 +7,7 @@ from functools import cached_property
 from lanterne.errors import LanterneError
 from lanterne.video import FPS
 
-STEPS, GUIDANCE = 14, 3.0
+STEPS, GUIDANCE = 8, 3.0
 STRENGTH = 0.6
 MAX_PROMPT = 2000
 MAX_SECONDS = 600.0

@@ -38,7 +38,7 @@ def evaluate(
         "Transformer": f"{sizes['transformer']:.1f} M parameters, block-causal over chunks of 4 latent frames",
         "Autoencoder": f"{sizes['autoencoder']:.1f} M parameters, 16 x 16 x 4 pixels to 32 channels",
         "File": f"{megabytes:.1f} MB, int8 blockwise",
-        "Sampling": f"{STEPS} Euler steps, guidance {GUIDANCE:g}, {str(engine.dtype).removeprefix('torch.')}",
+        "Sampling": f"{STEPS} steps of Adams and Bashforth, guidance {GUIDANCE:g}, {str(engine.dtype).removeprefix('torch.')}",
     } | {name.capitalize(): str(value) for name, value in engine.metadata.get("training", {}).items()}
     command = "lanterne evaluate" + (f" --prompts {prompts}" if prompts else "") + (" --quick" if quick else "")
     write_card(report, evaluation.clips()["model"], evaluation.rows, pairs, output, about, command,

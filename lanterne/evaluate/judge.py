@@ -102,7 +102,7 @@ class Judge(nn.Module):
         self.near, self.far = nn.Sequential(*layers[:-4]), nn.Sequential(*layers[-4:])
         self.classes = nn.Conv2d(wider[-2], len(CLASSES), 1)
         # Motion tells by where it is (a push-in parts left from right), so a coarse grid is kept.
-        self.neck = nn.Sequential(nn.Flatten(), nn.Dropout(0.3), nn.Linear(before * 15, 192), nn.ReLU())
+        self.neck = nn.Sequential(nn.Flatten(), nn.Dropout(0.2), nn.Linear(before * 15, 192), nn.ReLU())
         self.motion = nn.Sequential(nn.Flatten(), nn.Linear(2 * _GRID[0] * _GRID[1], 128), nn.ReLU(), nn.Dropout(0.2))
         self.heads = nn.ModuleDict({axis: nn.Linear(192 + 128, len(values)) for axis, values in _ALL.items()})
 
@@ -203,7 +203,7 @@ def train_judge(lessons: Lessons, epochs: int = 20, on_epoch=None) -> Judge:
         order, total = torch.randperm(count), 0.0
         for start in range(0, count - batch + 1, batch):
             chosen = order[start : start + batch]
-            flip, reverse, tinted = torch.rand(batch) < 0.5, torch.rand(batch) < 0.4, torch.rand(batch) < 0.4
+            flip, reverse, tinted = torch.rand(batch) < 0.5, torch.rand(batch) < 0.4, torch.rand(batch) < 0.3
             truth = {axis: torch.where(flip, mirrored[axis][chosen], labels[axis][chosen]) for axis in _ALL}
             reverse &= lessons.moving_N[chosen]
             truth["camera"][reverse] = backwards[truth["camera"][reverse]]

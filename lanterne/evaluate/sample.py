@@ -9,7 +9,7 @@ from torch import Tensor
 from lanterne.camera import CameraMotion
 from lanterne.flow import TIMESTEPS, chunk_spans, latent_frames_for, noise, sigmas_for
 from lanterne.generate import CONTEXT_SIGMA, CONTEXT_STREAM, SHIFT, Engine, guidance_at, joined, places_of
-from lanterne.samplers import euler, guided
+from lanterne.samplers import adams_bashforth, guided
 from lanterne.world.prompts import reader
 
 
@@ -51,7 +51,7 @@ def _sample_latents(
             v = guided(v[:count], v[count:], guidance_at(start, guidance))
             return joined(v, x, sigma, chunks[-1][:, :, -1]) if chunks else v
 
-        x0 = euler(velocity, noises(start, stop), sigmas_for(steps, SHIFT))
+        x0 = adams_bashforth(velocity, noises(start, stop), sigmas_for(steps, SHIFT))
         lost = noises(start, stop, CONTEXT_STREAM)
         sides = torch.cat([(1 - CONTEXT_SIGMA) * x0 + CONTEXT_SIGMA * lost, lost]).to(engine.dtype)
         sigma_B1 = torch.tensor([[CONTEXT_SIGMA]] * count + [[1.0]] * count)
