@@ -37,8 +37,10 @@ def main() -> None:
     path.parent.mkdir(exist_ok=True)
     pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=125, loop=0, quality=70, method=4)
     print(f"wrote {path}, {path.stat().st_size / 1e6:.1f} MB")
+    strip_path = Path("lanterne-output/gallery.png")
+    strip_path.parent.mkdir(exist_ok=True)
     strip = [[np.asarray(clip[moment]) for moment in (0, 20, 40, 60)] for clip in clips]
-    Image.fromarray(grid(strip, [""] * len(strip), ["0 s", "1.25 s", "2.5 s", "3.75 s"])).save("lanterne-output/gallery.png")
+    Image.fromarray(grid(strip, [""] * len(strip), ["0 s", "1.25 s", "2.5 s", "3.75 s"])).save(strip_path)
 
 
 if __name__ == "__main__":
