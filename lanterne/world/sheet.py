@@ -3,6 +3,7 @@
 from dataclasses import replace
 from itertools import count, islice
 from textwrap import wrap
+from unicodedata import combining, normalize
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -62,6 +63,7 @@ def captioned(pictures: list[np.ndarray], captions: list[str], across: int) -> n
     for index, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
         x, y = _MARGIN + index % across * (width + _MARGIN), _MARGIN + index // across * down
         sheet.paste(Image.fromarray(picture), (x, y))
+        caption = "".join(letter for letter in normalize("NFKD", caption) if not combining(letter))  # the font has no accents
         # Letters a line, by this caption's mean width, and some to spare: a line of wide ones must not reach the next picture.
         lines = wrap(caption, int(0.92 * width * len(caption) / font.getlength(caption)), max_lines=2, placeholder=" …")
         draw.multiline_text((x + 1, y + height + 1), "\n".join(lines), _INK, font, spacing=1)
