@@ -5,8 +5,7 @@ import platform
 from datetime import date
 from pathlib import Path
 
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-os.environ.setdefault("GOMP_SPINCOUNT", "0")
+from lanterne.__main__ import begin
 
 
 def processor() -> str:
@@ -17,6 +16,7 @@ def processor() -> str:
 
 
 def main() -> None:
+    begin()
     import torch
 
     from bench import generate, service, transformer

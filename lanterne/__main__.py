@@ -10,12 +10,17 @@ _THREADS = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0"}
 _MEMORY = "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=8589934592"
 
 
-def main() -> None:
+def begin() -> None:
+    """Set both, where the user has not; the process then starts once more, as the same program with the same arguments."""
     for name, value in _THREADS.items():
         os.environ.setdefault(name, value)
     if sys.platform == "linux" and sys.executable and "GLIBC_TUNABLES" not in os.environ:
         os.environ["GLIBC_TUNABLES"] = _MEMORY  # read before a process has run a line: so once more from the start
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
+def main() -> None:
+    begin()
     from lanterne.cli import main as run
 
     run()

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lanterne import __main__ as start
+from lanterne.__main__ import _MEMORY
 from lanterne.video import VideoWriter
 
 
@@ -179,7 +179,7 @@ def test_help_and_version_answer_without_torch(lanterne):
 def test_it_starts_with_memory_that_is_kept_unless_told_otherwise():
     code = "import os, lanterne.__main__ as start; print(os.environ.get('GLIBC_TUNABLES')); start.main()"
     plain = {name: value for name, value in os.environ.items() if name != "GLIBC_TUNABLES"}
-    for given, seen in (({}, ["None", start._MEMORY]), ({"GLIBC_TUNABLES": "glibc.malloc.check=0"}, ["glibc.malloc.check=0"])):
+    for given, seen in (({}, ["None", _MEMORY]), ({"GLIBC_TUNABLES": "glibc.malloc.check=0"}, ["glibc.malloc.check=0"])):
         command = [sys.executable, "-uc", code, "--version"]  # it begins once more, as the same program with the same arguments
         told = subprocess.run(command, env=plain | given, capture_output=True, text=True).stdout.splitlines()
         assert told[:-1] == seen and told[-1].startswith("lanterne ")

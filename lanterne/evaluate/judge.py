@@ -36,7 +36,7 @@ _CHANNELS = (48, 64, 128, 192)
 _GRID = (6, 10)  # places in which motion is given
 _REACH = (4, 6)  # down and across: of the motion that is looked for, in half-sized pixels in four frames
 _UNKNOWN = -1  # a label that is not asked for
-_STRIDE = 8  # pixels across a place that has classes
+STRIDE = 8  # pixels across a place that has classes
 _BATCH = 24
 _IN_COLOUR = ("time_of_day", "weather", "season", "event", "colour")  # axes that other colours would make another of
 _IN_MOTION = ("camera", "event")  # axes that a still does not tell
@@ -63,7 +63,7 @@ class Lessons:
     def of(cls, looks_NCHW: Tensor, scenes: list[Scene], moving: bool = True, classes_NKHW: Tensor | None = None) -> "Lessons":
         count = len(scenes)
         if classes_NKHW is None:
-            classes_NKHW = torch.zeros((count, len(CLASSES), HEIGHT // _STRIDE, WIDTH // _STRIDE), dtype=torch.uint8)
+            classes_NKHW = torch.zeros((count, len(CLASSES), HEIGHT // STRIDE, WIDTH // STRIDE), dtype=torch.uint8)
         return cls(looks_NCHW, scenes, torch.full((count,), moving), classes_NKHW)
 
     @classmethod
@@ -285,8 +285,8 @@ def _reversed(looks: Tensor) -> Tensor:
 def _cut_out(looks: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
     """Without a row or a column of places at some of the edges."""
     top, bottom, left, right = torch.randint(2, (4,)).tolist()
-    rows, columns = HEIGHT // _STRIDE - bottom, WIDTH // _STRIDE - right
-    looks = looks[:, :, _STRIDE * top : _STRIDE * rows, _STRIDE * left : _STRIDE * columns]
+    rows, columns = HEIGHT // STRIDE - bottom, WIDTH // STRIDE - right
+    looks = looks[:, :, STRIDE * top : STRIDE * rows, STRIDE * left : STRIDE * columns]
     return looks, classes[:, :, top:rows, left:columns]
 
 

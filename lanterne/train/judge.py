@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from lanterne.evaluate.judge import HEIGHT, NUM_FRAMES, WIDTH, Lessons, look
+from lanterne.evaluate.judge import HEIGHT, NUM_FRAMES, STRIDE, WIDTH, Lessons, look
 from lanterne.models.autoencoder import StreamingAutoencoder
 from lanterne.train.data import LANDSCAPE, read_shards, to_video
 from lanterne.world.scene import draw_scene, from_dict, to_dict
@@ -99,7 +99,7 @@ def _look_at_stills(pictures_NHWC: np.ndarray) -> torch.Tensor:
 def _shares(classes_HW: np.ndarray) -> np.ndarray:
     """(9, 9, 16) uint8: how much of each place belongs to each class, of 255."""
     each_KHW = F.one_hot(torch.from_numpy(classes_HW).long(), len(CLASSES)).permute(2, 0, 1).float()
-    return F.avg_pool2d(each_KHW, HEIGHT // 9).mul(255).round().byte().numpy()
+    return F.avg_pool2d(each_KHW, STRIDE).mul(255).round().byte().numpy()
 
 
 @torch.inference_mode()
