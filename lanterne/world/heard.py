@@ -132,34 +132,76 @@ HEARD = {
     ("feature", "bay"): "harbor; port; waterfront; baie; riverfront",
     ("time_of_day", "dawn"): "dawn; sunrise; daybreak; rising sun; sun rises; sunup; aube; lever du soleil; lever de soleil; aurore; "
                              "sun is rising; sun barely up; sun just up; sun coming up; break of day; sun rising; first rays; "
-                             "crack of dawn",
-    ("time_of_day", "morning"): "morning; mornings; matin; matinee; breakfast; forenoon; morning light; early in the day",
+                             "crack of dawn; "
+                             "cockcrow; cock crow; cocks crow; rooster crows; roosters crow; roosters crowing; first birds; dawn chorus; "
+                             "before sunrise; new day begins; start of the day; as the world wakes; world wakes up; point du jour; petit "
+                             "jour; petit matin",
+    ("time_of_day", "morning"): "morning; mornings; matin; matinee; breakfast; forenoon; morning light; early in the day; "
+                                "before lunch; before noon; before midday; morning coffee; brunch; breakfast time; mid morning; after "
+                                "breakfast; after sunrise; matinal",
     ("time_of_day", "noon"): "noon; midday; daytime; daylight; midi; afternoon; apres-midi; plein jour; day; noonday; lunchtime; "
-                             "sun overhead; noontime; jour",
+                             "sun overhead; noontime; jour; "
+                             "lunch; lunch hour; lunch break; after lunch; high sun; sun at its highest; sun at its height; sun at its "
+                             "zenith; zenith; siesta; heat of the day; hottest hour; short shadows; early afternoon; mid afternoon; "
+                             "teatime; tea time; plein midi; dejeuner",
     ("time_of_day", "sunset"): "sunset; sundown; golden hour; setting sun; coucher de soleil; coucher du soleil; late afternoon; "
                                "end of the day; soleil couchant; last rays; golden light; orange sky; low evening sun; sun dips; "
-                               "sun sinking; sun sinks; sun goes down; sun dropping; close of day; evening sun; heure doree",
+                               "sun sinking; sun sinks; sun goes down; sun dropping; close of day; evening sun; heure doree; "
+                               "day's end; end of day; sinking sun; low sun; sun low; sun slips away; sun touches the horizon; sun melts; "
+                               "sky on fire; sky ablaze; burning sky; red sky; crimson sky; amber light; copper light; dying light; dying "
+                               "day; evening glow; alpenglow; fin du jour; soleil se couche; soleil decline; day draws to a close; day is "
+                               "ending; day ends",
     ("time_of_day", "dusk"): "dusk; twilight; evening; nightfall; blue hour; crepuscule; soir; soiree; gloaming; after sunset; "
-                             "just after sunset; after sundown; last light; heure bleue; night falls; before night; tombee de la nuit",
+                             "just after sunset; after sundown; last light; heure bleue; night falls; before night; tombee de la nuit; "
+                             "half-light; between day and night; entre chien et loup; evenfall; eventide; suppertime; dinner time; after "
+                             "dinner; failing light; fading light; light almost gone; light is nearly gone; light is going; first stars; "
+                             "first star; violet hour; fireflies; brune; day is over",
     ("time_of_day", "night"): "night; nighttime; midnight; moonlight; moonlit; starry; stars; moon; lune; nuit; full moon; starlight; "
-                              "nocturnal; milky way; minuit; nuit etoilee; clair de lune; etoile; small hours; dead of night; darkness",
+                              "nocturnal; milky way; minuit; nuit etoilee; clair de lune; etoile; small hours; dead of night; darkness; "
+                              "nocturne; pitch dark; pitch black; blackness; witching hour; after midnight; wee hours; bedtime; past "
+                              "bedtime; constellations; starlit; star-filled; star-studded; starry-eyed night; asleep; world sleeps; "
+                              "everyone sleeps; city sleeps; town sleeps; sleeping city; sleeping town; moonless; moonrise; crescent "
+                              "moon; shooting stars; meteor shower; under the stars; stargazing; nuit noire; pleine nuit; coeur de la "
+                              "nuit; long after sunset; lamplit",
     ("weather", "clear"): "clear; sun; sunlight; sunny; cloudless; blue sky; blue skies; clear skies; sunshine; bright sun; no clouds; "
                           "ensoleille; "
                           "beau temps; ciel bleu; ciel clair; ciel degage; without a cloud; not a cloud; fine weather; blazing sun; "
-                          "crisp air; sunlit; sans nuages; cloud-free; soleil; nuit claire; temps clair",
+                          "crisp air; sunlit; sans nuages; cloud-free; soleil; nuit claire; temps clair; "
+                          "azure; azure sky; spotless sky; glorious day; glorious weather; picnic weather; beach weather; sun-drenched; "
+                          "sun-bathed; sun-soaked; sun-kissed; sun-baked; scorching; heatwave; heat wave; sweltering; unclouded; nothing "
+                          "but blue; perfect visibility; dazzling sun; brilliant sunlight; grand soleil; azur; radieux; plein soleil; "
+                          "perfect weather; good weather; nice weather; not one cloud; not a single cloud",
     ("weather", "cloudy"): "clouds; cloud; cloudy; puffy clouds; fluffy clouds; some clouds; nuage; nuages; nuageux; few clouds; "
-                           "clouds rolling by; cumulus; white clouds",
+                           "clouds rolling by; cumulus; white clouds; "
+                           "cotton wool; cottony; woolly clouds; patchy sky; patches of blue; sun and clouds; cirrus; mackerel sky; "
+                           "billowing clouds; wisps of cloud; wispy clouds; cloud shadows; moutons; partiellement nuageux; clouds drift; "
+                           "clouds drift by; clouds sail by",
     ("weather", "overcast"): "overcast; grey; gray; grey skies; gray sky; gray skies; heavy clouds; leaden sky; gloomy; couvert; "
                              "ciel gris; gris; cloud cover; dull day; low clouds; grey clouds; thick clouds; leaden; dreary; "
-                             "low grey clouds; gray clouds; grey day; grey light; no sun",
+                             "low grey clouds; gray clouds; grey day; grey light; no sun; "
+                             "drab; pewter; slate sky; slate grey; steel grey; steely sky; sunless; lid of cloud; flat light; colourless "
+                             "sky; colorless sky; cheerless; dismal; sombre sky; stratus; ashen; ashen sky; featureless sky; maussade; "
+                             "grisaille; dull sky; dull light; sky is dull; sun hidden",
     ("weather", "fog"): "fog; mist; haze; foggy; misty; hazy; brouillard; brume; brumeux; mist rising; rising mist; fogbound; murk; "
-                        "smog; low fog; whiteout; poor visibility; sea fog; foggy day; misty day",
+                        "smog; low fog; whiteout; poor visibility; sea fog; foggy day; misty day; "
+                        "murky; pea soup; pea souper; thick veil; white veil; veil of white; cannot see far; can't see far; can hardly "
+                        "see; barely visible; hardly visible; vapour; vapor; vapours; milky air; pall; obscured; lost in white; swallowed "
+                        "in white; ghostly shapes; dim shapes; puree de pois; veiled; enveloped in white; cloud on the ground",
     ("weather", "rain"): "rain; rains; rainy; drizzle; raining; downpour; shower; wet; pluie; pluvieux; pleut; averse; rainfall; "
-                         "drizzling; rainy day; heavy rain; light rain; soaking; monsoon; raindrops; pouring; rainstorm",
+                         "drizzling; rainy day; heavy rain; light rain; soaking; monsoon; raindrops; pouring; rainstorm; "
+                         "drenched; drenching; bucketing; cats and dogs; pelting; deluge; cloudburst; dripping; sodden; soaked; "
+                         "torrential; torrents; raincoats; wellies; bruine; crachin; giboulee; il tombe des cordes; trempe; mouille; "
+                         "water pours from the sky; wet weather; rain-slick; rain-slicked; rain-washed",
     ("weather", "snow"): "snow; snowfall; snowing; snowflakes; snowstorm; blizzard; neige; flocons; tempete de neige; falling snow; "
-                         "neige qui tombe; flurries; light snow; heavy snow; flakes; il neige",
+                         "neige qui tombe; flurries; light snow; heavy snow; flakes; il neige; "
+                         "white flakes; whirling flakes; flake; falling flakes; swirling flakes; frozen flakes; wintry shower; snow "
+                         "globe; snow shower; snow in the air; white-out blizzard; flocons blancs; bourrasque de neige",
     ("weather", "storm"): "storm; stormy; thunder; thunderstorm; lightning; tempest; gale; hurricane; orage; tempete; sandstorm; "
-                          "thunderclouds; dark clouds; squall; typhoon; eclair; orageux; storms; black clouds; howling wind",
+                          "thunderclouds; dark clouds; squall; typhoon; eclair; orageux; storms; black clouds; howling wind; "
+                          "thunderbolt; thunderbolts; bolts of lightning; gales; cyclone; tempestuous; wild weather; foul weather; filthy "
+                          "weather; squalls; gusts; violent wind; furious wind; furious winds; raging wind; angry sky; thunderous; "
+                          "thunderheads; foudre; tonnerre; ouragan; bourrasque; bourrasques; electrical storm; storm-tossed; "
+                          "storm-lashed; storm-battered",
     ("season", "spring"): "spring; springtime; printemps; spring thaw; april; spring green",
     ("season", "summer"): "summer; summertime; ete; july; august; summery; midsummer; june",
     ("season", "autumn"): "autumn; fall colors; fall colours; fall foliage; automne; october; november; autumn leaves; autumnal; "
@@ -198,6 +240,14 @@ HEARD = {
     ("speed", "steady"): "steadily; smoothly; steady pace; constant speed; even speed",
     ("speed", "fast"): "fast; quick; quickly; rapid; rapidly; swift; swiftly; rapide; rapidement; vite; racing; rushing; speeding; "
                        "high speed; hurried; fast-moving; full speed; top speed",
+}
+
+# Hours of the clock, by what the light is like in most places most of the year.
+_HOURS = {"dawn": "5am 6am", "morning": "7am 8am 9am 10am", "noon": "11am 12pm 1pm 2pm 3pm 4pm 5pm", "sunset": "6pm 7pm", "dusk": "8pm 9pm",
+          "night": "10pm 11pm 12am 1am 2am 3am 4am"}
+HEARD |= {
+    ("time_of_day", time): "; ".join([HEARD["time_of_day", time], *(f"{hour}; {hour[:-2]} {hour[-2:]}" for hour in hours.split())])
+    for time, hours in _HOURS.items()
 }
 
 # What comes nearest to words the world does not have; the reader is told, and it stands in where the prompt says nothing else.

@@ -467,8 +467,9 @@ def _unknown(loose, knowledge):
         if token in _SILENT or token in unknown or _root(token) in _caption_roots() or token.isdigit() or previous in _NEGATIONS:
             continue
         near = _nearest_by_hand().get(token)
-        if near is None and len(token) > 4:
-            near = next(iter(difflib.get_close_matches(token, _single_words(), n=1, cutoff=0.84)), None)
+        if near is None and len(token) > 4:  # misspelt: seldom at its first letter, and a knight is no night
+            alike = [word for word in _single_words() if word[0] == token[0]]
+            near = next(iter(difflib.get_close_matches(token, alike, n=1, cutoff=0.86)), None)
         unknown[token], says = _nearest_taught(near, knowledge)
         filled = dict(says) | filled
     return tuple(unknown.items()), filled

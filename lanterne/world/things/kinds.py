@@ -20,7 +20,7 @@ MIDDLE = {  # metres of its middle over its foot
     shapes.BOAT: 3.5, shapes.CAR: 0.0, shapes.TRAIN: -1.0, shapes.BALLOON: 12.0, shapes.PLANE: 0.0, shapes.LIGHTHOUSE: 12.0,
     shapes.WINDMILL: 12.0, shapes.CAMPFIRE: 1.0, shapes.WATERFALL: 14.0, shapes.BIRDS: 0.0,
 }
-SIZE = {shapes.CAR: 1.6}  # metres of the world to one of the shape, where they differ
+SIZE = {shapes.CAR: 1.6, shapes.BIRDS: 1.5}  # metres of the world to one of the shape, where they differ: small ones are made to be seen
 BOX = {  # low and high corner around its solid parts, in its own frame
     shapes.BOAT: (-5.6, -1.8, -1.2, 5.6, 1.8, 13.6),
     shapes.CAR: (-2.5, -1.1, 0.0, 2.5, 1.1, 1.7),

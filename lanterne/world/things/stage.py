@@ -106,6 +106,10 @@ def _spot(scene, surface, kind, pose, away, rng):
     return replace(pose, x=chosen[0], y=chosen[1], yaw=chosen[2], distance=away)
 
 
+def _is_dark(scene):
+    return scene.time_of_day == "night" or (scene.time_of_day == "dusk" and scene.weather in ("rain", "storm"))
+
+
 def prepare(scene, surface: Surface) -> tuple[Surface, Plan | None]:
     """Makes room for a scene's subject: the surface with its ground and its pose changed, and the plan; (surface, None) without one."""
     if scene.subject is None:
@@ -119,7 +123,7 @@ def prepare(scene, surface: Surface) -> tuple[Surface, Plan | None]:
         rock = kinds.CLIFFS[scene.family]
         snowy = scene.season == "winter" or scene.weather == "snow"
         colours = rock, kinds.SNOWY_TURF if snowy else rock if scene.season is None else kinds.TURF
-    elif kind == shapes.BIRDS and (scene.family == "islands" or scene.time_of_day == "night"):
+    elif kind == shapes.BIRDS and (scene.family == "islands" or _is_dark(scene)):
         colours = kinds.WHITE_BIRDS
     else:
         colours = kinds.PAINTS[kind][int(rng.integers(len(kinds.PAINTS[kind])))]
@@ -129,8 +133,8 @@ def prepare(scene, surface: Surface) -> tuple[Surface, Plan | None]:
 
     if kind in kinds.FLYING:
         drift = side * {shapes.BALLOON: 0.035, shapes.PLANE: 0.085, shapes.BIRDS: 0.06}[kind] * rng.uniform(0.8, 1.2)
-        lift, least = {shapes.BALLOON: (0.05, -0.05), shapes.PLANE: (0.13, 0.06), shapes.BIRDS: (0.10, 0.06)}[kind]
-        slope = min(max(pose.tilt + lift, least), pose.tilt + 0.17)
+        lift, least = {shapes.BALLOON: (0.05, -0.05), shapes.PLANE: (0.13, 0.06), shapes.BIRDS: (0.13, 0.10)}[kind]  # birds before the sky
+        slope = min(max(pose.tilt + lift, least), pose.tilt + (0.19 if kind == shapes.BIRDS else 0.17))
         heading = side * {shapes.BALLOON: 0.5, shapes.PLANE: 1.05, shapes.BIRDS: 0.95}[kind] * rng.uniform(0.9, 1.1)
         return surface, Plan(kind, pose, 0.0, 0.0, -size * middle, heading, 0.0, 0.0, size, away * stride, drift, slope, 0.0, colours,
                              0.0, phase, count)

@@ -65,6 +65,7 @@ def _flock(plan, scene, camera, seconds):
     place = np.stack([-2.9 * rank, np.where(np.arange(n) % 2 == 0, 1, -1) * 2.6 * rank, np.zeros(n)], -1)  # a loose wedge
     place += rng.normal(0.0, (0.9, 0.9, 1.7), (n, 3))
     place[:, 0] += 1.4 * n / 2
+    place[:, :2] *= 1.25
     own = rng.uniform(0.0, 2 * math.pi, n)
     place += 0.35 * np.stack([np.sin(1.1 * seconds + own), np.cos(0.9 * seconds + 2 * own), np.sin(1.3 * seconds + 3 * own)], -1)
     centre = np.asarray((x, y, z)) + place[:, :1] * ahead + place[:, 1:2] * left + place[:, 2:] * up
@@ -89,7 +90,7 @@ def strokes_at(plan, scene, camera, seconds, width, height, jitter, light):
         rows = []
         for a, b, half in ((0, 1, 0.95), (6, 2, 0.75), (2, 3, 0.55), (6, 4, 0.75), (4, 5, 0.55)):
             p, q = joints[:, a], joints[:, b]
-            rows.append(np.concatenate([p[:, :2], q[:, :2], np.full((len(p), 1), half * thick), 0.5 * (p[:, 2:] + q[:, 2:]),
+            rows.append(np.concatenate([p[:, :2], q[:, :2], np.full((len(p), 1), half * thick * plan.size), 0.5 * (p[:, 2:] + q[:, 2:]),
                                         np.broadcast_to(tone, (len(p), 3))], 1))
         return np.concatenate(rows).astype(np.float32)
     if plan.kind == shapes.CAMPFIRE:
