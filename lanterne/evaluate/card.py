@@ -62,7 +62,8 @@ def write_card(
     share = ", ".join(f"{axis} {model[axis]['accuracy'] / max(ceiling[axis]['accuracy'], 1e-6):.2f}" for axis in measured)
     text.append(f"Share of the ceiling: {share}.\n")
     cameras = report["cameras"]
-    names = {name: _ROWS[name] for name in ("reconstructions", "model")} | {"motion": "the model's motion over the renders'"}
+    names = {name: _ROWS[name] for name in ("reconstructions", "model")}
+    names |= {"painted_motion": "what the autoencoder leaves of the renders' motion", "motion": "the model's motion over the renders'"}
     shares = [[text, *(f"{one[name]:.2f}" for one in cameras.values())] for name, text in names.items()]
     text.append(_table(["camera moves that the judge sees", *(f"{name} ({one['count']})" for name, one in cameras.items())], shares))
     text.append("## Does it move, and steadily?\n")

@@ -181,17 +181,18 @@ class Evaluation:
         return verdicts
 
     def cameras(self, verdicts: dict[str, dict[str, list[str]]], clips: dict[str, np.ndarray]) -> dict[str, dict]:
-        """For each camera move that a prompt states: how many do, the share that the judge sees in them, by row, and the model's motion
-        over the renders'."""
-        moved = {name: [metrics.motion(clip) for clip in clips[name]] for name in ("renders", "model")}
+        """For each camera move that a prompt states: how many do, the share that the judge sees in them, by row, and over the renders' motion
+        the model's, and what the autoencoder leaves of it."""
+        moved = {name: [metrics.motion(clip) for clip in value] for name, value in clips.items()}
         stated = [(index, row["camera"]) for index, row in enumerate(self.rows) if row["camera"]]
         result = {}
         for camera in AXES["camera"]:
             places = [index for index, value in stated if value == camera]
             if places:
                 shares = {name: float(np.mean([seen["camera"][i] == camera for i in places])) for name, seen in verdicts.items()}
-                renders, model = (np.mean([moved[name][place] for place in places]) for name in ("renders", "model"))
-                result[camera] = {"count": len(places)} | shares | {"motion": float(model / max(renders, 1e-6))}
+                renders, painted, model = (np.mean([moved[name][i] for i in places]) for name in ("renders", "reconstructions", "model"))
+                motion = {"motion": float(model / max(renders, 1e-6)), "painted_motion": float(painted / max(renders, 1e-6))}
+                result[camera] = {"count": len(places)} | shares | motion
         return result
 
     def attributes(self, verdicts: dict[str, dict[str, list[str]]]) -> dict:

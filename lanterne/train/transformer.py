@@ -178,7 +178,10 @@ def adopt(model: SpacetimeTransformer, out: Path) -> None:
 
 
 def flow_matching_loss(model: nn.Module, batch: Batch, routed_TR: Tensor | None = None) -> Tensor:
-    """Squared error of the velocity at two scales (as Hoogeboom et al. 2023 do), and of its change: all are least at one velocity."""
+    """Squared error of the velocity at two scales (as Hoogeboom et al. 2023 do), and of its change: all are least at one velocity.
+
+    Behind history, which is given and has no error, a chunk's change is its first frame's own error.
+    """
     noise = torch.randn_like(batch.latents_BCTHW)
     noisy = interpolate(batch.latents_BCTHW, noise, batch.sigma_BT)
     with torch.autocast(noisy.device.type, torch.bfloat16):
@@ -190,7 +193,8 @@ def flow_matching_loss(model: nn.Module, batch: Batch, routed_TR: Tensor | None 
     error_BT = error_BCTHW.square().mean(dim=(1, 3, 4)) + COARSE_WEIGHT * coarse_BCTHW.square().mean(dim=(1, 3, 4))
     # Within a chunk only, whose frames know the same; and not from a frame that is given, whose velocity nobody learns.
     change_BT = coarse_BCTHW.diff(dim=2).square().mean(dim=(1, 3, 4)) * (batch.weight_BT[:, :-1] > 0)
-    change_BT[:, [stop - 1 for stop in accumulate(batch.chunk_lengths[:-1])]] = 0.0
+    for start in accumulate(batch.chunk_lengths[:-1]):
+        change_BT[:, start - 1] = coarse_BCTHW[:, :, start].square().mean(dim=(1, 2, 3)) * (batch.weight_BT[:, start - 1] == 0)
     error_BT = error_BT + MOTION_WEIGHT * F.pad(change_BT, (1, 0))
     return (error_BT * batch.weight_BT).sum() / batch.weight_BT.sum()
 
