@@ -1,6 +1,7 @@
 """The upscaler's stage: large renders, and what the autoencoder paints of them at a fifth of their size.
 
-Loss: L1 on pixels, on their gradients, and on their change in time. As for the autoencoder, no perceptual network is in it.
+Loss: L1 on pixels, on their gradients, on their change in time, and on how much detail there is around a place: where detail is cannot be
+known, and the mean of all places is a blur. As for the autoencoder, no perceptual network is in it.
 """
 
 import json
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from lanterne.models.autoencoder import StreamingAutoencoder
 from lanterne.models.upscaler import FACTOR, Upscaler, UpscalerConfig
@@ -28,6 +30,7 @@ _VALIDATION = 12  # clips, the first ones, that are never trained on
 # the time: blur and edges are the same.
 _FULL, _QUARTER = (1280, 720), (640, 400)
 _BATCH, _CROP = 4, 48  # crops of a step, and their side in small pixels
+_DETAIL_WEIGHT, _AROUND = 2.0, 10
 _EVERY_SECONDS = 180
 
 
@@ -135,7 +138,15 @@ def upscaling_loss(model: Upscaler, small_BCTHW: Tensor, large_BCTHW: Tensor) ->
         made_BCTHW, _ = model(small_BCTHW)
     error = made_BCTHW - large_BCTHW
     gradients = error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()
-    return error.abs().mean() + gradients + 0.3 * error.diff(dim=2).abs().mean()
+    detail = (_detail(made_BCTHW) - _detail(large_BCTHW)).abs().mean()
+    return error.abs().mean() + gradients + 0.3 * error.diff(dim=2).abs().mean() + _DETAIL_WEIGHT * detail
+
+
+def _detail(video_BCTHW: Tensor) -> Tensor:
+    """How much brightness changes from one pixel to the next, across and down, in means of _AROUND x _AROUND pixels."""
+    grey_BTHW = video_BCTHW.mean(dim=1)
+    changes = (grey_BTHW[..., 1:, 1:] - grey_BTHW[..., 1:, :-1]).abs(), (grey_BTHW[..., 1:, 1:] - grey_BTHW[..., :-1, 1:]).abs()
+    return torch.stack([F.avg_pool2d(change, _AROUND) for change in changes])
 
 
 @torch.no_grad()
