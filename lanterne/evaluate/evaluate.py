@@ -166,8 +166,8 @@ class Evaluation:
         return {name: self.judge.verdicts(value) for name, value in clips.items()}
 
     def cameras(self, verdicts: dict[str, dict[str, list[str]]], clips: dict[str, np.ndarray]) -> dict[str, dict]:
-        """For each camera move that a prompt states: how many do, the share that the judge sees in them, by row, and over the renders' motion
-        the model's, and what the autoencoder leaves of it."""
+        """For each camera move that a prompt states: how many do, the share that the judge sees in them, by row, and, over the renders'
+        motion, the model's and what the autoencoder leaves of it."""
         moved = {name: [metrics.motion(clip) for clip in value] for name, value in clips.items()}
         stated = [(index, row["camera"]) for index, row in enumerate(self.rows) if row["camera"]]
         result = {}
