@@ -34,6 +34,9 @@ def _said(text, axes=tuple(_AXES)):
         ("the open sea under a leaden sky, tilting down", ("ocean", None, "overcast", "tilt_down")),
         ("CITY!!! RAIN??? NIGHT...", ("city", "night", "rain", None)),
         ("nothing this world knows, a cat on a sofa", (None, None, None, None)),
+        ("a lake at 7 am", ("lake", "morning", None, None)),
+        ("the dunes, 2am", ("dunes", "night", None, None)),
+        ("a knight on a mountian", ("mountains", None, None, None)),
     ],
 )
 def test_what_a_person_may_type(text, said):

@@ -1,6 +1,7 @@
 """The stages on tiny models and a tiny world: what is learnt, what is kept when a run stops, what is refused."""
 
 import json
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -16,11 +17,11 @@ from lanterne.models.transformer import SpacetimeTransformer, grid, tiny
 from lanterne.train import data as data_module
 from lanterne.train import transformer as stage
 from lanterne.train.autoencoder import reconstruction_loss, train_autoencoder
-from lanterne.train.data import Shard, random_crops, read_shards, render_shard, to_video
+from lanterne.train.data import Shard, random_crops, read_shards, render_shard, scenes_of, to_video
 from lanterne.train.latents import PHRASINGS, LatentShard, cache_latents, read_latents, text_of
 from lanterne.train.optim import Clock, Muon, MuonAdamW, WeightAverage, load_state, orthogonalised, save_state, warm_constant_cool
 from lanterne.world.captions import captions
-from lanterne.world.scene import draw_scene, is_held_out
+from lanterne.world.scene import SUBJECTS, draw_scene, is_held_out
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +128,12 @@ def test_a_gradient_that_is_not_finite_leaves_the_weights():
     optimizer.step(1.0)
     assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
     assert all(p.grad is None for p in model.parameters())
+
+
+def test_every_second_shard_of_stills_shows_all_subjects_alike():
+    counts = Counter(scene.subject for scene in scenes_of(638, 64))
+    assert set(counts) == set(SUBJECTS) and max(counts.values()) == 7
+    assert scenes_of(630, 3) == [draw_scene(seed, "train") for seed in (630_000, 630_001, 630_002)]
 
 
 def test_swapping_the_average_twice_changes_nothing():
