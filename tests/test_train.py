@@ -15,13 +15,16 @@ from lanterne.models import checkpoint
 from lanterne.models.autoencoder import StreamingAutoencoder, autoencoder_tiny
 from lanterne.models.transformer import SpacetimeTransformer, grid, tiny
 from lanterne.train import data as data_module
+from lanterne.train import latents as latent_cache
 from lanterne.train import transformer as stage
 from lanterne.train.autoencoder import reconstruction_loss, train_autoencoder
-from lanterne.train.data import Shard, random_crops, read_shards, render_shard, scenes_of, to_video
+from lanterne.train.data import Shard, random_crops, read_shards, render_shard, scenes_of, things_of, to_video
 from lanterne.train.latents import PHRASINGS, LatentShard, cache_latents, read_latents, text_of
 from lanterne.train.optim import Clock, Muon, MuonAdamW, WeightAverage, load_state, orthogonalised, save_state, warm_constant_cool
 from lanterne.world.captions import captions
+from lanterne.world.render import render
 from lanterne.world.scene import SUBJECTS, draw_scene, is_held_out
+from lanterne.world.surface import THING
 
 
 @pytest.fixture(scope="module")
@@ -201,6 +204,40 @@ def test_cached_latents_are_those_of_the_clips_and_their_mirror_images(runs, lat
     assert np.abs(shard.latents_NTCHW[3] - expected.numpy()).max() < 0.05
 
 
+def test_a_shard_knows_where_its_subjects_are(runs, latents):
+    scene = replace(draw_scene(3), family="dunes", time_of_day="noon", weather="clear", season=None, features=(), subject="balloon")
+    scene = replace(scene, event=None, solids=(), relation=None)
+    classes_THW = render(scene, 64, 48, 5).classes_THW
+    things_THW = things_of(classes_THW)
+    assert things_THW.shape == (5, 3, 4) and 0 < things_THW.max() <= 255
+    assert things_THW[2, 1, 3] == round(255 * (classes_THW[2, 16:32, 48:] == THING).mean())
+    clips = Shard(np.zeros((1, 5, 48, 64, 3), np.uint8), things_THW[None], (scene,), "clips")
+    cached_NTHW = latent_cache.things_of(clips)
+    assert cached_NTHW.shape == (2, 2, 3, 4) and (cached_NTHW[1] == cached_NTHW[0, :, :, ::-1]).all()
+    assert (cached_NTHW[0, 0] == things_THW[0]).all() and np.abs(cached_NTHW[0, 1] - things_THW[1:].mean(0)).max() <= 0.5
+    shard = read_latents(runs / "latents")[0]
+    assert shard.things_NTHW.shape == (4, 5, 2, 3)
+
+
+def test_an_error_counts_more_where_the_subject_is():
+    random = np.random.default_rng(0)
+    sigma_BT, weight_BT = map(torch.from_numpy, stage.draw_sigmas(random, 3, (1,)))
+    things_BTHW = torch.zeros(3, 1, 6, 6)
+    things_BTHW[:, :, :3, :3] = 1
+    losses = {}
+    for name, rows in (("subject", slice(0, 3)), ("elsewhere", slice(3, 6))):
+        def model(noisy, *_, rows=rows, **__):  # right but for an error of 1 at nine places
+            error = torch.zeros_like(noisy)
+            error[:, :, :, rows, :3] = 1
+            torch.manual_seed(0)
+            return torch.randn_like(noisy) + error
+
+        batch = stage.Batch(torch.zeros(3, 4, 1, 6, 6), things_BTHW, torch.zeros(3, 2, 8), sigma_BT, weight_BT, None, (1,))
+        torch.manual_seed(0)
+        losses[name] = stage.flow_matching_loss(model, batch).item()
+    assert losses["subject"] == pytest.approx((1 + stage.THINGS_WEIGHT) * losses["elsewhere"], rel=0.02)
+
+
 def test_cached_texts_are_those_of_the_captions(runs, latents):
     from lanterne.models.text_encoder import TextEncoder
 
@@ -230,7 +267,7 @@ def test_noise_levels_are_one_per_chunk_and_given_frames_weigh_nothing(chunks):
 
 
 def test_a_window_keeps_the_first_chunk_and_may_leave_out_what_follows():
-    shard = LatentShard(np.zeros((1, 17, 1, 1, 1)), np.zeros((1, 1)), np.zeros((1, 1, 2)), np.zeros((1, 5)))
+    shard = LatentShard(np.zeros((1, 17, 1, 1, 1)), np.zeros((1, 17, 1, 1)), np.zeros((1, 1)), np.zeros((1, 1, 2)), np.zeros((1, 5)))
     random = np.random.default_rng(0)
     seen = set()
     for _ in range(100):
@@ -268,8 +305,9 @@ def test_a_steps_operations_are_those_that_torch_counts(routed):
     random = np.random.default_rng(0)
     sigma_BT, weight_BT = stage.draw_sigmas(random, 2, (5, 4))
     places_BTHW2 = grid(9, 6, 8).expand(2, -1, -1, -1, -1).float()
-    tensors = torch.randn(2, 4, 9, 6, 8), torch.randn(2, 64, 64), torch.from_numpy(sigma_BT), torch.from_numpy(weight_BT), places_BTHW2
-    batch, model = stage.Batch(*tensors, (5, 4)), SpacetimeTransformer(config)
+    drawn = torch.randn(2, 4, 9, 6, 8), torch.zeros(2, 9, 6, 8), torch.randn(2, 64, 64)
+    batch = stage.Batch(*drawn, torch.from_numpy(sigma_BT), torch.from_numpy(weight_BT), places_BTHW2, (5, 4))
+    model = SpacetimeTransformer(config)
     with FlopCounterMode(display=False) as counter:
         stage.flow_matching_loss(model, batch, stage.draw_route(batch) if routed else None).backward()
     # The formula takes the backward pass as twice the forward one: no less for layers whose input needs no gradient.
@@ -311,5 +349,5 @@ def test_training_goes_on_from_finished_weights(runs, latents, tmp_path, tiny_we
 
 def test_a_shard_needs_its_scenes():
     scene = draw_scene(1)
-    shard = Shard(np.zeros((1, 1, 2, 2, 3), np.uint8), (scene,), "clips")
+    shard = Shard(np.zeros((1, 1, 2, 2, 3), np.uint8), np.zeros((1, 1, 1, 1), np.uint8), (scene,), "clips")
     assert len(shard.scenes) == len(shard.frames_NFHWC)

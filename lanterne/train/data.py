@@ -1,7 +1,8 @@
 """Clips on disk: rendered once, in shards, read by memory map.
 
-A shard is two files: `clips-00012-33.npy`, uint8 frames (n, F, H, W, 3), here with F = 33, and `clips-00012-33.json`, a list of
-n objects {"scene": ...}. Shards are written whole or not at all, so a reader may scan the folder while it fills.
+A shard is three files: `clips-00012-33.npy`, uint8 frames (n, F, H, W, 3), here with F = 33; `clips-00012-33.json`, a list of
+n objects {"scene": ...}; and `clips-00012-33.things.npy`, uint8 (n, F, H/16, W/16), how much of each cell is the scene's subject.
+Shards are written whole or not at all, so a reader may scan the folder while it fills.
 """
 
 import json
@@ -17,7 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lanterne.models.autoencoder import SPATIAL_FACTOR
 from lanterne.world.scene import SUBJECTS, Scene, draw_scene, from_dict, to_dict
+from lanterne.world.surface import THING
 
 LANDSCAPE, PORTRAIT, SQUARE = (256, 144), (144, 256), (192, 192)
 _SEEDS_PER_SHARD = 1000
@@ -26,9 +29,11 @@ VALIDATION_SHARD, VALIDATION_SHARDS = 10_000, 2  # shards from this number on ar
 
 @dataclass(frozen=True)
 class Shard:
-    """frames_NFHWC: uint8, mapped, not read; scenes: one for each clip."""
+    """frames_NFHWC: uint8, mapped, not read; things_NFHW: uint8, 255 where a cell of 16 x 16 pixels is all subject; scenes: one for each
+    clip."""
 
     frames_NFHWC: np.ndarray
+    things_NFHW: np.ndarray
     scenes: tuple[Scene, ...]
     name: str
 
@@ -41,7 +46,7 @@ def read_shards(folder: Path) -> list[Shard]:
 def read_shard(path: Path) -> Shard:
     """path: of its .json file."""
     scenes = tuple(from_dict(entry["scene"]) for entry in json.loads(path.read_text()))
-    return Shard(np.load(path.with_suffix(".npy"), mmap_mode="r"), scenes, path.stem)
+    return Shard(np.load(path.with_suffix(".npy"), mmap_mode="r"), np.load(path.with_suffix(".things.npy")), scenes, path.stem)
 
 
 def plan_of(number: int, validation: bool = False) -> tuple[int, tuple[int, int], int]:
@@ -64,12 +69,12 @@ def plan_of_dry_run(number: int, validation: bool = False) -> tuple[int, tuple[i
 
 
 def scenes_of(number: int, count: int, split: str = "train") -> list[Scene]:
-    """The scenes of shard `number`: as they are drawn, but in every second shard of stills each with a subject, all subjects alike.
+    """The scenes of shard `number`: as they are drawn, but in every second shard of each kind each with a subject, all subjects alike.
 
     As drawn, a train is in one scene of eighty: far too few to learn what one looks like.
     """
     drawn = (draw_scene(seed, split) for seed in range(number * _SEEDS_PER_SHARD, (number + 1) * _SEEDS_PER_SHARD))
-    if number % 16 != 14:
+    if number % 16 < 8:
         return list(islice(drawn, count))
     left = Counter({subject: -(-count // len(SUBJECTS)) for subject in SUBJECTS})
     scenes = []
@@ -91,15 +96,27 @@ def render_shard(folder: Path, number: int, split: str = "train", device: str = 
 
     folder.mkdir(parents=True, exist_ok=True)
     scenes = scenes_of(number, count, split)
-    frames_NFHWC = np.stack([render(scene, *size, num_frames, device=device).frames_THWC for scene in scenes])
-    temporary = path.with_suffix(".npy.partial")
-    with temporary.open("wb") as file:
-        np.save(file, frames_NFHWC)
-    temporary.replace(path.with_suffix(".npy"))
+    renders = [render(scene, *size, num_frames, device=device) for scene in scenes]
+    _save(path.with_suffix(".npy"), np.stack([made.frames_THWC for made in renders]))
+    _save(path.with_suffix(".things.npy"), np.stack([things_of(made.classes_THW) for made in renders]))
     temporary = path.with_suffix(".json.partial")
     temporary.write_text(json.dumps([{"scene": to_dict(scene)} for scene in scenes]))
     temporary.replace(path)  # last: a reader looks for this file
     return path
+
+
+def things_of(classes_THW: np.ndarray) -> np.ndarray:
+    """A render's classes -> uint8 (T, H/16, W/16), 255 where a cell is all subject."""
+    frames, height, width = classes_THW.shape
+    cells = (classes_THW == THING).reshape(frames, height // SPATIAL_FACTOR, SPATIAL_FACTOR, width // SPATIAL_FACTOR, SPATIAL_FACTOR)
+    return (255 * cells.mean(axis=(2, 4))).round().astype(np.uint8)
+
+
+def _save(path: Path, array: np.ndarray) -> None:
+    temporary = path.with_suffix(".npy.partial")
+    with temporary.open("wb") as file:
+        np.save(file, array)
+    temporary.replace(path)
 
 
 def render_shards(

@@ -3,8 +3,8 @@
 For each shard of clips, `<name>.latents.npy` holds float16 normalised latents (2n, T, C, H, W), first the clips, then the same
 clips flipped left to right; `<name>.text.npy` float16 text states (tokens, D) of all captions one after another, without padding;
 `<name>.spans.npy` int32 (2n, K, 2), where each of an entry's K captions starts and stops in them; `<name>.motions.npy` float32
-(2n, 5), each entry's CameraMotion. `cache.json` names the
-autoencoder by the hash of its weights: latents of another one are never mixed in.
+(2n, 5), each entry's CameraMotion; `<name>.things.npy` uint8 (2n, T, H, W), how much of what each latent stands for is the scene's
+subject. `cache.json` names the autoencoder by the hash of its weights: latents of another one are never mixed in.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lanterne.models.autoencoder import StreamingAutoencoder
+from lanterne.models.autoencoder import TEMPORAL_FACTOR, StreamingAutoencoder
 from lanterne.models.text_encoder import TextEncoder
 from lanterne.train.data import Shard, read_shard, to_video
 from lanterne.world.camera import motion_of
@@ -28,9 +28,11 @@ _ENCODE_BATCH = 8
 
 @dataclass(frozen=True)
 class LatentShard:
-    """latents_NTCHW float16, text_MD float16, spans_NK2 int32 and motions_N5 float32; the large ones mapped, not read."""
+    """latents_NTCHW float16, things_NTHW uint8, text_MD float16, spans_NK2 int32 and motions_N5 float32; the large ones mapped, not
+    read."""
 
     latents_NTCHW: np.ndarray
+    things_NTHW: np.ndarray
     text_MD: np.ndarray
     spans_NK2: np.ndarray
     motions_N5: np.ndarray
@@ -61,6 +63,7 @@ def cache_latents(
         text_MD, spans_NK2 = _captions_of(shard, text_encoder, device)
         np.save(out / f"{shard.name}.text.npy", text_MD)
         np.save(out / f"{shard.name}.motions.npy", _motions_of(shard))
+        np.save(out / f"{shard.name}.things.npy", things_of(shard))
         partial = out / f"{shard.name}.spans.partial.npy"
         np.save(partial, spans_NK2)
         partial.replace(out / f"{shard.name}.spans.npy")  # last: a reader looks for this file
@@ -80,6 +83,7 @@ def read_latents(folder: Path) -> list[LatentShard]:
         shards.append(
             LatentShard(
                 np.load(folder / f"{stem}.latents.npy", mmap_mode="r"),
+                np.load(folder / f"{stem}.things.npy"),
                 np.load(folder / f"{stem}.text.npy", mmap_mode="r"),
                 np.load(path),
                 np.load(folder / f"{stem}.motions.npy"),
@@ -117,6 +121,14 @@ def _encode(shard: Shard, model: StreamingAutoencoder, device: str) -> np.ndarra
                 latents_BCTHW = model.encode(video_BCTHW)
             pieces.append(latents_BCTHW.transpose(1, 2).half().cpu().numpy())
     return np.concatenate(pieces)
+
+
+def things_of(shard: Shard) -> np.ndarray:
+    """The share of each latent that is subject, (2n, T, H, W) uint8, as its frames have it; mirrored clips behind the others."""
+    first_NTHW, later_NFHW = np.split(shard.things_NFHW, [1], axis=1)  # a latent frame is the first frame, or four
+    later_NTHW = later_NFHW.reshape(len(later_NFHW), -1, TEMPORAL_FACTOR, *later_NFHW.shape[2:]).mean(axis=2)
+    things_NTHW = np.concatenate([first_NTHW, later_NTHW.round().astype(np.uint8)], axis=1)
+    return np.concatenate([things_NTHW, things_NTHW[..., ::-1]])
 
 
 def _motions_of(shard: Shard) -> np.ndarray:

@@ -12,7 +12,7 @@ from collections import deque
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import accumulate
 from multiprocessing import get_context
 from pathlib import Path
@@ -40,6 +40,7 @@ HISTORY_SIGMA = 0.15  # history is noised up to this level
 ROUTED_UNTIL = 0.6  # of the stage's time; then all tokens go through all blocks, as when generating
 # The loss once more on means of 3 x 3 tokens, and on how these change from frame to frame: layout and motion, which texture drowns.
 COARSE, COARSE_WEIGHT, MOTION_WEIGHT = 3, 5.0, 8.0
+THINGS_WEIGHT = 4.0  # how much more the loss counts where the subject is: a tenth of the picture at most, and what a prompt is about
 BATCH_FRAMES = 40  # latent frames in a batch on a processor; small, since steps count for more than tokens this early
 # On a GPU as many as fill about half of 80 GB: bytes kept for the backward pass by token and unit of width times layers, as counted on
 # a processor, uncompiled. Not measured on a GPU.
@@ -49,8 +50,8 @@ _PEAKS = {"H100": 989e12, "H200": 989e12}  # FLOP/s in dense bfloat16, by the da
 # Share of steps by the latent frames of a sequence. Mostly stills at first: a step then shows five times as many scenes, which
 # is what composition is learnt from. Later the first chunk most, and rollouts.
 _STILLS_FIRST = ((1, 0.70), (5, 0.20), (9, 0.07), (17, 0.03))
-_LENGTHS = ((1, 0.15), (5, 0.42), (9, 0.26), (17, 0.17))
-STILLS_UNTIL = 0.3  # of the stage's time
+_LENGTHS = ((1, 0.25), (5, 0.37), (9, 0.23), (17, 0.15))
+STILLS_UNTIL = 0.45  # of the stage's time
 _CAPTIONS = (0.1, 0.15, 0.75)  # share of short, medium and long ones: generating expands to long, which alone always tell the camera
 _EVERY_SECONDS = 240  # between validations and savings
 # Matrices that face the data or the noise level: AdamW's.
@@ -62,6 +63,7 @@ class Drawn:
     """A batch as processes hand it on: arrays, in half precision where the cache has no more."""
 
     latents_BTCHW: np.ndarray
+    things_BTHW: np.ndarray
     text_BLD: np.ndarray
     sigma_BT: np.ndarray
     weight_BT: np.ndarray
@@ -72,6 +74,7 @@ class Drawn:
 @dataclass(frozen=True)
 class Batch:
     latents_BCTHW: Tensor
+    things_BTHW: Tensor  # how much of each is the scene's subject, 0 to 1
     text_BLD: Tensor
     sigma_BT: Tensor
     weight_BT: Tensor  # of each latent frame's loss; 0 where the frame is given
@@ -189,8 +192,10 @@ def flow_matching_loss(model: nn.Module, batch: Batch, routed_TR: Tensor | None 
         predicted = model(noisy, timestep_BT, batch.text_BLD, batch.chunk_lengths, routed_TR=routed_TR, places=batch.places_BTHW2)
     error_BCTHW = predicted.float() - velocity(batch.latents_BCTHW, noise)
     kernel = (1, *(min(COARSE, size) for size in error_BCTHW.shape[-2:]))
-    coarse_BCTHW = F.avg_pool3d(error_BCTHW, kernel, ceil_mode=True, count_include_pad=False)
-    error_BT = error_BCTHW.square().mean(dim=(1, 3, 4)) + COARSE_WEIGHT * coarse_BCTHW.square().mean(dim=(1, 3, 4))
+    means = partial(F.avg_pool3d, kernel_size=kernel, ceil_mode=True, count_include_pad=False)
+    coarse_BCTHW, counts_B1THW = means(error_BCTHW), 1 + THINGS_WEIGHT * batch.things_BTHW[:, None]
+    error_BT = (error_BCTHW.square() * counts_B1THW).mean(dim=(1, 3, 4))
+    error_BT = error_BT + COARSE_WEIGHT * (coarse_BCTHW.square() * means(counts_B1THW)).mean(dim=(1, 3, 4))
     # Within a chunk only, whose frames know the same; and not from a frame that is given, whose velocity nobody learns.
     change_BT = coarse_BCTHW.diff(dim=2).square().mean(dim=(1, 3, 4)) * (batch.weight_BT[:, :-1] > 0)
     for start in accumulate(batch.chunk_lengths[:-1]):
@@ -239,13 +244,14 @@ def draw(
     sizes = np.array([len(shard.latents_NTCHW) for shard in alike], np.float64)
 
     frames, spans = _window(alike, length, random)
-    latents, texts, standing = [], [], []
+    latents, things, texts, standing = [], [], [], []
     begins = [start for start, _ in chunk_spans(length)]
     for _ in range(max(1, batch_frames // length)):
         shard = alike[random.choice(len(alike), p=sizes / sizes.sum())]
         entry = random.integers(len(shard.latents_NTCHW))
         shown = frames[:1] if length == 1 else _fit(frames, shard)
         latents.append(shard.latents_NTCHW[entry][shown])
+        things.append(shard.things_NTHW[entry][shown])
         seconds = frame_of(shown) / FPS
         # Any chunk's beginning may be the moment that places are counted from: when generating it is the current one's.
         standing.append(places(shard.motions_N5[entry], seconds - seconds[random.choice(begins)], *grid))
@@ -254,14 +260,17 @@ def draw(
         text_LD = text_of(shard, entry, caption, MAX_TOKENS)
         texts.append(np.zeros_like(text_LD) if dropped else text_LD)
     sigma_BT, weight_BT = draw_sigmas(random, len(latents), spans)
-    return Drawn(np.stack(latents), np.stack(texts).astype(np.float16), sigma_BT, weight_BT, np.stack(standing), spans)
+    stacked = np.stack(latents), np.stack(things), np.stack(texts).astype(np.float16)
+    return Drawn(*stacked, sigma_BT, weight_BT, np.stack(standing), spans)
 
 
 def to_batch(drawn: Drawn, device: str = "cpu") -> Batch:
     """As the transformer takes it: float32, on the device."""
     arrays = (drawn.text_BLD, drawn.sigma_BT, drawn.weight_BT, drawn.places_BTHW2)
     text_BLD, *others = (torch.from_numpy(array).to(device).float() for array in arrays)
-    return Batch(torch.from_numpy(drawn.latents_BTCHW).to(device).float().transpose(1, 2), text_BLD, *others, drawn.chunk_lengths)
+    latents_BCTHW = torch.from_numpy(drawn.latents_BTCHW).to(device).float().transpose(1, 2)
+    things_BTHW = torch.from_numpy(drawn.things_BTHW).to(device).float() / 255
+    return Batch(latents_BCTHW, things_BTHW, text_BLD, *others, drawn.chunk_lengths)
 
 
 def _draw_from(folder: Path, look: int, seed: int, batch_frames: int, shares: tuple[tuple[int, float], ...]) -> Drawn:
