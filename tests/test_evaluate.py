@@ -40,6 +40,13 @@ def test_a_still_video_does_not_move_and_a_faster_one_moves_more():
     assert 0 < metrics.motion(_moving(speed=1)) < metrics.motion(_moving(speed=2))
 
 
+def test_broad_motion_is_of_what_moves_and_not_of_grain():
+    brighter = np.stack([np.full((16, 24, 3), level, np.uint8) for level in (50, 60, 75)])
+    assert metrics.broad_motion(brighter) == metrics.motion(brighter) == 12.5
+    grain = np.random.default_rng(0).integers(0, 255, (3, 64, 64, 3), dtype=np.uint8)
+    assert metrics.broad_motion(grain) < 0.3 * metrics.motion(grain)
+
+
 def test_brightness_that_jumps_flickers_and_brightness_that_grows_does_not():
     jumping = np.concatenate([_plain(100 + 20 * (frame % 2), 1) for frame in range(17)])
     growing = np.concatenate([_plain(100 + 2 * frame, 1) for frame in range(17)])

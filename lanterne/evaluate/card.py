@@ -64,6 +64,8 @@ def write_card(
     cameras = report["cameras"]
     names = {name: _ROWS[name] for name in ("reconstructions", "model")}
     names |= {"painted_motion": "what the autoencoder leaves of the renders' motion", "motion": "the model's motion over the renders'"}
+    broad = "the same in means of 4 x 4 pixels"
+    names |= {"painted_broad_motion": f"{broad}: the autoencoder", "broad_motion": f"{broad}: the model"}
     shares = [[text, *(f"{one[name]:.2f}" for one in cameras.values())] for name, text in names.items()]
     text.append(_table(["camera moves that the judge sees", *(f"{name} ({one['count']})" for name, one in cameras.items())], shares))
     text.append("## Does it move, and steadily?\n")

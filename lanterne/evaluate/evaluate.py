@@ -167,17 +167,26 @@ class Evaluation:
 
     def cameras(self, verdicts: dict[str, dict[str, list[str]]], clips: dict[str, np.ndarray]) -> dict[str, dict]:
         """For each camera move that a prompt states: how many do, the share that the judge sees in them, by row, and, over the renders'
-        motion, the model's and what the autoencoder leaves of it."""
-        moved = {name: [metrics.motion(clip) for clip in value] for name, value in clips.items()}
+        motion, the model's and what the autoencoder leaves of it, in pixels and in means of 4 x 4 ("broad")."""
+        measures = {"": metrics.motion, "broad_": metrics.broad_motion}
         stated = [(index, row["camera"]) for index, row in enumerate(self.rows) if row["camera"]]
+        moved = {
+            (name, scale): {index: measure(value[index]) for index, _ in stated}
+            for name, value in clips.items()
+            for scale, measure in measures.items()
+        }
         result = {}
         for camera in AXES["camera"]:
             places = [index for index, value in stated if value == camera]
             if places:
                 shares = {name: float(np.mean([seen["camera"][i] == camera for i in places])) for name, seen in verdicts.items()}
-                renders, painted, model = (np.mean([moved[name][i] for i in places]) for name in ("renders", "reconstructions", "model"))
-                motion = {"motion": float(model / max(renders, 1e-6)), "painted_motion": float(painted / max(renders, 1e-6))}
-                result[camera] = {"count": len(places)} | shares | motion
+                result[camera] = {"count": len(places)} | shares
+                for scale in measures:
+                    renders, painted, model = (
+                        np.mean([moved[name, scale][i] for i in places]) for name in ("renders", "reconstructions", "model")
+                    )
+                    result[camera][f"{scale}motion"] = float(model / max(renders, 1e-6))
+                    result[camera][f"painted_{scale}motion"] = float(painted / max(renders, 1e-6))
         return result
 
     def attributes(self, verdicts: dict[str, dict[str, list[str]]]) -> dict:

@@ -21,6 +21,16 @@ def motion(frames_THWC: np.ndarray) -> float:
     return float(_differences(frames_THWC).mean())
 
 
+def broad_motion(frames_THWC: np.ndarray, cell: int = 4) -> float:
+    """The same of means of cell x cell pixels: what moves, where in single pixels it is texture, grain and rain that differ most."""
+    frames, height, width, _ = frames_THWC.shape
+    means = np.empty((frames, height // cell, width // cell, 3), np.float32)
+    for mean, frame in zip(means, frames_THWC, strict=True):
+        cells = frame[: height // cell * cell, : width // cell * cell].reshape(height // cell, cell, width // cell, cell, 3)
+        mean[:] = cells.mean(axis=(1, 3))
+    return float(np.abs(np.diff(means, axis=0)).mean())
+
+
 def flicker(frames_THWC: np.ndarray) -> float:
     """Mean absolute second difference in time of each frame's mean brightness, of 255: light that jumps, not light that changes."""
     brightness = frames_THWC.astype(np.float32).mean(axis=(1, 2, 3))
