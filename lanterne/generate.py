@@ -33,7 +33,7 @@ from lanterne.samplers import adams_bashforth, guided
 SHIFT = 3.0
 LATER_GUIDANCE = 0.5  # share of the guidance that chunks after the first get: what they show is settled, and colours would grow
 CONTEXT_SIGMA = 0.1  # history is remembered a little noisy, as in training: errors then fade instead of adding up
-JOIN, JOIN_CELLS = 0.5, 3  # share of a chunk's jump in layout and light that each step takes out; latents across a cell of means
+JOIN, JOIN_CELLS = 0.5, 2  # share of a chunk's jump in layout and light that each step takes out; latents across a cell of means
 # What a request's frames depend on and it does not say.
 SAMPLING = (adams_bashforth.__name__, SHIFT, LATER_GUIDANCE, CONTEXT_SIGMA, JOIN, JOIN_CELLS, anchor.REACH, anchor.MEAN)
 CONTEXT_STREAM = 1 << 32  # latent frames beyond any video's: this noise is never a start's

@@ -7,6 +7,7 @@ import torch
 
 from lanterne.models.upscaler import FACTOR, Upscaler, upscaler_small, upscaler_tiny
 from lanterne.train import upscaler as stage
+from lanterne.train.optim import load_state
 from lanterne.upscale import Upscale, resampling, upscale_for
 from lanterne.video import VideoWriter
 
@@ -82,10 +83,35 @@ def test_it_learns_what_interpolation_lacks(pairs):
     assert figures["psnr"] > figures["lanczos_psnr"] + 0.5
 
 
+def test_what_it_learns_against_tells_renders_from_blur_and_makes_it_sharper(pairs):
+    torch.manual_seed(0)
+    random, clips = np.random.default_rng(0), stage.read_pairs(pairs)
+    model, discriminator = Upscaler(upscaler_tiny()), stage.Discriminator(width=8)
+    theirs, ours = torch.optim.Adam(discriminator.parameters(), 4e-3), torch.optim.Adam(model.parameters(), 4e-3)
+    before = stage.upscaling_figures(model, clips[:2])["sharpness"]
+    for step in range(90):
+        small, large = (video[..., :size, :size] for video, size in zip(stage._draw_batch(clips, random), (16, 80), strict=True))
+        plain, (made, _) = stage._interpolated(small), model(small)
+        stage.discriminator_loss(discriminator, made.detach(), large, plain, penalised=step % 16 == 0).backward()
+        theirs.step()
+        theirs.zero_grad()
+        if step == 50:  # by then it knows
+            with torch.no_grad():
+                assert discriminator(large, plain)[0].mean() > discriminator(plain, plain)[0].mean() + 0.2
+        if step > 50:
+            stage.adversarial_loss(discriminator, made, large, plain).backward()
+            assert all(parameter.grad is None for parameter in discriminator.parameters())
+            ours.step()
+            ours.zero_grad()
+    assert stage.upscaling_figures(model, clips[:2])["sharpness"] > before + 0.1
+
+
 def test_its_stage_goes_on_where_it_stopped(pairs, tmp_path):
     rows, minutes = [], 0.02
     for _ in range(2):
         model = stage.train_upscaler(pairs, tmp_path / "out", upscaler_tiny(), minutes, on_log=rows.append)
         minutes = rows[0]["seconds"] / 60 + 0.05
     assert rows[1]["step"] > rows[0]["step"] > 0 and rows[0]["clips"] == 4
+    state = load_state(tmp_path / "out" / "upscaler.pt")
+    assert state["discriminator_optimizer"]["state"] and state["faithful"]  # both halves were run
     assert not model.training and len((tmp_path / "out" / "upscaler.jsonl").read_text().splitlines()) == 2

@@ -54,6 +54,10 @@ class Upscaler(nn.Module):
         for index, block in enumerate(self.blocks):
             h, last = block(h, memory[index] if memory else None, batch)
             kept.append(last)
-        plain = F.interpolate(x_FCHW.float(), scale_factor=FACTOR, mode="bicubic", align_corners=False)
-        large = plain + F.pixel_shuffle(self.conv_out(F.relu(h)), FACTOR).float()
+        large = interpolated(x_FCHW.float()) + F.pixel_shuffle(self.conv_out(F.relu(h)), FACTOR).float()
         return large.unflatten(0, (frames, batch)).permute(1, 2, 0, 3, 4), kept
+
+
+def interpolated(frames_FCHW: Tensor) -> Tensor:
+    """What the model starts from: (F, 3, H, W) -> (F, 3, 5H, 5W)."""
+    return F.interpolate(frames_FCHW, scale_factor=FACTOR, mode="bicubic", align_corners=False)

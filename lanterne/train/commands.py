@@ -146,7 +146,8 @@ def assemble(
 
     _require(runs, "autoencoder.safetensors", "lanterne train autoencoder")
     painter, finished = checkpoint.load(runs / "autoencoder.safetensors"), checkpoint.load(weights or EMBEDDED)
-    training = dict(finished.metadata.get("training", {})) | dict(painter.metadata.get("training", {}))
+    said = finished.metadata.get("training", {}).get("transformer trained")  # the autoencoder's file may tell of an earlier one
+    training = dict(painter.metadata.get("training", {})) | ({"transformer trained": said} if said else {})
     taught = knowledge_of(finished.metadata)
     _write_weights(runs, finished.build("transformer"), painter.build("autoencoder"), taught, training, finished, painter)
 

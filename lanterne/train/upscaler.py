@@ -1,7 +1,10 @@
 """The upscaler's stage: large renders, and what the autoencoder paints of them at a fifth of their size.
 
-Loss: L1 on pixels, on their gradients, on their change in time, and on how much detail there is around a place: where detail is cannot be
-known, and the mean of all places is a blur. As for the autoencoder, no perceptual network is in it.
+Loss: L1 on pixels, on their gradients, on their change in time, and on how much detail there is around a place. What is sharp in a render
+cannot be known from its small blurred copy, and the mean of all that it may be is a blur again. So the second half of the stage learns
+against a discriminator (Goodfellow et al. 2014) that is shown two frames, what changed between them, and the interpolated small ones: a
+sharp picture that flickers does not pass for a render either. The difference of its features stands in for a perceptual network
+(Wang et al. 2018, pix2pixHD): those on offer learnt from scraped pictures.
 """
 
 import json
@@ -12,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lanterne.models.autoencoder import StreamingAutoencoder
-from lanterne.models.upscaler import FACTOR, Upscaler, UpscalerConfig
+from lanterne.models.upscaler import FACTOR, Upscaler, UpscalerConfig, interpolated
 from lanterne.train.data import to_video
 from lanterne.train.judge import reconstruct
 from lanterne.train.optim import Clock, MuonAdamW, WeightAverage, load_state, save_state, warm_constant_cool
@@ -29,8 +32,16 @@ _VALIDATION = 12  # clips, the first ones, that are never trained on
 # (width, height) of what is rendered large: as it will be asked for, and, of two clips in three, a quarter as many pixels in a quarter of
 # the time: blur and edges are the same.
 _FULL, _QUARTER = (1280, 720), (640, 400)
-_BATCH, _CROP = 4, 48  # crops of a step, and their side in small pixels
+_BATCH, _CROP, _CROP_FRAMES = 4, 40, 3  # crops of a step, their side in small pixels, and their frames
 _DETAIL_WEIGHT, _AROUND = 2.0, 10
+_CHANGE_WEIGHT = 0.3
+_STEADY_WEIGHT = 1.0  # of changes of the error in time, and of their changes, where there is detail to flicker
+ADVERSARIAL_FROM = 0.5  # of the stage's time
+_ADVERSARIAL_RATE = 0.4  # of the learning rate
+ADVERSARIAL_SHARE = 0.6  # of what the second half changes that is kept: all of it is sharper still, and flickers more than Lanczos
+_DISCRIMINATOR_RATE = 5e-4
+_ADVERSARIAL_WEIGHT, _FEATURES_WEIGHT = 0.04, 0.3
+_PENALTY_WEIGHT, _PENALTY_EVERY = 40.0, 16
 _EVERY_SECONDS = 180
 
 
@@ -96,11 +107,17 @@ def train_upscaler(folder: Path, out: Path, config: UpscalerConfig, minutes: flo
     model = Upscaler(config).to(device)
     average = WeightAverage(model, decay=0.998)
     optimizer = MuonAdamW(model, LEARNING_RATE, by_adam=("conv_in", "conv_out"))
-    step, clock = 0, Clock(minutes)
+    discriminator = Discriminator().to(device)
+    discriminator_optimizer = torch.optim.AdamW(discriminator.parameters(), _DISCRIMINATOR_RATE, betas=(0.5, 0.99))
+    lasting = {
+        "model": model, "average": average, "optimizer": optimizer,
+        "discriminator": discriminator, "discriminator_optimizer": discriminator_optimizer,
+    }
+    step, clock, faithful = 0, Clock(minutes), None  # the averaged weights of before there was a discriminator
     if state := load_state(out / "upscaler.pt"):
-        model.load_state_dict(state["model"])
-        average.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
+        for name, part in lasting.items():
+            part.load_state_dict(state[name])
+        faithful = state["faithful"]
         step, clock = state["step"], Clock(minutes, state["seconds"])
     random, pairs = np.random.default_rng(step), read_pairs(folder)
     last_check, running = clock.spent, None
@@ -110,8 +127,8 @@ def train_upscaler(folder: Path, out: Path, config: UpscalerConfig, minutes: flo
         average.swap(model)
         figures = upscaling_figures(model, pairs[:_VALIDATION], device)
         average.swap(model)
-        state = {"step": step, "seconds": clock.spent, "model": model.state_dict()}
-        save_state(out / "upscaler.pt", state | {"average": average.state_dict(), "optimizer": optimizer.state_dict()})
+        state = {"step": step, "seconds": clock.spent, "faithful": faithful}
+        save_state(out / "upscaler.pt", state | {name: part.state_dict() for name, part in lasting.items()})
         row = {"step": step, "seconds": round(clock.spent), "loss": running, "clips": len(pairs) - _VALIDATION} | figures
         with (out / "upscaler.jsonl").open("a") as file:
             file.write(json.dumps(row) + "\n")
@@ -120,14 +137,32 @@ def train_upscaler(folder: Path, out: Path, config: UpscalerConfig, minutes: flo
 
     while clock.part < 1:
         small_BCTHW, large_BCTHW = (video.to(device) for video in _draw_batch(pairs[_VALIDATION:], random))
-        loss = upscaling_loss(model, small_BCTHW, large_BCTHW)
+        rate = warm_constant_cool(clock.part, step)
+        if clock.part < ADVERSARIAL_FROM:
+            loss = upscaling_loss(model, small_BCTHW, large_BCTHW)
+        else:
+            if faithful is None:
+                faithful = {name: value.clone() for name, value in average.values.items()}
+            rate *= _ADVERSARIAL_RATE
+            with torch.autocast(small_BCTHW.device.type, torch.bfloat16):
+                made_BCTHW, _ = model(small_BCTHW)
+            plain_BCTHW = _interpolated(small_BCTHW)
+            penalised = step % _PENALTY_EVERY == 0
+            discriminator_loss(discriminator, made_BCTHW.detach(), large_BCTHW, plain_BCTHW, penalised).backward()
+            if torch.isfinite(nn.utils.clip_grad_norm_(discriminator.parameters(), 1.0)):  # one bad batch must not spoil it
+                discriminator_optimizer.step()
+            discriminator_optimizer.zero_grad()
+            loss = adversarial_loss(discriminator, made_BCTHW, large_BCTHW, plain_BCTHW)
         loss.backward()
-        optimizer.step(warm_constant_cool(clock.part, step), max_norm=2.0)
+        optimizer.step(rate, max_norm=2.0)
         average.update(model)
         step += 1
         running = loss.item() if running is None else 0.98 * running + 0.02 * loss.item()
         if clock.spent - last_check > _EVERY_SECONDS:
             check()
+    if faithful:
+        for name, value in average.values.items():
+            value.lerp_(faithful[name], 1 - ADVERSARIAL_SHARE)
     check()
     average.swap(model)
     return model.requires_grad_(False).eval()
@@ -139,7 +174,68 @@ def upscaling_loss(model: Upscaler, small_BCTHW: Tensor, large_BCTHW: Tensor) ->
     error = made_BCTHW - large_BCTHW
     gradients = error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()
     detail = (_detail(made_BCTHW) - _detail(large_BCTHW)).abs().mean()
-    return error.abs().mean() + gradients + 0.3 * error.diff(dim=2).abs().mean() + _DETAIL_WEIGHT * detail
+    return error.abs().mean() + gradients + _CHANGE_WEIGHT * error.diff(dim=2).abs().mean() + _DETAIL_WEIGHT * detail
+
+
+class Discriminator(nn.Module):
+    """Whether frames are rendered, patch by patch (Isola et al. 2017): one logit for each 8 x 8 pixels of every frame but the first."""
+
+    def __init__(self, width: int = 32):
+        super().__init__()
+        self.convs = nn.ModuleList([
+            nn.Conv2d(9, width, 4, stride=2, padding=1),
+            nn.Conv2d(width, 2 * width, 4, stride=2, padding=1),
+            nn.Conv2d(2 * width, 2 * width, 4, stride=2, padding=1),
+            nn.Conv2d(2 * width, 2 * width, 3, padding=1),
+        ])
+        self.conv_out = nn.Conv2d(2 * width, 1, 3, padding=1)
+
+    def forward(self, video_BCTHW: Tensor, plain_BCTHW: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Large frames and interpolated ones, both B 3 T H W in [-1, 1] -> logits (B (T - 1), 1, H / 8, W / 8), and each layer's output."""
+        later_BCTHW = video_BCTHW[:, :, 1:]
+        change_BCTHW = 2 * (later_BCTHW - video_BCTHW[:, :, :-1])
+        x_FCHW = torch.cat([later_BCTHW, change_BCTHW, plain_BCTHW[:, :, 1:]], dim=1).transpose(1, 2).flatten(0, 1)
+        x_FCHW, seen = x_FCHW.contiguous(memory_format=torch.channels_last), []
+        for conv in self.convs:
+            x_FCHW = F.leaky_relu(conv(x_FCHW), 0.2)
+            seen.append(x_FCHW)
+        return self.conv_out(x_FCHW), seen
+
+
+def discriminator_loss(
+    discriminator: Discriminator, made_BCTHW: Tensor, large_BCTHW: Tensor, plain_BCTHW: Tensor, penalised: bool
+) -> Tensor:
+    """Logistic; where penalised, with the square of its gradient at renders (Mescheder et al. 2018), else it wins before there is anything
+    to learn from it."""
+    with torch.autocast(made_BCTHW.device.type, torch.bfloat16):
+        (real, _), (made, _) = discriminator(large_BCTHW, plain_BCTHW), discriminator(made_BCTHW, plain_BCTHW)
+    loss = F.softplus(-real.float()).mean() + F.softplus(made.float()).mean()
+    if penalised:
+        at_BCTHW = large_BCTHW.clone().requires_grad_()
+        logits, _ = discriminator(at_BCTHW, plain_BCTHW)
+        (gradient_BCTHW,) = torch.autograd.grad(logits.sum(), at_BCTHW, create_graph=True)
+        loss = loss + _PENALTY_WEIGHT * gradient_BCTHW.square().mean()
+    return loss
+
+
+def adversarial_loss(discriminator: Discriminator, made_BCTHW: Tensor, large_BCTHW: Tensor, plain_BCTHW: Tensor) -> Tensor:
+    """Pixels, steadily; to pass for a render; and what the discriminator's layers see to be as in the render."""
+    discriminator.requires_grad_(False)
+    with torch.autocast(made_BCTHW.device.type, torch.bfloat16):
+        logits, seen = discriminator(made_BCTHW, plain_BCTHW)
+        with torch.no_grad():
+            _, seen_in_renders = discriminator(large_BCTHW, plain_BCTHW)
+    discriminator.requires_grad_(True)
+    features = sum((ours.float() - theirs.float()).abs().mean() for ours, theirs in zip(seen, seen_in_renders, strict=True))
+    error = made_BCTHW - large_BCTHW
+    unsteady = error.diff(dim=2).abs().mean() + error.diff(n=2, dim=2).abs().mean()
+    pixels = error.abs().mean() + _STEADY_WEIGHT * unsteady
+    return pixels + _ADVERSARIAL_WEIGHT * F.softplus(-logits.float()).mean() + _FEATURES_WEIGHT * features
+
+
+def _interpolated(small_BCTHW: Tensor) -> Tensor:
+    frames = small_BCTHW.transpose(1, 2)
+    return interpolated(frames.flatten(0, 1)).unflatten(0, frames.shape[:2]).transpose(1, 2)
 
 
 def _detail(video_BCTHW: Tensor) -> Tensor:
@@ -183,14 +279,15 @@ def _gradient(x: Tensor) -> float:
 
 
 def _draw_batch(pairs: list[Pair], random: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Crops at the same place, mirrored at random, small and large."""
+    """Crops at the same place and moment, mirrored at random, small and large."""
     small, large = [], []
     for _ in range(_BATCH):
         pair = pairs[random.integers(len(pairs))]
-        height, width = pair.small_THWC.shape[1:3]
+        frames, height, width = pair.small_THWC.shape[:3]
         top, left = int(random.integers(height - _CROP + 1)), int(random.integers(width - _CROP + 1))
+        first = int(random.integers(frames - _CROP_FRAMES + 1))
         mirrored = -1 if random.random() < 0.5 else 1
-        for crops, frames, factor in ((small, pair.small_THWC, 1), (large, pair.large_THWC, FACTOR)):
+        for crops, video, factor in ((small, pair.small_THWC, 1), (large, pair.large_THWC, FACTOR)):
             rows, columns = slice(top * factor, (top + _CROP) * factor), slice(left * factor, (left + _CROP) * factor)
-            crops.append(frames[:, rows, columns][:, :, ::mirrored])
+            crops.append(video[first : first + _CROP_FRAMES, rows, columns][:, :, ::mirrored])
     return to_video(np.stack(small)), to_video(np.stack(large))

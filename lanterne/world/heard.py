@@ -250,6 +250,32 @@ HEARD |= {
     for time, hours in _HOURS.items()
 }
 
+# More names of places, apart since they are many.
+_PLACES = {
+    "mountains": "foothills; crag; crags; cordillera; sierra; pinnacle; pinnacles; snowfield; snowfields; mountaintop; mountaintops; "
+                 "pyrenees; carpathians; matterhorn; mont blanc; mountaineers; mountain pass; versant",
+    "dunes": "dunefield; barren; parched; sea of sand; ocean of sand; sand sea; shifting sands; waterless; sahel; kalahari; atacama; "
+             "mojave; empty quarter; bedouin; bedouins",
+    "forest": "woodland; woodlands; thicket; copse; undergrowth; sequoias; redwoods; beeches; maples; conifers; sous-bois; leafy; "
+              "wooded; boreal; backwoods",
+    "lake": "millpond; waterhole; lochs; lakeside; inland water; lake water",
+    "coast": "seashore; seaside; oceanfront; foreshore; riviera; shoreline; coastline; rock pools; tide pools; sandbank; greve; land "
+             "meets the sea; edge of the sea; sea's edge",
+    "ocean": "high seas; open sea; seascape; billows; brine; briny; oceanic; seven seas; salt water; mid-ocean; flots",
+    "canyon": "ravine; ravines; gully; gullies; gorge; canyons; hoodoos; utah; arizona; monument valley; rock walls; sandstone walls; "
+              "sheer walls",
+    "city": "metropolis; megacity; cityscape; metropolitan; concrete jungle; office blocks; tower blocks; financial district; "
+            "berlin; moscow; los angeles; istanbul; mumbai; seoul; toronto; madrid; barcelona; urbain",
+    "islands": "cay; cays; islet; cyclades; galapagos; seychelles; fiji; tahiti; skerries; ilot; ilots",
+    "volcano": "cinder cone; smoking mountain; pinatubo; mauna loa; popocatepetl",
+    "street": "thoroughfare; cobblestones; cobbled; crosswalk; intersection; roadway; night market; bazaar; asphalt; kerb; curb; lamp "
+              "posts; streetlamps; passants",
+    "planet": "interplanetary; neptune; uranus; orb; space station; celestial; spacewalk; heavenly body; heavenly bodies; planetary; "
+              "starfield; void of space; orbital; earthrise; pluto",
+    "table": "countertop; workbench",
+}
+HEARD |= {("family", family): f"{HEARD['family', family]}; {said}" for family, said in _PLACES.items()}
+
 # What comes nearest to words the world does not have; the reader is told, and it stands in where the prompt says nothing else.
 NEAREST = {
     "mountains": "glacier everest fjord cliffside slope slopes highland",
