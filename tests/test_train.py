@@ -212,7 +212,7 @@ def test_a_shard_knows_where_its_subjects_are(runs, latents):
     assert things_THW.shape == (5, 3, 4) and 0 < things_THW.max() <= 255
     assert things_THW[2, 1, 3] == round(255 * (classes_THW[2, 16:32, 48:] == THING).mean())
     clips = Shard(np.zeros((1, 5, 48, 64, 3), np.uint8), things_THW[None], (scene,), "clips")
-    cached_NTHW = latent_cache.things_of(clips)
+    cached_NTHW = latent_cache._things_of(clips)
     assert cached_NTHW.shape == (2, 2, 3, 4) and (cached_NTHW[1] == cached_NTHW[0, :, :, ::-1]).all()
     assert (cached_NTHW[0, 0] == things_THW[0]).all() and np.abs(cached_NTHW[0, 1] - things_THW[1:].mean(0)).max() <= 0.5
     shard = read_latents(runs / "latents")[0]

@@ -7,6 +7,7 @@ import torch
 
 from lanterne.models.upscaler import FACTOR, Upscaler, upscaler_small, upscaler_tiny
 from lanterne.train import upscaler as stage
+from lanterne.train.data import save_array
 from lanterne.train.optim import load_state
 from lanterne.upscale import Upscale, resampling, upscale_for
 from lanterne.video import VideoWriter
@@ -65,8 +66,8 @@ def pairs(tmp_path):
         steps = random.integers(0, 2, (1, 12, 16, 1)) * 200 + 20
         large = np.broadcast_to(steps, (stage.NUM_FRAMES, 12, 16, 3)).repeat(20, axis=1).repeat(20, axis=2).astype(np.uint8)
         large = np.roll(large, 7, axis=2)
-        stage._save(folder / f"large-{number:05d}.npy", large)
-        stage._save(folder / f"small-{number:05d}.npy", stage.shrunk(large))
+        save_array(folder / f"large-{number:05d}.npy", large)
+        save_array(folder / f"small-{number:05d}.npy", stage.shrunk(large))
     return folder
 
 

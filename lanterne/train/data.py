@@ -97,8 +97,8 @@ def render_shard(folder: Path, number: int, split: str = "train", device: str = 
     folder.mkdir(parents=True, exist_ok=True)
     scenes = scenes_of(number, count, split)
     renders = [render(scene, *size, num_frames, device=device) for scene in scenes]
-    _save(path.with_suffix(".npy"), np.stack([made.frames_THWC for made in renders]))
-    _save(path.with_suffix(".things.npy"), np.stack([things_of(made.classes_THW) for made in renders]))
+    save_array(path.with_suffix(".npy"), np.stack([made.frames_THWC for made in renders]))
+    save_array(path.with_suffix(".things.npy"), np.stack([things_of(made.classes_THW) for made in renders]))
     temporary = path.with_suffix(".json.partial")
     temporary.write_text(json.dumps([{"scene": to_dict(scene)} for scene in scenes]))
     temporary.replace(path)  # last: a reader looks for this file
@@ -112,7 +112,8 @@ def things_of(classes_THW: np.ndarray) -> np.ndarray:
     return (255 * cells.mean(axis=(2, 4))).round().astype(np.uint8)
 
 
-def _save(path: Path, array: np.ndarray) -> None:
+def save_array(path: Path, array: np.ndarray) -> None:
+    """Write a .npy file whole or not at all."""
     temporary = path.with_suffix(".npy.partial")
     with temporary.open("wb") as file:
         np.save(file, array)

@@ -63,7 +63,7 @@ def cache_latents(
         text_MD, spans_NK2 = _captions_of(shard, text_encoder, device)
         np.save(out / f"{shard.name}.text.npy", text_MD)
         np.save(out / f"{shard.name}.motions.npy", _motions_of(shard))
-        np.save(out / f"{shard.name}.things.npy", things_of(shard))
+        np.save(out / f"{shard.name}.things.npy", _things_of(shard))
         partial = out / f"{shard.name}.spans.partial.npy"
         np.save(partial, spans_NK2)
         partial.replace(out / f"{shard.name}.spans.npy")  # last: a reader looks for this file
@@ -123,7 +123,7 @@ def _encode(shard: Shard, model: StreamingAutoencoder, device: str) -> np.ndarra
     return np.concatenate(pieces)
 
 
-def things_of(shard: Shard) -> np.ndarray:
+def _things_of(shard: Shard) -> np.ndarray:
     """The share of each latent that is subject, (2n, T, H, W) uint8, as its frames have it; mirrored clips behind the others."""
     first_NTHW, later_NFHW = np.split(shard.things_NFHW, [1], axis=1)  # a latent frame is the first frame, or four
     later_NTHW = later_NFHW.reshape(len(later_NFHW), -1, TEMPORAL_FACTOR, *later_NFHW.shape[2:]).mean(axis=2)

@@ -4,7 +4,8 @@ Loss: L1 on pixels, on their gradients, on their change in time, and on how much
 cannot be known from its small blurred copy, and the mean of all that it may be is a blur again. So the second half of the stage learns
 against a discriminator (Goodfellow et al. 2014) that is shown two frames, what changed between them, and the interpolated small ones: a
 sharp picture that flickers does not pass for a render either. The difference of its features stands in for a perceptual network
-(Wang et al. 2018, pix2pixHD): those on offer learnt from scraped pictures.
+(Wang et al. 2018, pix2pixHD): those on offer learnt from scraped pictures. The weights kept lie between those of the two halves' ends
+(Wang et al. 2018, ESRGAN).
 """
 
 import json
@@ -20,7 +21,7 @@ from torch.nn import functional as F
 
 from lanterne.models.autoencoder import StreamingAutoencoder
 from lanterne.models.upscaler import FACTOR, Upscaler, UpscalerConfig, interpolated
-from lanterne.train.data import to_video
+from lanterne.train.data import save_array, to_video
 from lanterne.train.judge import reconstruct
 from lanterne.train.optim import Clock, MuonAdamW, WeightAverage, load_state, save_state, warm_constant_cool
 from lanterne.world.scene import draw_scene
@@ -62,7 +63,7 @@ def render_pairs(folder: Path, count: int, autoencoder: StreamingAutoencoder, wo
             path = folder / f"small-{number:05d}.npy"
             if not path.exists():
                 large_THWC = np.load(folder / f"large-{number:05d}.npy", mmap_mode="r")
-                _save(path, reconstruct(autoencoder, shrunk(large_THWC)[None])[0])
+                save_array(path, reconstruct(autoencoder, shrunk(large_THWC)[None])[0])
             if on_pair:
                 on_pair(number + 1)
 
@@ -73,14 +74,7 @@ def _render_large(folder: Path, number: int) -> None:
     path = folder / f"large-{number:05d}.npy"
     if not path.exists():
         size = _FULL if number < _VALIDATION or number % 3 == 0 else _QUARTER
-        _save(path, render(draw_scene(_FIRST_SEED + number, "any"), *size, NUM_FRAMES).frames_THWC)
-
-
-def _save(path: Path, frames: np.ndarray) -> None:
-    temporary = path.with_suffix(".partial")
-    with temporary.open("wb") as file:
-        np.save(file, frames)
-    temporary.replace(path)
+        save_array(path, render(draw_scene(_FIRST_SEED + number, "any"), *size, NUM_FRAMES).frames_THWC)
 
 
 def shrunk(large_THWC: np.ndarray) -> np.ndarray:
