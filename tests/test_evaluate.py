@@ -218,7 +218,7 @@ def test_an_evaluation_writes_a_card_with_every_row_and_its_pictures(evaluation,
     report, pairs = evaluation.all(quick=True)
     assert pairs == [] and report["nearest"] is None  # there is no training data here
     for name in ("renders", "reconstructions", "model", "floor"):
-        stated = [axis for axis in AXES if any(row[axis] and not row["paraphrase"] for row in evaluation.rows)]
+        stated = [axis for axis in AXES if any(row[axis] and row["part"] == "plain" for row in evaluation.rows)]
         assert len(stated) >= 4
         for axis in stated:
             figures = report["attributes"][name][axis]

@@ -51,15 +51,16 @@ _ROLLOUTS = (
 def read_prompts(limit: int | None = None) -> list[dict]:
     """The held-out prompts: {"family", "time_of_day", "weather", "camera", "subject", "event", "prompt"}, None where it does not say.
 
-    "paraphrase" is true for those written in words that no caption uses. A limit takes them evenly from the whole list.
+    "part" is "paraphrases" for those written in words that no caption uses, "pairs" for those that count among unseen combinations alone,
+    "plain" for others. A limit takes them evenly from the whole list.
     """
-    rows, paraphrase = [], False
+    rows, part = [], "plain"
     for line in PROMPTS.read_text().splitlines():
-        paraphrase = paraphrase or line.startswith("# Paraphrases")
+        part = next((name for name in ("paraphrases", "pairs") if line.startswith(f"# {name.capitalize()}:")), part)
         if line and not line.startswith("#"):
             *axes, prompt = line.split("|")
             row = {axis: None if value == "-" else value for axis, value in zip(AXES, axes, strict=True)}
-            rows.append(row | {"prompt": prompt, "paraphrase": paraphrase})
+            rows.append(row | {"prompt": prompt, "part": part})
     return rows if limit is None else rows[:: max(1, len(rows) // limit)][:limit]
 
 
@@ -133,9 +134,9 @@ class Evaluation:
 
     def samples(self) -> dict[str, tuple[list[str], np.ndarray]]:
         """Prompts and the middle frames (N, 144, 256, 3) of their clips: "chosen" by hand, one seed each, and "random" ones."""
-        random = np.random.default_rng(0).permutation([row["prompt"] for row in read_prompts()])[:_RANDOM].tolist()
+        drawn = np.random.default_rng(0).permutation([row["prompt"] for row in read_prompts() if row["part"] != "pairs"])
         result = {}
-        for name, prompts in {"chosen": CHOSEN.read_text().splitlines(), "random": random}.items():
+        for name, prompts in {"chosen": CHOSEN.read_text().splitlines(), "random": drawn[:_RANDOM].tolist()}.items():
             path = self.folder / f"{name}-{_digest(prompts)}.npy"
             if not path.exists():
                 made = sample(self.engine, prompts, list(range(len(prompts))), NUM_FRAMES, STEPS, GUIDANCE, _BATCH)
@@ -197,16 +198,17 @@ class Evaluation:
         against the words of every other prompt, which is what a model deaf to its prompt would get.
         """
         unseen = {index for index, row in enumerate(self.rows) if _held_out(row)}
-        paraphrases = {index for index, row in enumerate(self.rows) if row["paraphrase"]}
+        of = {part: {index for index, row in enumerate(self.rows) if row["part"] == part} for part in ("plain", "paraphrases", "pairs")}
         table: dict[str, dict] = {name: {} for name in (*verdicts, "unseen", "paraphrases", "floor")}
         for axis in AXES:
             stated = [(index, row[axis]) for index, row in enumerate(self.rows) if row[axis]]
-            plain = [(index, value) for index, value in stated if index not in paraphrases]
+            plain = [(index, value) for index, value in stated if index in of["plain"]]
             for name in verdicts:
                 table[name][axis] = _with_interval([verdicts[name][axis][index] == value for index, value in plain])
             seen = verdicts["model"][axis]
-            table["unseen"][axis] = _with_interval([seen[index] == value for index, value in plain if index in unseen])
-            table["paraphrases"][axis] = _with_interval([seen[index] == value for index, value in stated if index in paraphrases])
+            among = {"unseen": unseen - of["paraphrases"], "paraphrases": of["paraphrases"]}
+            for name, chosen in among.items():
+                table[name][axis] = _with_interval([seen[index] == value for index, value in stated if index in chosen])
             shares = [sum(other == value for place, other in enumerate(seen) if place != index) for index, value in plain]
             table["floor"][axis] = _with_interval([share / (len(seen) - 1) for share in shares])
         return table

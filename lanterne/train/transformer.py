@@ -40,7 +40,9 @@ HISTORY_SIGMA = 0.15  # history is noised up to this level
 ROUTED_UNTIL = 0.6  # of the stage's time; then all tokens go through all blocks, as when generating
 # The loss once more on means of 3 x 3 tokens, and on how these change from frame to frame: layout and motion, which texture drowns.
 COARSE, COARSE_WEIGHT, MOTION_WEIGHT = 3, 5.0, 8.0
-THINGS_WEIGHT = 4.0  # how much more the loss counts where the subject is: a tenth of the picture at most, and what a prompt is about
+# How much more the loss counts where the subject is: a tenth of the picture at most, and what a prompt is about. Less and less above
+# SETTLED, where it may be in many a place yet: counted there too, it is made likely in all of them, and one boat becomes three.
+THINGS_WEIGHT, SETTLED = 4.0, 0.5
 BATCH_FRAMES = 40  # latent frames in a batch on a processor; small, since steps count for more than tokens this early
 # On a GPU as many as fill about half of 80 GB: bytes kept for the backward pass by token and unit of width times layers, as counted on
 # a processor, uncompiled. Not measured on a GPU.
@@ -50,8 +52,8 @@ _PEAKS = {"H100": 989e12, "H200": 989e12}  # FLOP/s in dense bfloat16, by the da
 # Share of steps by the latent frames of a sequence. Mostly stills at first: a step then shows five times as many scenes, which
 # is what composition is learnt from. Later the first chunk most, and rollouts.
 _STILLS_FIRST = ((1, 0.70), (5, 0.20), (9, 0.07), (17, 0.03))
-_LENGTHS = ((1, 0.25), (5, 0.37), (9, 0.23), (17, 0.15))
-STILLS_UNTIL = 0.45  # of the stage's time
+_LENGTHS = ((1, 0.20), (5, 0.36), (9, 0.24), (17, 0.20))
+STILLS_UNTIL = 0.30  # of the stage's time
 _CAPTIONS = (0.1, 0.15, 0.75)  # share of short, medium and long ones: generating expands to long, which alone always tell the camera
 _EVERY_SECONDS = 240  # between validations and savings
 # Matrices that face the data or the noise level: AdamW's.
@@ -193,7 +195,8 @@ def flow_matching_loss(model: nn.Module, batch: Batch, routed_TR: Tensor | None 
     error_BCTHW = predicted.float() - velocity(batch.latents_BCTHW, noise)
     kernel = (1, *(min(COARSE, size) for size in error_BCTHW.shape[-2:]))
     means = partial(F.avg_pool3d, kernel_size=kernel, ceil_mode=True, count_include_pad=False)
-    coarse_BCTHW, counts_B1THW = means(error_BCTHW), 1 + THINGS_WEIGHT * batch.things_BTHW[:, None]
+    settled_BT = ((1 - batch.sigma_BT) / (1 - SETTLED)).clamp(max=1)
+    coarse_BCTHW, counts_B1THW = means(error_BCTHW), 1 + THINGS_WEIGHT * (settled_BT[..., None, None] * batch.things_BTHW)[:, None]
     error_BT = (error_BCTHW.square() * counts_B1THW).mean(dim=(1, 3, 4))
     error_BT = error_BT + COARSE_WEIGHT * (coarse_BCTHW.square() * means(counts_B1THW)).mean(dim=(1, 3, 4))
     # Within a chunk only, whose frames know the same; and not from a frame that is given, whose velocity nobody learns.
