@@ -60,6 +60,8 @@ def test_what_a_person_may_type(text, said):
         ("the lights come on in a city at dusk", ("city", "dusk", None, None, "lights_on")),
         ("day turns to night over the dunes", ("dunes", "sunset", None, None, "nightfall")),
         ("a lighthouse at sea", ("coast", None, None, "lighthouse", None)),
+        ("Windmill by the sea at dusk", ("coast", "dusk", None, "windmill", None)),
+        ("a storm beside the ocean", ("coast", None, "storm", None, None)),
         ("birds circling above a lake", ("lake", None, None, "birds", None)),
         ("un voilier passe devant des falaises au coucher du soleil", ("coast", "sunset", None, "boat", None)),
         ("une montgolfière au-dessus d'un canyon le matin", ("canyon", "morning", None, "balloon", None)),

@@ -212,7 +212,7 @@ HEARD = {
     ("camera", "static"): "static; tripod; fixed camera; still camera; camera fixed; locked off; stationary; no camera movement; "
                           "camera still; camera is still; fixed; camera holds; unmoving; motionless; locked camera; camera steady; "
                           "plan fixe; still shot; camera locked; stays where it is; stays put; camera does not move; camera doesn't move; "
-                          "camera never moves",
+                          "camera never moves; camera stands still; camera stays still; camera at rest",
     ("camera", "pan_left"): "pan left; panning left; move left; drift left; look left; travel left; track left; slide left; "
                             "panoramique a gauche; panoramique gauche; vers la gauche; pan from right to left; right to left; "
                             "move from right to left; sweep from right to left; pan to left; turn left; "
@@ -260,7 +260,8 @@ _PLACES = {
               "wooded; boreal; backwoods",
     "lake": "millpond; waterhole; lochs; lakeside; inland water; lake water",
     "coast": "seashore; seaside; oceanfront; foreshore; riviera; shoreline; coastline; rock pools; tide pools; sandbank; greve; land "
-             "meets the sea; edge of the sea; sea's edge",
+             "meets the sea; edge of the sea; sea's edge; beside the sea; beside the "
+             "ocean; near the sea; near the ocean; along the sea; along the ocean; next to the sea; next to the ocean",
     "ocean": "high seas; open sea; seascape; billows; brine; briny; oceanic; seven seas; salt water; mid-ocean; flots",
     "canyon": "ravine; ravines; gully; gullies; gorge; canyons; hoodoos; utah; arizona; monument valley; rock walls; sandstone walls; "
               "sheer walls",

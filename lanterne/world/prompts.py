@@ -478,7 +478,8 @@ def _unknown(loose, knowledge):
 def _tokens(text):
     plain = unicodedata.normalize("NFKD", text.replace("œ", "oe").lower())
     plain = "".join(c for c in plain if not unicodedata.combining(c))
-    return re.findall(r"[a-z0-9]+|[.,;:!?]", plain.replace("en train d", " "))  # French for a verb's "-ing", and no train
+    plain = plain.replace("en train d", " ")  # French for a verb's "-ing", and no train
+    return re.findall(r"[a-z0-9]+|[.,;:!?]", re.sub(r"\bby the (sea|ocean)\b", "seashore", plain))  # "by" is not compared
 
 
 @cache
