@@ -8,8 +8,8 @@ as a stage goes on: noise levels, noise on the history, the chunk's length. Colu
 on unseen clips at noise levels of 0.6, 0.8, 0.9 and 0.97: of latents and of their means over 3 x 3 in the first chunk, and of those means
 in the second chunk, behind a history that is true, and behind one that the model itself has painted from half noise, as errors come in when
 generating. Of the autoencoder from random weights: size, latent channels, 8 times in space instead of 16, the loss; its decoder trained on:
-with a discriminator or without. Columns: PSNR in dB and sharpness over the renders' on unseen clips, and flicker, the error's mean second
-difference in time. So short a trial shows how fast something learns, not how far.
+with a discriminator or without. Columns: as `reconstruction_figures`, on unseen clips. So short a trial shows how fast something learns,
+not how far.
 """
 
 import argparse
@@ -35,7 +35,7 @@ from lanterne.paths import EMBEDDED
 from lanterne.train import autoencoder as autoencoder_stage
 from lanterne.train import transformer as stage
 from lanterne.train.autoencoder import reconstruction_figures
-from lanterne.train.data import random_crops, read_shards, to_video
+from lanterne.train.data import random_crops, read_shards
 from lanterne.train.latents import read_latents
 from lanterne.train.optim import MuonAdamW, warm_constant_cool
 from lanterne.train.upscaler import Discriminator, adversarial_loss, discriminator_loss
@@ -215,7 +215,7 @@ def of_autoencoder(runs: Path, seconds: float, weights: Path | None, seed: int =
             loss.backward()
             optimizer.step(warm_constant_cool(part, step, _WARM_STEPS, cool_from=0.5), max_norm=2.0)
             step += 1
-        return {"steps": step} | reconstruction_figures(model.eval(), read_shards(runs / "data-val")) | {"flicker": _flicker(model, runs)}
+        return {"steps": step} | reconstruction_figures(model.eval(), read_shards(runs / "data-val"))
 
 
 def _against(
@@ -232,18 +232,6 @@ def _against(
     watched.step()
     watched.zero_grad()
     return adversarial_loss(discriminator, made_BCTHW, video_BCTHW, plain_BCTHW)
-
-
-@torch.no_grad()
-def _flicker(model: StreamingAutoencoder, runs: Path) -> float:
-    found = []
-    for shard in read_shards(runs / "data-val"):
-        for frames in shard.frames_NFHWC[::2]:
-            video = to_video(frames[None, :17])
-            with torch.autocast("cpu", torch.bfloat16):
-                painted = model.decode_raw(model.raw_latents(video)).float().clamp(-1, 1)
-            found.append(127.5 * (painted - video).diff(n=2, dim=2).abs().mean().item())
-    return float(np.mean(found))
 
 
 _PARTS = {

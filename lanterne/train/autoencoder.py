@@ -4,7 +4,9 @@ Loss: L1 on pixels, on their gradients and on those of a half-sized copy (what b
 faint pull of the latents towards unit size. The latents are noised a little, so that the decoder forgives the transformer's
 small errors. There is no perceptual network in it: those on offer were trained on scraped pictures.
 
-Later the decoder alone can be trained on: the transformer's latents stay what they were.
+Later the decoder alone can be trained on: the transformer's latents stay what they were. It then also learns how much detail there is
+around a place, and how much changes there from frame to frame. Of the four frames that a latent stands for, each is painted a little
+differently, so that a still picture boils, and texture that passes by is smeared: an error in pixels says little of either.
 """
 
 import json
@@ -22,6 +24,8 @@ from lanterne.train.optim import Clock, MuonAdamW, WeightAverage, load_state, sa
 
 LEARNING_RATE = 1e-3
 LATENT_NOISE = 0.05
+_DETAIL_WEIGHT, _CHANGE_WEIGHT, _AROUND = 1.0, 2.0, 8  # of the decoder's own terms, in means of 8 x 8 pixels
+_FROZEN = 0.25  # share of the decoder's batches in which nothing moves
 _EVERY_SECONDS = 180  # between validations and savings
 
 
@@ -75,6 +79,8 @@ def train_autoencoder(
 
     while clock.part < 1:
         video_BCTHW = _draw_batch(shards, random).to(device)
+        if frozen and random.random() < _FROZEN:
+            video_BCTHW = video_BCTHW[:, :, :1].expand_as(video_BCTHW)
         loss = reconstruction_loss(model, video_BCTHW, bool(frozen))
         loss.backward()
         optimizer.step(warm_constant_cool(clock.part, step), max_norm=2.0)
@@ -99,7 +105,10 @@ def reconstruction_loss(model: StreamingAutoencoder, video_BCTHW: Tensor, decode
     if video_BCTHW.shape[2] > 1:
         loss = loss + 0.15 * error.diff(dim=2).abs().mean()
     if not decoder_only:
-        loss = loss + 1e-4 * latents.float().square().mean()
+        return loss + 1e-4 * latents.float().square().mean()
+    for dim, weight in ((-1, _DETAIL_WEIGHT), (-2, _DETAIL_WEIGHT), (2, _CHANGE_WEIGHT)):
+        if video_BCTHW.shape[dim] > 1:
+            loss = loss + weight * (_amount(painted.float(), dim) - _amount(video_BCTHW, dim)).abs().mean()
     return loss
 
 
@@ -117,16 +126,25 @@ def measure_normalisation(model: StreamingAutoencoder, shards: list[Shard], devi
 
 @torch.no_grad()
 def reconstruction_figures(model: StreamingAutoencoder, shards: list[Shard], device: str = "cpu", num_frames: int = 17) -> dict:
-    """PSNR in dB (mean over clips of each clip's) and sharpness: mean absolute gradient over that of the renders."""
-    psnr, sharpness = [], []
+    """PSNR in dB (mean over clips of each clip's); sharpness and motion: mean absolute gradient and change in time over those of the
+    renders; boil: the mean change from frame to frame, of 255, of what is painted of a still picture."""
+    psnr, sharpness, changes, boil = [], [], [], []
+
+    def paint(video):
+        with torch.autocast(device, torch.bfloat16):
+            return model.decode_raw(model.raw_latents(video)).float().clamp(-1, 1)
+
     for shard in shards:
         for frames in shard.frames_NFHWC[::2]:
             video = to_video(frames[None, :num_frames]).to(device)
-            with torch.autocast(device, torch.bfloat16):
-                painted = model.decode_raw(model.raw_latents(video)).float().clamp(-1, 1)
+            painted, frozen = paint(video), paint(video[:, :, :1].expand(-1, -1, 9, -1, -1))
             psnr.append(-10 * math.log10(((painted - video) / 2).square().mean().item() + 1e-9))
             sharpness.append((_gradient(painted) / _gradient(video)).item())
-    return {"psnr": round(float(np.mean(psnr)), 3), "sharpness": round(float(np.mean(sharpness)), 4)}
+            changes.append([one.diff(dim=2).abs().mean().item() for one in (painted, video)])
+            boil.append(127.5 * frozen.diff(dim=2).abs().mean().item())
+    motion = np.divide(*np.sum(changes, axis=0)) if num_frames > 1 else 1.0
+    figures = {"psnr": np.mean(psnr), "sharpness": np.mean(sharpness), "motion": motion, "boil": np.mean(boil)}
+    return {name: round(float(value), 4) for name, value in figures.items()}
 
 
 def _draw_batch(shards: list[Shard], random: np.random.Generator) -> Tensor:
@@ -137,6 +155,11 @@ def _draw_batch(shards: list[Shard], random: np.random.Generator) -> Tensor:
     if kind < 0.85:
         return random_crops(shards, random, batch=5, num_frames=9, size=128)
     return random_crops(shards, random, batch=3, num_frames=17, size=112)
+
+
+def _amount(video_BCTHW: Tensor, dim: int) -> Tensor:
+    """How much brightness changes from one pixel or frame to the next along a dimension, around each place."""
+    return F.avg_pool3d(video_BCTHW.mean(dim=1, keepdim=True).diff(dim=dim).abs(), (1, _AROUND, _AROUND))
 
 
 def _gradient(x: Tensor) -> Tensor:

@@ -58,9 +58,11 @@ def autoencoder(
         before = checkpoint.load(path)
         frozen, history = before.build("autoencoder"), dict(before.metadata.get("training", {}))
         config, kept = before.configs["autoencoder"], _sources(before)
-    model = train_autoencoder(runs / "data", runs / "ae", config, minutes, frozen, device, on_log=_say)
     part = "decoder" if decoder_only else "autoencoder"
-    history[f"{part} trained"] = _summary(runs / "ae" / f"{part}.jsonl")
+    if (runs / "ae" / f"{part}.pt").exists() and f"{part} trained" in history:  # goes on: its last words will be said again, with more
+        history[f"{part} trained"] = "; then ".join(history[f"{part} trained"].split("; then ")[:-1])
+    model = train_autoencoder(runs / "data", runs / "ae", config, minutes, frozen, device, on_log=_say)
+    _tell(history, part, runs / "ae" / f"{part}.jsonl")
     checkpoint.save(path, {"autoencoder": model}, {"training": history} | kept, dtype="float32")
 
 
@@ -128,8 +130,7 @@ def write_trained(runs: Path, model) -> None:
 
     before = checkpoint.load(runs / "autoencoder.safetensors")
     history = dict(before.metadata.get("training", {}))
-    earlier = [history["transformer trained"]] if "transformer trained" in history else []
-    history["transformer trained"] = "; then ".join([*earlier, _summary(runs / "dit" / "transformer.jsonl")])
+    _tell(history, "transformer", runs / "dit" / "transformer.jsonl")
     _write_weights(runs, model, before.build("autoencoder"), THE_WORLD, history, before)
 
 
@@ -308,6 +309,12 @@ def _sources(*parts) -> dict:
     """The data sets that these checkpoints were trained on, each once, as metadata of what is made from them."""
     found = {source["release"]: source for part in parts for source in part.metadata.get("sources", [])}
     return {"sources": list(found.values())} if found else {}
+
+
+def _tell(history: dict, part: str, log: Path) -> None:
+    """Add a stage to what is told of a part's training."""
+    earlier = [history[f"{part} trained"]] if history.get(f"{part} trained") else []
+    history[f"{part} trained"] = "; then ".join([*earlier, _summary(log)])
 
 
 def _summary(log: Path) -> str:

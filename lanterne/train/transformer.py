@@ -42,7 +42,7 @@ ROUTED_UNTIL = 0.6  # of the stage's time; then all tokens go through all blocks
 COARSE, COARSE_WEIGHT, MOTION_WEIGHT = 3, 5.0, 8.0
 # How much more the loss counts where the subject is: a tenth of the picture at most, and what a prompt is about. Less and less above
 # SETTLED, where it may be in many a place yet: counted there too, it is made likely in all of them, and one boat becomes three.
-THINGS_WEIGHT, SETTLED = 4.0, 0.5
+THINGS_WEIGHT, SETTLED = 4.0, 0.8
 BATCH_FRAMES = 40  # latent frames in a batch on a processor; small, since steps count for more than tokens this early
 # On a GPU as many as fill about half of 80 GB: bytes kept for the backward pass by token and unit of width times layers, as counted on
 # a processor, uncompiled. Not measured on a GPU.
@@ -52,7 +52,7 @@ _PEAKS = {"H100": 989e12, "H200": 989e12}  # FLOP/s in dense bfloat16, by the da
 # Share of steps by the latent frames of a sequence. Mostly stills at first: a step then shows five times as many scenes, which
 # is what composition is learnt from. Later the first chunk most, and rollouts.
 _STILLS_FIRST = ((1, 0.70), (5, 0.20), (9, 0.07), (17, 0.03))
-_LENGTHS = ((1, 0.20), (5, 0.36), (9, 0.24), (17, 0.20))
+_LENGTHS = ((1, 0.30), (5, 0.33), (9, 0.20), (17, 0.17))
 STILLS_UNTIL = 0.30  # of the stage's time
 _CAPTIONS = (0.1, 0.15, 0.75)  # share of short, medium and long ones: generating expands to long, which alone always tell the camera
 _EVERY_SECONDS = 240  # between validations and savings
