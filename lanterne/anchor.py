@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 REACH = 17  # latent frames, the first 4 s, whose statistics are the measure
-MEAN = 0.3  # share of a mean's distance that is taken back in each chunk; light and clouds may go on changing slowly
+MEAN = 0.6  # share of a mean's distance that is taken back in each chunk; light and clouds may go on changing slowly
 _MOST = 1.3  # times, by which a chunk's spread is brought up or down at once
 
 

@@ -4,9 +4,7 @@ Loss: L1 on pixels, on their gradients and on those of a half-sized copy (what b
 faint pull of the latents towards unit size. The latents are noised a little, so that the decoder forgives the transformer's
 small errors. There is no perceptual network in it: those on offer were trained on scraped pictures.
 
-Later the decoder alone can be trained on: the transformer's latents stay what they were. It then also learns how much detail there is
-around a place, and how much changes there from frame to frame. Of the four frames that a latent stands for, each is painted a little
-differently, so that a still picture boils, and texture that passes by is smeared: an error in pixels says little of either.
+Later the decoder alone can be trained on: the transformer's latents stay what they were.
 """
 
 import json
@@ -24,8 +22,6 @@ from lanterne.train.optim import Clock, MuonAdamW, WeightAverage, load_state, sa
 
 LEARNING_RATE = 1e-3
 LATENT_NOISE = 0.05
-_DETAIL_WEIGHT, _CHANGE_WEIGHT, _AROUND = 1.0, 2.0, 8  # of the decoder's own terms, in means of 8 x 8 pixels
-_FROZEN = 0.25  # share of the decoder's batches in which nothing moves
 _EVERY_SECONDS = 180  # between validations and savings
 
 
@@ -79,8 +75,6 @@ def train_autoencoder(
 
     while clock.part < 1:
         video_BCTHW = _draw_batch(shards, random).to(device)
-        if frozen and random.random() < _FROZEN:
-            video_BCTHW = video_BCTHW[:, :, :1].expand_as(video_BCTHW)
         loss = reconstruction_loss(model, video_BCTHW, bool(frozen))
         loss.backward()
         optimizer.step(warm_constant_cool(clock.part, step), max_norm=2.0)
@@ -105,10 +99,7 @@ def reconstruction_loss(model: StreamingAutoencoder, video_BCTHW: Tensor, decode
     if video_BCTHW.shape[2] > 1:
         loss = loss + 0.15 * error.diff(dim=2).abs().mean()
     if not decoder_only:
-        return loss + 1e-4 * latents.float().square().mean()
-    for dim, weight in ((-1, _DETAIL_WEIGHT), (-2, _DETAIL_WEIGHT), (2, _CHANGE_WEIGHT)):
-        if video_BCTHW.shape[dim] > 1:
-            loss = loss + weight * (_amount(painted.float(), dim) - _amount(video_BCTHW, dim)).abs().mean()
+        loss = loss + 1e-4 * latents.float().square().mean()
     return loss
 
 
@@ -155,11 +146,6 @@ def _draw_batch(shards: list[Shard], random: np.random.Generator) -> Tensor:
     if kind < 0.85:
         return random_crops(shards, random, batch=5, num_frames=9, size=128)
     return random_crops(shards, random, batch=3, num_frames=17, size=112)
-
-
-def _amount(video_BCTHW: Tensor, dim: int) -> Tensor:
-    """How much brightness changes from one pixel or frame to the next along a dimension, around each place."""
-    return F.avg_pool3d(video_BCTHW.mean(dim=1, keepdim=True).diff(dim=dim).abs(), (1, _AROUND, _AROUND))
 
 
 def _gradient(x: Tensor) -> Tensor:
