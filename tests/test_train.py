@@ -219,11 +219,11 @@ def test_a_shard_knows_where_its_subjects_are(runs, latents):
     assert shard.things_NTHW.shape == (4, 5, 2, 3)
 
 
-def test_an_error_counts_more_where_the_subject_is():
-    random = np.random.default_rng(0)
-    sigma_BT, weight_BT = map(torch.from_numpy, stage.draw_sigmas(random, 3, (1,)))
+@pytest.mark.parametrize("sigma, share", [(0.3, 1.0), (stage.SETTLED, 1.0), ((1 + stage.SETTLED) / 2, 0.5), (1.0, 0.0)])
+def test_an_error_counts_more_where_the_subject_is_but_not_where_it_may_be_anywhere(sigma, share):
     things_BTHW = torch.zeros(3, 1, 6, 6)
     things_BTHW[:, :, :3, :3] = 1
+    sigma_BT, weight_BT = torch.full((3, 1), sigma), torch.ones(3, 1)
     losses = {}
     for name, rows in (("subject", slice(0, 3)), ("elsewhere", slice(3, 6))):
         def model(noisy, *_, rows=rows, **__):  # right but for an error of 1 at nine places
@@ -235,7 +235,7 @@ def test_an_error_counts_more_where_the_subject_is():
         batch = stage.Batch(torch.zeros(3, 4, 1, 6, 6), things_BTHW, torch.zeros(3, 2, 8), sigma_BT, weight_BT, None, (1,))
         torch.manual_seed(0)
         losses[name] = stage.flow_matching_loss(model, batch).item()
-    assert losses["subject"] == pytest.approx((1 + stage.THINGS_WEIGHT) * losses["elsewhere"], rel=0.02)
+    assert losses["subject"] == pytest.approx((1 + share * stage.THINGS_WEIGHT) * losses["elsewhere"], rel=0.02)
 
 
 def test_cached_texts_are_those_of_the_captions(runs, latents):
