@@ -147,7 +147,10 @@ def of_transformer(runs: Path, seconds: float, weights: Path | None, seed: int =
 
 @torch.no_grad()
 def errors(model: nn.Module, validation: Path) -> dict[str, float]:
-    """Of the velocity on unseen clips, over its variance: whatever the chunks are, of the first 5 latent frames and of the 4 after them."""
+    """Of the velocity on unseen clips, over its variance: whatever the chunks are, of the first 5 latent frames and of the 4 after them.
+
+    A first chunk of 9 has both within it: the last two figures are then those of no history.
+    """
     random = np.random.default_rng(0)
     batch = stage.to_batch(stage.draw(read_latents(validation), random, _SEQUENCES * 9, ((9, 1.0),)))
     noise = torch.randn(batch.latents_BCTHW.shape, generator=torch.Generator().manual_seed(0))
