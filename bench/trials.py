@@ -33,10 +33,11 @@ from lanterne.models.autoencoder import StreamingAutoencoder, autoencoder_small
 from lanterne.models.transformer import SpacetimeTransformer, nano, small
 from lanterne.paths import EMBEDDED
 from lanterne.train import autoencoder as autoencoder_stage
+from lanterne.train import batches
 from lanterne.train import transformer as stage
 from lanterne.train.autoencoder import reconstruction_figures
+from lanterne.train.batches import Clips
 from lanterne.train.data import random_crops, read_shards
-from lanterne.train.latents import read_latents
 from lanterne.train.optim import MuonAdamW, warm_constant_cool
 from lanterne.train.upscaler import Discriminator, adversarial_loss, discriminator_loss
 
@@ -109,9 +110,9 @@ def of_transformer(runs: Path, seconds: float, weights: Path | None, seed: int =
     """Train for so many processor seconds, measure. weights: what to go on from."""
     settings = _TRANSFORMER | changes
     first, later = settings["chunks"]
-    constants = [mock.patch.object(stage, name, value) for name, value in settings["constants"].items()]
+    constants = [mock.patch.object(batches, name, value) for name, value in settings["constants"].items()]
     constants += [mock.patch(f"lanterne.flow.{name}", value) for name, value in (("FIRST_CHUNK", first), ("CHUNK", later))]
-    constants += [mock.patch.object(stage, name, value) for name, value in (("FIRST_CHUNK", first), ("CHUNK", later))]
+    constants += [mock.patch.object(batches, name, value) for name, value in (("FIRST_CHUNK", first), ("CHUNK", later))]
     for one in constants:
         one.start()
     torch.manual_seed(seed)
@@ -125,10 +126,10 @@ def of_transformer(runs: Path, seconds: float, weights: Path | None, seed: int =
         optimizer = MuonAdamW(model, rate, stage.WEIGHT_DECAY, stage._BY_ADAM)
     else:
         optimizer = torch.optim.AdamW(model.parameters(), rate, (0.9, 0.99), weight_decay=stage.WEIGHT_DECAY)
-    shards = read_latents(runs / "latents")
+    clips = Clips(runs / "latents")
     step, start = 0, time.process_time()
     while (part := (time.process_time() - start) / seconds) < 1:
-        batch = stage.to_batch(stage.draw(shards, random, settings["batch_frames"], _SHARES))
+        batch = clips.draw(random, settings["batch_frames"], _SHARES)
         stage.flow_matching_loss(model, batch, stage.draw_route(batch) if settings["routed"] else None).backward()
         factor = warm_constant_cool(part, step, _WARM_STEPS, cool_from=0.5)
         if settings["optimizer"] == "muon":
@@ -152,7 +153,7 @@ def errors(model: nn.Module, validation: Path) -> dict[str, float]:
     A first chunk of 9 has both within it: the last two figures are then those of no history.
     """
     random = np.random.default_rng(0)
-    batch = stage.to_batch(stage.draw(read_latents(validation), random, _SEQUENCES * 9, ((9, 1.0),)))
+    batch = Clips(validation).draw(random, _SEQUENCES * 9, ((9, 1.0),))
     noise = torch.randn(batch.latents_BCTHW.shape, generator=torch.Generator().manual_seed(0))
     coarsely = partial(F.avg_pool3d, kernel_size=(1, stage.COARSE, stage.COARSE), ceil_mode=True, count_include_pad=False)
     starts = [0, *accumulate(batch.chunk_lengths)]

@@ -26,16 +26,17 @@ class CameraMotion(NamedTuple):
     arc: float = 0.0
 
 
-def places(motion: Sequence[float], seconds_T: np.ndarray, height: int, width: int) -> np.ndarray:
+def places(motion: Sequence[float] | np.ndarray, seconds_T: np.ndarray, height: int, width: int) -> np.ndarray:
     """(T, H, W, 2) float32: row and column, in tokens, at which each token's content would stand at second 0.
 
     motion: a CameraMotion's numbers. seconds_T: relative to the moment whose view is the plain grid; below -REACH counts as that.
+    Of B motions (B, 5) and their seconds (B, T) at once: (B, T, H, W, 2).
     """
-    pan, tilt, dolly, lift, arc = motion
+    pan, tilt, dolly, lift, arc = (number[..., None, None, None] for number in np.moveaxis(np.asarray(motion), -1, 0))
     focal = _FOCAL * np.sqrt(height * width)
-    t = np.maximum(seconds_T, -REACH)[:, None, None]
-    down = (np.arange(height)[None, :, None] - (height - 1) / 2) / focal
-    across = (np.arange(width)[None, None, :] - (width - 1) / 2) / focal
+    t = np.maximum(seconds_T, -REACH)[..., None, None]
+    down = (np.arange(height)[:, None] - (height - 1) / 2) / focal
+    across = (np.arange(width)[None, :] - (width - 1) / 2) / focal
     nearness = _NEARNESS * np.maximum(down - _HORIZON, 0.0)
     shrink = np.exp(-np.clip(nearness * dolly * t, -0.7, 0.7))
     rows = _HORIZON + (down - _HORIZON) * shrink - (nearness * lift + tilt) * t

@@ -79,7 +79,7 @@ def test_without_a_gpu_the_processors_render_alone(tmp_path, capsys):
 
     if cuda.is_available():
         pytest.skip("there is a GPU")
-    accelerator.feed_from_gpu(tmp_path, 1000)
+    accelerator.feed_from_gpu(tmp_path, 1000, minutes=1)
     assert "The GPU renders nothing" in capsys.readouterr().out
     assert not list(tmp_path.iterdir())
 

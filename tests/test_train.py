@@ -14,12 +14,13 @@ from lanterne.flow import CHUNK, FIRST_CHUNK
 from lanterne.models import checkpoint
 from lanterne.models.autoencoder import StreamingAutoencoder, autoencoder_tiny
 from lanterne.models.transformer import SpacetimeTransformer, grid, tiny
+from lanterne.train import batches
 from lanterne.train import data as data_module
 from lanterne.train import latents as latent_cache
 from lanterne.train import transformer as stage
 from lanterne.train.autoencoder import reconstruction_loss, train_autoencoder
 from lanterne.train.data import Shard, random_crops, read_shards, render_shard, scenes_of, things_of, to_video
-from lanterne.train.latents import PHRASINGS, LatentShard, cache_latents, read_latents, text_of
+from lanterne.train.latents import PHRASINGS, cache_latents, read_latents
 from lanterne.train.optim import Clock, Muon, MuonAdamW, WeightAverage, load_state, orthogonalised, save_state, warm_constant_cool
 from lanterne.world.captions import captions
 from lanterne.world.render import render
@@ -244,7 +245,8 @@ def test_cached_texts_are_those_of_the_captions(runs, latents):
     clips, shard = read_shards(runs / "data")[0], read_latents(runs / "latents")[0]
     first = captions(clips.scenes[0], clips.scenes[0].seed * 2 * PHRASINGS)
     expected = TextEncoder.load().encode([first["short"]])[0].numpy()
-    assert np.abs(text_of(shard, 0, 0, 64) - expected).max() < 0.05
+    start, stop = shard.spans_NK2[0, 0]
+    assert np.abs(shard.text_MD[start:stop] - expected[: stop - start]).max() < 0.05 and not expected[stop - start :].any()
 
 
 def test_latents_of_two_encoders_are_not_mixed(runs, latents):
@@ -255,11 +257,11 @@ def test_latents_of_two_encoders_are_not_mixed(runs, latents):
 
 @pytest.mark.parametrize("chunks", [(1,), (5,), (5, 4), (5, 4, 4, 4)])
 def test_noise_levels_are_one_per_chunk_and_given_frames_weigh_nothing(chunks):
-    sigma_BT, weight_BT = stage.draw_sigmas(np.random.default_rng(0), 200, chunks)
+    sigma_BT, weight_BT = batches.draw_sigmas(np.random.default_rng(0), 200, chunks)
     assert sigma_BT.shape == weight_BT.shape == (200, sum(chunks))
     assert sigma_BT.min() >= 0 and sigma_BT.max() <= 1
     assert (weight_BT[:, -1] == 1).all() or chunks == (1,)
-    assert (sigma_BT[weight_BT == 0] <= stage.HISTORY_SIGMA).all()
+    assert (sigma_BT[weight_BT == 0] <= batches.HISTORY_SIGMA).all()
     for row, weights in zip(sigma_BT, weight_BT, strict=True):
         assert len(np.unique(row[weights == 1])) <= len(chunks)
     if len(chunks) > 1:
@@ -267,15 +269,50 @@ def test_noise_levels_are_one_per_chunk_and_given_frames_weigh_nothing(chunks):
 
 
 def test_a_window_keeps_the_first_chunk_and_may_leave_out_what_follows():
-    shard = LatentShard(np.zeros((1, 17, 1, 1, 1)), np.zeros((1, 17, 1, 1)), np.zeros((1, 1)), np.zeros((1, 1, 2)), np.zeros((1, 5)))
     random = np.random.default_rng(0)
     seen = set()
     for _ in range(100):
-        frames, spans = stage._window([shard], 9, random)
+        frames, spans = batches.window(17, 9, random)
         assert spans == (FIRST_CHUNK, CHUNK)
         assert frames[:FIRST_CHUNK].tolist() == [0, 1, 2, 3, 4] and np.diff(frames[FIRST_CHUNK:]).tolist() == [1, 1, 1]
         seen.add(int(frames[FIRST_CHUNK]))
     assert seen == {5, 9, 13}
+
+
+def test_a_batch_holds_clips_of_the_cache_with_their_own_captions_and_subjects(runs, latents):
+    clips, shards = batches.Clips(runs / "latents"), read_latents(runs / "latents")
+    assert len(clips) == sum(len(shard.latents_NTCHW) for shard in shards)
+    for length in (1, 5, 9):
+        batch = clips.draw(np.random.default_rng(length), 40, ((length, 1.0),))
+        assert batch.latents_BCTHW.shape[:3:2] == (40 // length, length) and sum(batch.chunk_lengths) == length
+        for index, latents_TCHW in enumerate(batch.latents_BCTHW.transpose(1, 2)):
+            wanted = [
+                (shard, entry)
+                for shard in shards
+                for entry, clip in enumerate(shard.latents_NTCHW)
+                if np.array_equal(clip[0], latents_TCHW[0].half().numpy())
+            ]
+            assert len(wanted) == 1
+            shard, entry = wanted[0]
+            assert np.allclose(batch.things_BTHW[index, 0] * 255, shard.things_NTHW[entry][0], atol=0.01)
+            said = batch.text_BLD[index]
+            texts = [shard.text_MD[start:stop] for start, stop in shard.spans_NK2[entry]]
+            spoken = said[said.abs().sum(dim=-1) > 0].half().numpy()
+            assert not len(spoken) or any(np.array_equal(spoken, text) for text in texts)
+
+
+def test_shards_that_were_written_since_are_taken_in(runs, latents, tmp_path):
+    for path in (runs / "latents").glob("clips-00000*"):
+        (tmp_path / path.name).symlink_to(path)
+    clips = batches.Clips(tmp_path)
+    before = len(clips)
+    for path in (runs / "latents").glob("clips-00001*"):
+        (tmp_path / path.name).symlink_to(path)
+    clips.refresh()
+    clips.refresh()
+    assert len(clips) == len(batches.Clips(runs / "latents")) > before > 0
+    ours, theirs = (one.draw(np.random.default_rng(0), 9, ((9, 1.0),)) for one in (clips, batches.Clips(runs / "latents")))
+    assert torch.equal(ours.text_BLD, theirs.text_BLD) and torch.equal(ours.latents_BCTHW, theirs.latents_BCTHW)
 
 
 def test_the_transformer_stage_runs_logs_and_resumes(runs, latents, tmp_path):
@@ -291,25 +328,25 @@ def test_the_transformer_stage_runs_logs_and_resumes(runs, latents, tmp_path):
     assert not any(parameter.requires_grad for parameter in model.parameters())
 
 
-def test_batches_drawn_ahead_by_other_processes_train_as_well(runs, latents, tmp_path):
+def test_compiling_ahead_leaves_the_weights_as_they_are():
     config = replace(tiny(), in_channels=4, out_channels=4, text_width=384)
-    rows = []
-    options = {"compiled": False, "batch_frames": 10, "drawers": 1, "every": 0.0, "on_log": rows.append}
-    stage.train_transformer(runs / "latents", tmp_path, config, 0.02, **options)
-    assert rows[-1]["step"] > 0 and rows[-1]["held_out"] > 0
+    model = SpacetimeTransformer(config)
+    before = [parameter.clone() for parameter in model.parameters()]
+    stage.compile_ahead(model, 5, "cpu")
+    assert all(torch.equal(now, then) and now.grad is None for now, then in zip(model.parameters(), before, strict=True))
 
 
 @pytest.mark.parametrize("routed", [False, True])
 def test_a_steps_operations_are_those_that_torch_counts(routed):
     config = replace(tiny(), num_heads=4, head_dim=32, num_layers=4, ffn_width=512, text_width=64)
     random = np.random.default_rng(0)
-    sigma_BT, weight_BT = stage.draw_sigmas(random, 2, (5, 4))
+    sigma_BT, weight_BT = batches.draw_sigmas(random, 2, (5, 4))
     places_BTHW2 = grid(9, 6, 8).expand(2, -1, -1, -1, -1).float()
     drawn = torch.randn(2, 4, 9, 6, 8), torch.zeros(2, 9, 6, 8), torch.randn(2, 64, 64)
     batch = stage.Batch(*drawn, torch.from_numpy(sigma_BT), torch.from_numpy(weight_BT), places_BTHW2, (5, 4))
     model = SpacetimeTransformer(config)
     with FlopCounterMode(display=False) as counter:
-        stage.flow_matching_loss(model, batch, stage.draw_route(batch) if routed else None).backward()
+        stage.flow_matching_loss(model, batch, batches.draw_route(batch) if routed else None).backward()
     # The formula takes the backward pass as twice the forward one: no less for layers whose input needs no gradient.
     assert counter.get_total_flops() == pytest.approx(stage.training_flops(config, batch, routed), rel=0.02)
 

@@ -27,6 +27,7 @@ PIECE = 15 * 2**20  # bytes of a file that comes back
 _GPU_SHARDS = 4000  # above the processors' shards by this many are the GPU's to render
 _PATIENCE = 300  # seconds that a stage waits for the first clips
 _RESERVE = 40  # seconds of a stage for its end: the last look, the decoder, writing
+_GPU_RENDERS = 0.3  # of a stage: until then the GPU renders, too; it fills the minutes in which there are few clips to train on
 _ALIKE = 2.0  # of 255: mean difference up to which the GPU's picture is the processor's; sines and fused products differ
 _TABLES = ("captions", "french", "scene", "solids", "words")  # modules of the world that captions are worded from
 
@@ -47,9 +48,9 @@ class Recipe:
 
 
 def rented_gpu() -> Recipe:
-    """Three cores are for the trainer, its batches, and encoding."""
-    workers = max(1, (os.cpu_count() or 1) - 3)
-    return Recipe("cuda", shards=1200, workers=workers, enough=min(8, workers))
+    """Four cores are for the trainer, the decoder's, encoding, and the GPU's renders."""
+    workers = max(1, (os.cpu_count() or 1) - 4)
+    return Recipe("cuda", shards=1200, workers=workers, enough=min(8, workers), plan="plan_of_minutes")
 
 
 def dry_run() -> Recipe:
@@ -140,20 +141,26 @@ def feed(runs: Path, recipe: Recipe, first: int) -> None:
         data.render_shards(runs, numbers, recipe.workers, plan=getattr(data, recipe.plan), on_shard=encode)
 
 
-def feed_from_gpu(runs: Path, first: int, workers: int = 3) -> None:
-    """Render shards `first` + 4000 .. on the GPU, if its pictures are the processor's, and else say why not."""
-    from lanterne.train.data import VALIDATION_SHARD, render_shards
+def feed_from_gpu(runs: Path, first: int, minutes: float, workers: int = 3) -> None:
+    """Render shards `first` + 4000 .. on the GPU for so long, if its pictures are the processor's, and else say why not."""
+    from lanterne.train.data import VALIDATION_SHARD, plan_of_gpu, render_shard
 
-    try:
-        with ProcessPoolExecutor(1) as pool:  # a process of its own: those that render are forked from one that has not touched the GPU
-            worst, family = pool.submit(gpu_difference).result()
-    except Exception as error:  # whatever a compiler or a driver raises
-        print(f"The GPU renders nothing: {error!r}", flush=True)
-        return
-    print(f"The GPU's pictures are off the processor's by {worst:.2f} of 255 at most ({family})", flush=True)
-    if worst <= _ALIKE:
-        report = lambda path: print(f"{time.strftime('%H:%M:%S')} {path.name} by the GPU", flush=True)  # noqa: E731
-        render_shards(runs, range(_GPU_SHARDS + first, VALIDATION_SHARD), workers, "cuda", on_shard=report)
+    until = time.monotonic() + 60 * minutes
+    with ProcessPoolExecutor(workers, initializer=os.nice, initargs=(10,)) as pool:  # forked, which a process with a GPU does not bear
+        try:  # each of them has to compile anyway
+            worst, family = max(future.result() for future in [pool.submit(gpu_difference) for _ in range(workers)])
+        except Exception as error:  # whatever a compiler or a driver raises
+            print(f"The GPU renders nothing: {error!r}", flush=True)
+            return
+        print(f"{time.strftime('%H:%M:%S')} Its pictures are off the processor's by {worst:.2f} of 255 at most ({family})", flush=True)
+        if worst > _ALIKE:
+            return
+        numbers = range(_GPU_SHARDS + first, VALIDATION_SHARD)
+        for future in [pool.submit(render_shard, runs / "data", number, "train", "cuda", plan_of_gpu) for number in numbers]:
+            print(f"{time.strftime('%H:%M:%S')} {future.result().name} by the GPU", flush=True)
+            if time.monotonic() > until:
+                pool.shutdown(cancel_futures=True)
+                return
 
 
 def gpu_difference() -> tuple[float, str]:
@@ -166,12 +173,10 @@ def gpu_difference() -> tuple[float, str]:
         scene = draw_scene(seed, "any")
         scenes.setdefault(scene.family, scene)
         seed += 1
-    off = {}
-    for family, scene in scenes.items():
-        theirs, ours = (render(scene, 96, 64, 2, device=device).frames_THWC.astype(np.float32) for device in ("cuda", "cpu"))
-        off[family] = float(np.abs(ours - theirs).mean())
-    family = max(off, key=off.get)
-    return off[family], family
+    # The GPU's first: until they are compiled, those who feed have compiled the processor's.
+    theirs, ours = ([render(scene, 96, 64, 2, device=device).frames_THWC for scene in scenes.values()] for device in ("cuda", "cpu"))
+    off = [float(np.abs(one.astype(np.float32) - other).mean()) for one, other in zip(theirs, ours, strict=True)]
+    return max(zip(off, scenes, strict=True))
 
 
 def stage(runs: Path, output: Path, minutes: float, recipe: Recipe, size: str | None, first: int, on_log=print) -> Path:
@@ -189,19 +194,27 @@ def stage(runs: Path, output: Path, minutes: float, recipe: Recipe, size: str | 
     config = _go_on(runs, size)
     fed, dry = ["--first", str(first), "--runs", str(runs)], recipe.device == "cpu"
     feeder = _start(runs / "feed.log", ["accelerator", "feed", *fed, *(["--dry-run"] if dry else [])], outlives=True)
-    if not dry and not (runs / "feed-gpu.log").exists():  # once: it goes on, or has said why it cannot
-        _start(runs / "feed-gpu.log", ["accelerator", "feed-from-gpu", *fed], outlives=True)
-    waited = _wait_for_clips(runs, recipe, feeder)
-    on_log(f"{waited:.0f} s until the first clips")
-    gone = time.monotonic() - began + _RESERVE if recipe.hurry else 0.0
-    seconds = max(60 * minutes - gone, 15 * minutes)
-    # The decoder ends before the transformer does, whose weights file takes it in.
-    painting = max((_spent(runs / "ae" / "decoder.jsonl") + 0.9 * seconds) / 60, 0.05)
-    orders = ["autoencoder", "--decoder-only", "--minutes", f"{painting:.3f}", "--device", recipe.device, "--runs", str(runs)]
-    decoder = _start(runs / "decoder.log", orders)
-    total = (_spent(runs / "dit" / "transformer.jsonl") + seconds) / 60
+    if not dry and not (runs / "feed-gpu.log").exists():  # once: it ends by itself, or has said why it cannot
+        rendering = ["--minutes", f"{_GPU_RENDERS * minutes:.3f}"]
+        _start(runs / "feed-gpu.log", ["accelerator", "feed-from-gpu", *fed, *rendering], outlives=True)
+    trained = _spent(runs / "dit" / "transformer.jsonl")
+    decoder = None
+
+    def minutes_of_training():
+        """Of this call and those before, once there are clips; the decoder's stage begins then, too."""
+        nonlocal decoder
+        waited = _wait_for_clips(runs, recipe, feeder)
+        on_log(f"{time.monotonic() - began:.0f} s until training, of which {waited:.0f} s for nothing but clips")
+        gone = time.monotonic() - began + _RESERVE if recipe.hurry else 0.0
+        seconds = max(60 * minutes - gone, 15 * minutes)
+        # The decoder ends before the transformer does, whose weights file takes it in.
+        painting = max((_spent(runs / "ae" / "decoder.jsonl") + 0.9 * seconds) / 60, 0.05)
+        orders = ["autoencoder", "--decoder-only", "--minutes", f"{painting:.3f}", "--device", recipe.device, "--runs", str(runs)]
+        decoder = _start(runs / "decoder.log", orders)
+        return (trained + seconds) / 60
+
     options = {"compiled": recipe.compiled, "batch_frames": recipe.batch_frames, "every": recipe.every}
-    model = train_transformer(runs / "latents", runs / "dit", config, total, recipe.device, **options, on_log=on_log)
+    model = train_transformer(runs / "latents", runs / "dit", config, minutes_of_training, recipe.device, **options, on_log=on_log)
     try:
         failed = decoder.wait(_RESERVE if recipe.hurry else None)
     except subprocess.TimeoutExpired:
@@ -252,7 +265,10 @@ def _wait_for_clips(runs: Path, recipe: Recipe, feeder: subprocess.Popen) -> flo
     def encoded(name):
         return len(list((runs / name).glob("clips-*[0-9].spans.npy")))
 
-    while encoded("latents") < recipe.enough or encoded("latents-val") < VALIDATION_SHARDS:
+    def moving():
+        return any(not path.stem.endswith("-01") for path in (runs / "data").glob("clips-*.json"))
+
+    while encoded("latents") < recipe.enough or encoded("latents-val") < VALIDATION_SHARDS or not moving():
         if feeder.poll():
             raise LanterneError(f"No clips could be rendered and encoded; {runs / 'feed.log'} ends: {_tail(runs / 'feed.log')}")
         if recipe.hurry and time.monotonic() - began > _PATIENCE:

@@ -22,6 +22,7 @@ from lanterne.train.optim import Clock, MuonAdamW, WeightAverage, load_state, sa
 
 LEARNING_RATE = 1e-3
 LATENT_NOISE = 0.05
+FROZEN, FLICKER_WEIGHT = 0.25, 4.0  # the decoder's own stage: share of batches that show still pictures
 _EVERY_SECONDS = 180  # between validations and savings
 
 
@@ -74,7 +75,10 @@ def train_autoencoder(
         shards, last_check = read_shards(data), clock.spent
 
     while clock.part < 1:
-        video_BCTHW = _draw_batch(shards, random).to(device)
+        video_BCTHW = _draw_batch(shards, random)
+        if frozen and random.random() < FROZEN:
+            video_BCTHW = video_BCTHW[:, :, :1].expand_as(video_BCTHW)
+        video_BCTHW = video_BCTHW.to(device)
         loss = reconstruction_loss(model, video_BCTHW, bool(frozen))
         loss.backward()
         optimizer.step(warm_constant_cool(clock.part, step), max_norm=2.0)
@@ -98,6 +102,8 @@ def reconstruction_loss(model: StreamingAutoencoder, video_BCTHW: Tensor, decode
     loss = error.abs().mean() + 0.3 * error.square().mean() + 0.7 * _gradient(error) + 0.3 * _gradient(half)
     if video_BCTHW.shape[2] > 1:
         loss = loss + 0.15 * error.diff(dim=2).abs().mean()
+    if decoder_only and video_BCTHW.shape[2] > 1:  # a latent's four frames must not differ in light
+        loss = loss + FLICKER_WEIGHT * F.avg_pool3d(error, (1, 8, 8)).diff(dim=2).abs().mean()
     if not decoder_only:
         loss = loss + 1e-4 * latents.float().square().mean()
     return loss

@@ -282,11 +282,13 @@ def feed(
 
 
 @rented.command(hidden=True)
-def feed_from_gpu(first: Annotated[int, typer.Option(min=0)], runs: Runs = DEFAULT_RUNS):
+def feed_from_gpu(
+    first: Annotated[int, typer.Option(min=0)], minutes: Annotated[float, typer.Option(min=0)], runs: Runs = DEFAULT_RUNS
+):
     """Render clips on the GPU, if it can; a stage starts it."""
     from lanterne.train import accelerator
 
-    accelerator.feed_from_gpu(runs, first)
+    accelerator.feed_from_gpu(runs, first, minutes)
 
 
 def _write_weights(runs: Path, transformer, autoencoder, taught, training: dict, *parts) -> None:

@@ -63,6 +63,23 @@ def plan_of(number: int, validation: bool = False) -> tuple[int, tuple[int, int]
     return 32, size, 17
 
 
+def plan_of_minutes(number: int, validation: bool = False) -> tuple[int, tuple[int, int], int]:
+    """Where time is short: small shards, every third of stills, so that there are many scenes soon."""
+    if validation:
+        return plan_of(number, validation)
+    size = {3: PORTRAIT, 7: SQUARE}.get(number % 10, LANDSCAPE)
+    if number % 3 == 0:
+        return 64, size, 1
+    if number % 3 == 1:
+        return 16, size, 17
+    return (8, size, 33) if number % 2 == 0 else (4, size, 65)
+
+
+def plan_of_gpu(number: int, validation: bool = False) -> tuple[int, tuple[int, int], int]:
+    """Long clips: a GPU's frames are cheap, and scenes are made on processors wherever they are rendered."""
+    return (8, LANDSCAPE, 65) if number % 2 == 0 else (16, LANDSCAPE, 33)
+
+
 def plan_of_dry_run(number: int, validation: bool = False) -> tuple[int, tuple[int, int], int]:
     """Just enough for every stage: the decoder's crops are 128 pixels wide."""
     return 1, LANDSCAPE, 17

@@ -9,6 +9,7 @@ subject. `cache.json` names the autoencoder by the hash of its weights: latents 
 
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,13 +30,14 @@ _ENCODE_BATCH = 8
 @dataclass(frozen=True)
 class LatentShard:
     """latents_NTCHW float16, things_NTHW uint8, text_MD float16, spans_NK2 int32 and motions_N5 float32; the large ones mapped, not
-    read."""
+    read. name: its files'."""
 
     latents_NTCHW: np.ndarray
     things_NTHW: np.ndarray
     text_MD: np.ndarray
     spans_NK2: np.ndarray
     motions_N5: np.ndarray
+    name: str
 
 
 def weights_hash(model: torch.nn.Module) -> str:
@@ -73,12 +75,12 @@ def cache_latents(
     return done
 
 
-def read_latents(folder: Path) -> list[LatentShard]:
-    """All finished shards of a cache."""
+def read_latents(folder: Path, known: Collection[str] = ()) -> list[LatentShard]:
+    """All finished shards of a cache, but for those whose names are `known`."""
     shards = []
     for path in sorted(folder.glob("*.spans.npy")):
         stem = path.name.removesuffix(".spans.npy")
-        if stem.endswith(".partial"):
+        if stem.endswith(".partial") or stem in known:
             continue
         shards.append(
             LatentShard(
@@ -87,17 +89,10 @@ def read_latents(folder: Path) -> list[LatentShard]:
                 np.load(folder / f"{stem}.text.npy", mmap_mode="r"),
                 np.load(path),
                 np.load(folder / f"{stem}.motions.npy"),
+                stem,
             )
         )
     return shards
-
-
-def text_of(shard: LatentShard, entry: int, caption: int, length: int) -> np.ndarray:
-    """One caption's text states (length, D) float32, zeros at padding."""
-    start, stop = shard.spans_NK2[entry, caption]
-    padded_LD = np.zeros((length, shard.text_MD.shape[1]), np.float32)
-    padded_LD[: stop - start] = shard.text_MD[start:stop]
-    return padded_LD
 
 
 def _claim(out: Path, model: StreamingAutoencoder) -> None:

@@ -8,13 +8,9 @@ first chunk stays and what lies between is forgotten. Text is dropped for guidan
 
 import json
 import math
-from collections import deque
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import nullcontext
-from dataclasses import dataclass
-from functools import lru_cache, partial
+from collections.abc import Callable
+from functools import partial
 from itertools import accumulate
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -22,21 +18,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lanterne import FPS
-from lanterne.camera import places
-from lanterne.flow import CHUNK, FIRST_CHUNK, TIMESTEPS, chunk_spans, frame_of, interpolate, sample_sigmas, velocity
+from lanterne.flow import TIMESTEPS, chunk_spans, interpolate, velocity
 from lanterne.models.text_encoder import MAX_TOKENS
-from lanterne.models.transformer import SpacetimeTransformer, TransformerConfig
-from lanterne.train.latents import PHRASINGS, LatentShard, read_latents, text_of
+from lanterne.models.transformer import SpacetimeTransformer, TransformerConfig, grid
+from lanterne.train.batches import Batch, Clips, draw_route, draw_sigmas
 from lanterne.train.optim import Clock, MuonAdamW, WeightAverage, load_state, save_state, warm_constant_cool
 
 LEARNING_RATE = 1.5e-3
 WEIGHT_DECAY = 0.01
-TEXT_DROPOUT = 0.1
-START_IMAGE = 0.12  # share of sequences whose first frame is given
-STILL_SHIFT, CLIP_SHIFT = 2.0, 4.0  # clips hide less under noise than stills do
-SIGMA_SPREAD = 1.4  # wider than usual: layout is settled above a sigma of 0.9, texture below 0.5
-HISTORY_SIGMA = 0.15  # history is noised up to this level
 ROUTED_UNTIL = 0.6  # of the stage's time; then all tokens go through all blocks, as when generating
 # The loss once more on means of 3 x 3 tokens, and on how these change from frame to frame: layout and motion, which texture drowns.
 COARSE, COARSE_WEIGHT, MOTION_WEIGHT = 3, 5.0, 8.0
@@ -44,69 +33,40 @@ COARSE, COARSE_WEIGHT, MOTION_WEIGHT = 3, 5.0, 8.0
 # SETTLED, where it may be in many a place yet: counted there too, it is made likely in all of them, and one boat becomes three.
 THINGS_WEIGHT, SETTLED = 4.0, 0.8
 BATCH_FRAMES = 40  # latent frames in a batch on a processor; small, since steps count for more than tokens this early
-# On a GPU as many as fill about half of 80 GB: bytes kept for the backward pass by token and unit of width times layers, as counted on
-# a processor, uncompiled. Not measured on a GPU.
-GPU_BYTES, KEPT_BYTES = 38e9, 100
-_DRAWERS = 4  # processes that draw a GPU's batches; a processor's are drawn between its steps
+GPU_BATCH_FRAMES = 384  # enough to keep one busy; more would be fewer steps
 _PEAKS = {"H100": 989e12, "H200": 989e12}  # FLOP/s in dense bfloat16, by the data sheets of the SXM cards
 # Share of steps by the latent frames of a sequence. Mostly stills at first: a step then shows five times as many scenes, which
 # is what composition is learnt from. Later the first chunk most, and rollouts.
 _STILLS_FIRST = ((1, 0.70), (5, 0.20), (9, 0.07), (17, 0.03))
 _LENGTHS = ((1, 0.30), (5, 0.33), (9, 0.20), (17, 0.17))
 STILLS_UNTIL = 0.30  # of the stage's time
-_CAPTIONS = (0.1, 0.15, 0.75)  # share of short, medium and long ones: generating expands to long, which alone always tell the camera
 _EVERY_SECONDS = 240  # between validations and savings
 # Matrices that face the data or the noise level: AdamW's.
 _BY_ADAM = ("patch_embedding", "proj_out", "condition_embedder", "scale_shift_table")
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A batch as processes hand it on: arrays, in half precision where the cache has no more."""
-
-    latents_BTCHW: np.ndarray
-    things_BTHW: np.ndarray
-    text_BLD: np.ndarray
-    sigma_BT: np.ndarray
-    weight_BT: np.ndarray
-    places_BTHW2: np.ndarray
-    chunk_lengths: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Batch:
-    latents_BCTHW: Tensor
-    things_BTHW: Tensor  # how much of each is the scene's subject, 0 to 1
-    text_BLD: Tensor
-    sigma_BT: Tensor
-    weight_BT: Tensor  # of each latent frame's loss; 0 where the frame is given
-    places_BTHW2: Tensor  # where each token stands, by the camera's motion
-    chunk_lengths: tuple[int, ...]
 
 
 def train_transformer(
     latents: Path,
     out: Path,
     config: TransformerConfig,
-    minutes: float,
+    minutes: float | Callable[[], float],
     device: str = "cpu",
     compiled: bool = True,
     batch_frames: int | None = None,
-    drawers: int | None = None,
     every: float = _EVERY_SECONDS,
     on_log=print,
 ) -> SpacetimeTransformer:
     """Train until the stage has had `minutes` of wall clock in all; go on from `out/transformer.pt` where it exists.
 
-    latents: a cache; its sibling `<latents>-val` is validated on. Writes `out/transformer.jsonl`. A later call with more minutes
-    takes the constant learning rate up again; a state of `adopt` has none of the optimizer's, which then warms up anew. Returns the
-    averaged model. batch_frames: latent frames in a batch; drawers: processes that draw batches ahead, 0 for none; both by default what
-    suits the device. every: seconds between two looks at the held-out clips, after which the state is saved and new shards are read.
+    latents: a cache, taken into the device's memory; its sibling `<latents>-val` is validated on. Writes `out/transformer.jsonl`. A later
+    call with more minutes takes the constant learning rate up again; a state of `adopt` has none of the optimizer's, which then warms up
+    anew. Returns the averaged model. batch_frames: latent frames in a batch; by default what suits the device. every: seconds between two
+    looks at the held-out clips, after which the state is saved and new shards are read. minutes may be a function, which is asked when a
+    GPU has compiled, a matter of a minute or two, and answers when there are clips to train on.
     """
     out.mkdir(parents=True, exist_ok=True)
     on_gpu = device != "cpu"
-    batch_frames = batch_frames or (gpu_batch_frames(config) if on_gpu else BATCH_FRAMES)
-    drawers = (_DRAWERS if on_gpu else 0) if drawers is None else drawers
+    batch_frames = batch_frames or (GPU_BATCH_FRAMES if on_gpu else BATCH_FRAMES)
     peak = next((peak for name, peak in _PEAKS.items() if on_gpu and name in torch.cuda.get_device_name()), None)
     torch.manual_seed(0)
     model = SpacetimeTransformer(config).to(device)
@@ -118,61 +78,73 @@ def train_transformer(
         average.load_state_dict(state["average"])
         if "optimizer" in state:
             optimizer.load_state_dict(state["optimizer"])
-    step, clock = (state["step"], Clock(minutes, state["seconds"])) if state else (0, Clock(minutes))
-    random = np.random.default_rng(step)
-    shards, validation = read_latents(latents), read_latents(latents.with_name(latents.name + "-val"))
     if compiled:
         torch._dynamo.config.recompile_limit = 64  # one graph for each length and for routing or not
         torch._dynamo.config.suppress_errors = on_gpu  # what cannot be compiled there runs uncompiled: better slow than not at all
         for block in model.blocks:  # one graph for all blocks; the whole model would take minutes
             block.compile(dynamic=False)
-    last_check, running, tokens, flops, looks, ahead = clock.spent, None, 0, 0.0, 0, deque()
+        if on_gpu:
+            compile_ahead(model, batch_frames, device)
+    minutes = minutes() if callable(minutes) else minutes
+    step, clock = (state["step"], Clock(minutes, state["seconds"])) if state else (0, Clock(minutes))
+    random = np.random.default_rng(step)
+    clips, unseen = Clips(latents, device), Clips(latents.with_name(latents.name + "-val"), device)
+    held_out = [unseen.draw(np.random.default_rng(number), batch_frames, _LENGTHS) for number in range(8)] if len(unseen) else []
+    routed_until = 0.0 if on_gpu else ROUTED_UNTIL  # a GPU would spend on compiling it what it saves
+    last_check, running, tokens, flops = clock.spent, None, 0, 0.0
 
     def check():
-        nonlocal shards, last_check, tokens, flops, looks
+        nonlocal last_check, tokens, flops
         average.swap(model)
-        held_out = validation_loss(model, validation, device, batch_frames)
+        loss = validation_loss(model, held_out)
         average.swap(model)
         state = {"step": step, "seconds": clock.spent, "model": model.state_dict(), "average": average.state_dict()}
         save_state(out / "transformer.pt", state | {"optimizer": optimizer.state_dict()})
         passed = max(clock.spent - last_check, 1e-9)
-        row = {"step": step, "seconds": round(clock.spent), "loss": running, "held_out": held_out}
+        row = {"step": step, "seconds": round(clock.spent), "loss": running and running.item(), "held_out": loss}
         row |= {"tokens_per_second": round(tokens / passed), "teraflops": round(flops / passed / 1e12, 3)}
         if peak:
-            row["mfu"] = round(flops / passed / peak, 4)  # model FLOPs utilisation, of the time between two looks, compiling included
+            row["mfu"] = round(flops / passed / peak, 4)  # model FLOPs utilisation, of the time between two looks
         with (out / "transformer.jsonl").open("a") as file:
-            file.write(json.dumps(row | {"clips": sum(len(s.latents_NTCHW) for s in shards)}) + "\n")
+            file.write(json.dumps(row | {"clips": len(clips)}) + "\n")
         on_log(row)
-        shards, last_check, tokens, flops, looks = read_latents(latents), clock.spent, 0, 0.0, looks + 1
+        clips.refresh()
+        last_check, tokens, flops = clock.spent, 0, 0.0
 
-    def next_batch(pool):
-        shares = _STILLS_FIRST if clock.part < STILLS_UNTIL else _LENGTHS
-        if pool is None:
-            return to_batch(draw(shards, random, batch_frames, shares), device)
-        while len(ahead) < 2 * drawers:
-            seed = int(random.integers(2**62))
-            ahead.append(pool.submit(_draw_from, latents, looks, seed, batch_frames, shares))
-        return to_batch(ahead.popleft().result(), device)
+    def draw():
+        return clips.draw(random, batch_frames, _STILLS_FIRST if clock.part < STILLS_UNTIL else _LENGTHS)
 
-    with ProcessPoolExecutor(drawers, get_context("spawn")) if drawers else nullcontext() as pool:
-        while clock.part < 1:
-            batch = next_batch(pool)
-            routed_TR = draw_route(batch) if clock.part < ROUTED_UNTIL else None
-            loss = flow_matching_loss(model, batch, routed_TR)
-            loss.backward()
-            optimizer.step(warm_constant_cool(clock.part, step))
-            average.update(model)
-            step += 1
-            tokens += batch.sigma_BT.numel() * batch.latents_BCTHW[0, 0, 0].numel()
-            flops += training_flops(config, batch, routed_TR is not None)
-            running = loss.item() if running is None else 0.98 * running + 0.02 * loss.item()
-            if clock.spent - last_check > every:
-                check()
-        for batch in ahead:
-            batch.cancel()
+    batch = draw()
+    while clock.part < 1:
+        routed_TR = draw_route(batch) if clock.part < routed_until else None
+        loss = flow_matching_loss(model, batch, routed_TR)
+        loss.backward()
+        tokens += batch.sigma_BT.numel() * batch.latents_BCTHW[0, 0, 0].numel()
+        flops += training_flops(config, batch, routed_TR is not None)
+        batch = draw()  # while a GPU is still busy with this one
+        optimizer.step(warm_constant_cool(clock.part, step))
+        average.update(model)
+        step += 1
+        running = loss.detach() if running is None else running.lerp(loss.detach(), 0.02)
+        if clock.spent - last_check > every:
+            check()
     check()
     average.swap(model)
     return model.requires_grad_(False).eval()
+
+
+def compile_ahead(model: SpacetimeTransformer, batch_frames: int, device: str) -> None:
+    """A step of every length, on noise: compiled before the first clip is there. Weights stay as they are."""
+    for length, _ in _LENGTHS:
+        count, rows, columns = max(1, batch_frames // length), 9, 16
+        chunk_lengths = tuple(stop - start for start, stop in chunk_spans(length))
+        given = (torch.from_numpy(array).to(device) for array in draw_sigmas(np.random.default_rng(0), count, chunk_lengths))
+        latents_BCTHW = torch.randn(count, model.config.in_channels, length, rows, columns, device=device)
+        text_BLD = torch.zeros(count, MAX_TOKENS, model.config.text_width, device=device)
+        places_BTHW2 = grid(length, rows, columns, device).expand(count, -1, -1, -1, -1).float()
+        batch = Batch(latents_BCTHW, torch.zeros_like(latents_BCTHW[:, 0]), text_BLD, *given, places_BTHW2, chunk_lengths)
+        flow_matching_loss(model, batch).backward()
+        model.zero_grad()
 
 
 def adopt(model: SpacetimeTransformer, out: Path) -> None:
@@ -207,11 +179,6 @@ def flow_matching_loss(model: nn.Module, batch: Batch, routed_TR: Tensor | None 
     return (error_BT * batch.weight_BT).sum() / batch.weight_BT.sum()
 
 
-def gpu_batch_frames(config: TransformerConfig) -> int:
-    """Latent frames of 16:9 in a batch on a GPU of 80 GB."""
-    return int(GPU_BYTES / (144 * KEPT_BYTES * config.width * config.num_layers))
-
-
 def training_flops(config: TransformerConfig, batch: Batch, routed: bool) -> float:
     """Floating-point operations of a step by formula: matrix products and attention, forward, and twice that backward.
 
@@ -233,108 +200,13 @@ def training_flops(config: TransformerConfig, batch: Batch, routed: bool) -> flo
     return 3.0 * len(batch.sigma_BT) * (blocks + text + time + ends)
 
 
-def draw(
-    shards: list[LatentShard], random: np.random.Generator, batch_frames: int, shares: tuple[tuple[int, float], ...] = _LENGTHS
-) -> Drawn:
-    """Sequences of one length and one size, from all shards that have them, each with one of its captions."""
-    available = {shard.latents_NTCHW.shape[1] for shard in shards}
-    lengths, weights = zip(*((length, share) for length, share in shares if length <= max(available)), strict=True)
-    length = int(random.choice(lengths, p=np.array(weights) / sum(weights)))
-    long_enough = [shard for shard in shards if shard.latents_NTCHW.shape[1] >= length]
-    sizes = np.array([len(shard.latents_NTCHW) for shard in long_enough], np.float64)
-    grid = long_enough[random.choice(len(long_enough), p=sizes / sizes.sum())].latents_NTCHW.shape[-2:]
-    alike = [shard for shard in long_enough if shard.latents_NTCHW.shape[-2:] == grid]
-    sizes = np.array([len(shard.latents_NTCHW) for shard in alike], np.float64)
-
-    frames, spans = _window(alike, length, random)
-    latents, things, texts, standing = [], [], [], []
-    begins = [start for start, _ in chunk_spans(length)]
-    for _ in range(max(1, batch_frames // length)):
-        shard = alike[random.choice(len(alike), p=sizes / sizes.sum())]
-        entry = random.integers(len(shard.latents_NTCHW))
-        shown = frames[:1] if length == 1 else _fit(frames, shard)
-        latents.append(shard.latents_NTCHW[entry][shown])
-        things.append(shard.things_NTHW[entry][shown])
-        seconds = frame_of(shown) / FPS
-        # Any chunk's beginning may be the moment that places are counted from: when generating it is the current one's.
-        standing.append(places(shard.motions_N5[entry], seconds - seconds[random.choice(begins)], *grid))
-        dropped = random.random() < TEXT_DROPOUT
-        caption = 3 * random.integers(PHRASINGS) + random.choice(3, p=_CAPTIONS)
-        text_LD = text_of(shard, entry, caption, MAX_TOKENS)
-        texts.append(np.zeros_like(text_LD) if dropped else text_LD)
-    sigma_BT, weight_BT = draw_sigmas(random, len(latents), spans)
-    stacked = np.stack(latents), np.stack(things), np.stack(texts).astype(np.float16)
-    return Drawn(*stacked, sigma_BT, weight_BT, np.stack(standing), spans)
-
-
-def to_batch(drawn: Drawn, device: str = "cpu") -> Batch:
-    """As the transformer takes it: float32, on the device."""
-    arrays = (drawn.text_BLD, drawn.sigma_BT, drawn.weight_BT, drawn.places_BTHW2)
-    text_BLD, *others = (torch.from_numpy(array).to(device).float() for array in arrays)
-    latents_BCTHW = torch.from_numpy(drawn.latents_BTCHW).to(device).float().transpose(1, 2)
-    things_BTHW = torch.from_numpy(drawn.things_BTHW).to(device).float() / 255
-    return Batch(latents_BCTHW, things_BTHW, text_BLD, *others, drawn.chunk_lengths)
-
-
-def _draw_from(folder: Path, look: int, seed: int, batch_frames: int, shares: tuple[tuple[int, float], ...]) -> Drawn:
-    """As `draw`, in a process of its own; shards are read once for each `look` at the folder."""
-    return draw(_read_once(folder, look), np.random.default_rng(seed), batch_frames, shares)
-
-
-@lru_cache(maxsize=1)
-def _read_once(folder: Path, look: int) -> list[LatentShard]:
-    return read_latents(folder)
-
-
-def _window(shards: list[LatentShard], length: int, random: np.random.Generator) -> tuple[np.ndarray, tuple[int, ...]]:
-    """Latent frames of the first chunk and of later ones, at random leaving out chunks in between; and the chunks' lengths."""
-    spans = tuple(stop - start for start, stop in chunk_spans(length))
-    later = len(spans) - 1
-    longest = max((shard.latents_NTCHW.shape[1] - FIRST_CHUNK) // CHUNK for shard in shards)
-    gap = CHUNK * int(random.integers(max(longest - later, 0) + 1)) if later and random.random() < 0.6 else 0
-    return np.r_[0 : min(length, FIRST_CHUNK), FIRST_CHUNK + gap : length + gap], spans
-
-
-def _fit(frames: np.ndarray, shard: LatentShard) -> np.ndarray:
-    """The same window without its gap, where a clip is too short for it."""
-    if frames[-1] < shard.latents_NTCHW.shape[1]:
-        return frames
-    return np.arange(len(frames))
-
-
-def draw_sigmas(random: np.random.Generator, batch: int, chunk_lengths: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Noise levels and loss weights, each (B, T) float32, for sequences of these chunks."""
-    shift = CLIP_SHIFT if sum(chunk_lengths) > 1 else STILL_SHIFT
-    sigma_BT = sample_sigmas(random, batch, chunk_lengths, shift, std=SIGMA_SPREAD)
-    weight_BT = np.ones_like(sigma_BT)
-    for row in range(batch):
-        history = sum(chunk_lengths[: random.integers(len(chunk_lengths))])
-        if history:  # nearly clean, as when generating; nothing is learnt from painting it again
-            sigma_BT[row, :history] = np.repeat(HISTORY_SIGMA * random.random() ** 2, history)
-            weight_BT[row, :history] = 0.0
-        elif len(sigma_BT[row]) > 1 and random.random() < START_IMAGE:
-            sigma_BT[row, 0], weight_BT[row, 0] = random.choice((0.0, random.uniform(0, HISTORY_SIGMA))), 0.0
-    return sigma_BT, weight_BT
-
-
-def draw_route(batch: Batch) -> Tensor:
-    """Half of each latent frame's tokens, in order, (T, S / 2)."""
-    frames, height, width = batch.latents_BCTHW.shape[2:]
-    order = torch.rand(frames, height * width, device=batch.latents_BCTHW.device).argsort(dim=1)
-    return order[:, : height * width // 2].sort(dim=1).values
-
-
-def validation_loss(
-    model: nn.Module, shards: list[LatentShard], device: str = "cpu", batch_frames: int = BATCH_FRAMES, batches: int = 8
-) -> float | None:
-    """The loss on held-out clips, for one batch_frames always at the same draws of noise, levels and captions.
+def validation_loss(model: nn.Module, batches: list[Batch]) -> float | None:
+    """The mean loss, always at the same noise.
 
     Gradients stay enabled, though none is taken: without them every compiled graph would be compiled once more.
     """
-    if not shards:
+    if not batches:
         return None
-    random = np.random.default_rng(0)
     with torch.random.fork_rng():  # the device's generator, too
         torch.manual_seed(0)
-        losses = [flow_matching_loss(model, to_batch(draw(shards, random, batch_frames), device)).item() for _ in range(batches)]
-    return round(float(np.mean(losses)), 5)
+        return round(float(np.mean([flow_matching_loss(model, batch).item() for batch in batches])), 5)

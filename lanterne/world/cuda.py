@@ -2,6 +2,10 @@
 
 import math
 
+import numpy as np
+
+if not hasattr(np, "row_stack"):  # gone since numpy 2.5; numba-cuda up to 0.30 asks for it when it is imported
+    np.row_stack = np.vstack
 from numba import cuda
 
 from lanterne.world import kernels
