@@ -10,7 +10,22 @@ from PIL import Image
 from lanterne.evaluate import evaluate, metrics
 from lanterne.evaluate.card import write_card
 from lanterne.evaluate.evaluate import Evaluation, read_prompts, scene_for
-from lanterne.evaluate.judge import AXES, FURTHER, NUM_FRAMES, Judge, Lessons, accuracies, flow, load_judge, look, save_judge, train_judge
+from lanterne.evaluate.judge import (
+    AXES,
+    FOUR_SECONDS,
+    FURTHER,
+    NUM_FRAMES,
+    SECOND,
+    STILL,
+    Judge,
+    Lessons,
+    accuracies,
+    flow,
+    load_judge,
+    look,
+    save_judge,
+    train_judge,
+)
 from lanterne.flow import chunk_spans, frames_for, latent_frames_for
 from lanterne.generate import Engine
 from lanterne.train import judge as judge_stage
@@ -132,8 +147,10 @@ def test_flow_is_how_far_the_picture_moved():
     scenery = random.integers(0, 255, (1, 72, 128, 1), np.uint8)
     for down, right in ((0, 0), (0, 1), (0, -2), (1, 0), (-1, 1)):  # pixels a frame; flow counts half ones in four frames
         clip = np.concatenate([np.roll(scenery, (down * frame, right * frame), (1, 2)) for frame in range(17)])
-        moved = flow(look(np.repeat(clip, 3, axis=-1)[None]))[0]
+        moved, far = flow(look(np.repeat(clip, 3, axis=-1)[None]))[0]
         assert moved[0].median() == pytest.approx(2 * right, abs=0.1) and moved[1].median() == pytest.approx(2 * down, abs=0.1)
+        if abs(right) < 2 and not down:  # within its reach
+            assert far[0].median() == pytest.approx(8 * right, abs=0.3)
     assert flow(look(_plain(90)[None])).abs().max() < 1e-3
 
 
@@ -171,14 +188,19 @@ def test_the_judge_learns_from_small_clips_and_stills_and_from_shards(tmp_path, 
     monkeypatch.setattr(judge_stage, "_PER_FILE", 3)
     monkeypatch.setattr(judge_stage, "_CLIPS_PER_FILE", 1)
     for _ in range(2):  # rendered, then read
-        judge_stage._render_lessons(tmp_path / "lessons-00000.npz", 0)
+        judge_stage._render_lessons(tmp_path / "lessons-00000.npz")
+        judge_stage._render_lessons(tmp_path / "eventful-00000.npz")
         lessons = judge_stage.small_lessons(tmp_path, 3, workers=1)
-        assert lessons.looks_NCHW.shape == (3, 18, 72, 128) and lessons.moving_N.tolist() == [True, False, False]
+        assert lessons.looks_NCHW.shape == (6, 18, 72, 128)
+        assert lessons.pace_N.tolist() == [SECOND, STILL, STILL, *[FOUR_SECONDS] * 3]
         assert (lessons.classes_NKHW.float().sum(dim=1) / 255 - 1).abs().max() < 0.03  # every place shows something
-    scene = draw_scene(9_000_000, "any")
-    whole = _render(scene, 128, 72, 17).frames_THWC
+    whole = _render(draw_scene(9_000_000, "any"), 128, 72, 17).frames_THWC
     assert (look(whole[None])[0] == lessons.looks_NCHW[0]).all()  # every second frame is as it is in the whole clip
-    assert accuracies(Judge().eval(), lessons)["camera"][1] == 1  # a still tells none
+    shares = accuracies(Judge().eval(), lessons)
+    assert shares["camera"][1] == 1  # neither a still tells it, nor four seconds
+    assert shares["event"][1] == 4 and all(scene.event for scene in lessons.scenes[4:])
+    whole = _render(lessons.scenes[4], 128, 72, 65).frames_THWC
+    assert (look(whole[None, ::FOUR_SECONDS])[0] == lessons.looks_NCHW[4]).all()
 
 
 # ---- the evaluation
@@ -257,10 +279,10 @@ def test_an_interrupted_evaluation_goes_on_where_it_stopped(evaluation):
 
     path = evaluation.folder / "x.npy"
     with pytest.raises(KeyboardInterrupt):
-        evaluation._kept(path, lambda start: make(start, until=9), "clips")
+        evaluation._kept(path, lambda start: make(start, until=9), "clips", (10, NUM_FRAMES))
     assert not path.exists()
     begun = []
-    clips = evaluation._kept(path, lambda start: begun.append(start) or make(start), "clips")
+    clips = evaluation._kept(path, lambda start: begun.append(start) or make(start), "clips", (10, NUM_FRAMES))
     assert begun == [8]  # the last whole batch
     assert [int(clip.max()) for clip in clips] == list(range(10))
 

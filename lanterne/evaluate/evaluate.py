@@ -5,14 +5,14 @@ Finished clips and figures are kept under `<runs>/evaluate/`, so an interrupted 
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from lanterne.evaluate import metrics
-from lanterne.evaluate.judge import AXES, NUM_FRAMES, Judge
+from lanterne.evaluate.judge import AXES, FOUR_SECONDS, NUM_FRAMES, Judge
 from lanterne.evaluate.sample import sample
 from lanterne.generate import SAMPLING, Engine, generate
 from lanterne.request import GUIDANCE, STEPS, Request
@@ -110,25 +110,35 @@ class Evaluation:
 
     def clips(self) -> dict[str, np.ndarray]:
         """Clips (N, 17, 144, 256, 3) of every prompt: "renders", "reconstructions", "model"."""
+        return self._clips(range(len(self.rows)), NUM_FRAMES, "")
+
+    def eventful(self) -> tuple[list[int], dict[str, np.ndarray]]:
+        """Which prompts tell of an event, and clips of those as `clips` gives them, of four seconds (N, 65, 144, 256, 3)."""
+        chosen = [index for index, row in enumerate(self.rows) if row["event"]]
+        return chosen, self._clips(chosen, FOUR_SECONDS * (NUM_FRAMES - 1) + 1, "eventful ") if chosen else {}
+
+    def _clips(self, chosen: Sequence[int], num_frames: int, kind: str) -> dict[str, np.ndarray]:
         from lanterne.world.render import render
 
-        scenes = [scene_for(row, _UNSEEN + index) for index, row in enumerate(self.rows)]
-        shared = self.runs / "evaluate" / f"renders-{_digest([to_dict(scene) for scene in scenes])}.npy"  # whatever the weights
+        scenes = [scene_for(self.rows[index], _UNSEEN + index) for index in chosen]
+        told = [to_dict(scene) for scene in scenes]
+        shared = self.runs / "evaluate" / f"renders-{_digest([num_frames, *told] if kind else told)}.npy"  # whatever the weights
+        shape, own = (len(scenes), num_frames), kind.replace(" ", "-")
         renders = self._kept(
-            shared, lambda start: (render(scene, *LANDSCAPE, NUM_FRAMES).frames_THWC for scene in scenes[start:]), "renders"
+            shared, lambda start: (render(scene, *LANDSCAPE, num_frames).frames_THWC for scene in scenes[start:]), f"{kind}renders", shape
         )
         self.engine.autoencoder.float()
         painted = self._kept(
-            self.folder / "reconstructions.npy",
+            self.folder / f"{own}reconstructions.npy",
             lambda start: (reconstruct(self.engine.autoencoder, clip[None])[0] for clip in renders[start:]),
-            "reconstructions",
+            f"{kind}reconstructions", shape,
         )
         self.engine.autoencoder.to(self.engine.dtype)
-        seeds = list(range(len(self.rows)))
+        prompts = [self.prompts[index] for index in chosen]
         made = self._kept(
-            self.folder / "model.npy",
-            lambda start: sample(self.engine, self.prompts[start:], seeds[start:], NUM_FRAMES, STEPS, GUIDANCE, _BATCH),
-            "generations",
+            self.folder / f"{own}model.npy",
+            lambda start: sample(self.engine, prompts[start:], list(chosen[start:]), num_frames, STEPS, GUIDANCE, _BATCH),
+            f"{kind}generations", shape,
         )
         return {"renders": renders, "reconstructions": painted, "model": made}
 
@@ -145,13 +155,13 @@ class Evaluation:
             result[name] = prompts, np.load(path)
         return result
 
-    def _kept(self, path: Path, make: Callable[[int], Iterator[np.ndarray]], name: str) -> np.ndarray:
-        """The clips at path; those it lacks are made by make(index of the first) and written as they come."""
+    def _kept(self, path: Path, make: Callable[[int], Iterator[np.ndarray]], name: str, shape: tuple[int, int]) -> np.ndarray:
+        """The clips at path, as many and of as many frames as shape says; those it lacks are made by make(index of the first) and written
+        as they come."""
         if not path.exists():
-            count, partial, counter = len(self.rows), path.with_suffix(".partial"), path.with_suffix(".done")
+            count, partial, counter = shape[0], path.with_suffix(".partial"), path.with_suffix(".done")
             done = int(counter.read_text()) // _BATCH * _BATCH if counter.exists() and partial.exists() else 0
-            shape = (count, NUM_FRAMES, LANDSCAPE[1], LANDSCAPE[0], 3)
-            clips = np.lib.format.open_memmap(partial, "r+" if done else "w+", np.uint8, shape)
+            clips = np.lib.format.open_memmap(partial, "r+" if done else "w+", np.uint8, (*shape, LANDSCAPE[1], LANDSCAPE[0], 3))
             for index, clip in enumerate(make(done), start=done):
                 clips[index] = clip
                 clips.flush()
@@ -163,8 +173,13 @@ class Evaluation:
         return np.load(path, mmap_mode="r")
 
     def verdicts(self, clips: dict[str, np.ndarray]) -> dict[str, dict[str, list[str]]]:
-        """What the judge sees in each clip, by row and axis."""
-        return {name: self.judge.verdicts(value) for name, value in clips.items()}
+        """What the judge sees in each clip, by row and axis; events, where the prompt tells of one, in four seconds."""
+        verdicts = {name: self.judge.verdicts(value) for name, value in clips.items()}
+        chosen, eventful = self.eventful()
+        for name, value in eventful.items():
+            for index, seen in zip(chosen, self.judge.verdicts(value[:, ::FOUR_SECONDS])["event"], strict=True):
+                verdicts[name]["event"][index] = seen
+        return verdicts
 
     def cameras(self, verdicts: dict[str, dict[str, list[str]]], clips: dict[str, np.ndarray]) -> dict[str, dict]:
         """For each camera move that a prompt states: how many do, the share that the judge sees in them, by row, and, over the renders'

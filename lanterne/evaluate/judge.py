@@ -1,7 +1,8 @@
 """The judge: a small classifier of clips that says what it sees: which family, light, weather, camera move, subject, event.
 
 It is trained on renders of all combinations and on their reconstructions, so that the autoencoder's blur is no handicap, and never
-serves as a loss. It looks at 17 frames: the first, the middle and the last one in colour, and nine in grey as neighbouring channels.
+serves as a loss. It looks at 17 frames: the first, the middle and the last one in colour, and nine in grey as neighbouring channels; for
+what happens over a clip, at 17 frames of four seconds, since a sunrise is no matter of one.
 How the picture moves is measured, not learnt, by matching blocks: with a few thousand clips a network does not find that by itself.
 What a render shows where (sky, water, rock, a thing) is learnt beside the rest: a scene has one family and hundreds of places.
 """
@@ -34,12 +35,15 @@ WIDTH, HEIGHT = 128, 72
 _COLOURED = 9  # channels: three frames
 _CHANNELS = (48, 64, 128, 192)
 _GRID = (6, 10)  # places in which motion is given
-_REACH = (4, 6)  # down and across: of the motion that is looked for, in half-sized pixels in four frames
+# Down and across: of the motion that is looked for, in half-sized pixels; over four frames, and over sixteen.
+_REACH, _LONG_REACH = (4, 6), (5, 8)
 _UNKNOWN = -1  # a label that is not asked for
 STRIDE = 8  # pixels across a place that has classes
 _BATCH = 24
 _IN_COLOUR = ("time_of_day", "weather", "season", "event", "colour")  # axes that other colours would make another of
-_IN_MOTION = ("camera", "event")  # axes that a still does not tell
+STILL, SECOND, FOUR_SECONDS = 0, 1, 4  # a look's pace: frames from one that it looks at to the next
+# Axes that a look of this pace does not tell. After four seconds the camera is far away, and an event has changed light or weather.
+_UNTOLD = {STILL: ("camera", "event"), SECOND: (), FOUR_SECONDS: ("camera", "time_of_day", "weather")}
 _CLASSES_WEIGHT = 2.0
 # What a clip played backwards shows. Waves and rain then run backwards too, which is no harm: no axis but the event is told by it.
 _BACKWARDS = {
@@ -50,27 +54,28 @@ _BACKWARDS = {
 
 @dataclass(frozen=True)
 class Lessons:
-    """What a judge learns from. looks_NCHW uint8 as `look` gives them; their scenes; moving_N bool, False for stills; classes_NKHW uint8
-    (N, 9, 9, 16), the share (of 255) that each of surface.CLASSES has of a place in the middle frame, 0 throughout where it is not known.
+    """What a judge learns from. looks_NCHW uint8 as `look` gives them; their scenes; pace_N, each STILL, SECOND or FOUR_SECONDS;
+    classes_NKHW uint8 (N, 9, 9, 16), the share (of 255) that each of surface.CLASSES has of a place in the middle frame, 0 throughout
+    where it is not known.
     """
 
     looks_NCHW: Tensor
     scenes: list[Scene]
-    moving_N: Tensor
+    pace_N: Tensor
     classes_NKHW: Tensor
 
     @classmethod
-    def of(cls, looks_NCHW: Tensor, scenes: list[Scene], moving: bool = True, classes_NKHW: Tensor | None = None) -> "Lessons":
+    def of(cls, looks_NCHW: Tensor, scenes: list[Scene], pace: int = SECOND, classes_NKHW: Tensor | None = None) -> "Lessons":
         count = len(scenes)
         if classes_NKHW is None:
             classes_NKHW = torch.zeros((count, len(CLASSES), HEIGHT // STRIDE, WIDTH // STRIDE), dtype=torch.uint8)
-        return cls(looks_NCHW, scenes, torch.full((count,), moving), classes_NKHW)
+        return cls(looks_NCHW, scenes, torch.full((count,), pace), classes_NKHW)
 
     @classmethod
     def together(cls, parts: list["Lessons"]) -> "Lessons":
-        tensors = ([getattr(part, name) for part in parts] for name in ("looks_NCHW", "moving_N", "classes_NKHW"))
-        looks_NCHW, moving_N, classes_NKHW = map(torch.cat, tensors)
-        return cls(looks_NCHW, [scene for part in parts for scene in part.scenes], moving_N, classes_NKHW)
+        tensors = ([getattr(part, name) for part in parts] for name in ("looks_NCHW", "pace_N", "classes_NKHW"))
+        looks_NCHW, pace_N, classes_NKHW = map(torch.cat, tensors)
+        return cls(looks_NCHW, [scene for part in parts for scene in part.scenes], pace_N, classes_NKHW)
 
 
 class _Residual(nn.Module):
@@ -103,12 +108,12 @@ class Judge(nn.Module):
         self.classes = nn.Conv2d(wider[-2], len(CLASSES), 1)
         # Motion tells by where it is (a push-in parts left from right), so a coarse grid is kept.
         self.neck = nn.Sequential(nn.Flatten(), nn.Dropout(0.2), nn.Linear(before * 15, 192), nn.ReLU())
-        self.motion = nn.Sequential(nn.Flatten(), nn.Linear(2 * _GRID[0] * _GRID[1], 128), nn.ReLU(), nn.Dropout(0.2))
+        self.motion = nn.Sequential(nn.Flatten(), nn.Linear(4 * _GRID[0] * _GRID[1], 128), nn.ReLU(), nn.Dropout(0.2))
         self.heads = nn.ModuleDict({axis: nn.Linear(192 + 128, len(values)) for axis, values in _ALL.items()})
 
-    def features(self, looks_BCHW: Tensor, flow_B2HW: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def features(self, looks_BCHW: Tensor, flow_B22HW: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Of looks as `look` gives them, and of their flow where it is at hand: (B, 320) in all, and (B, 128, 9, 16) by place."""
-        flow_B2HW = flow(looks_BCHW) if flow_B2HW is None else flow_B2HW
+        flow_B22HW = flow(looks_BCHW) if flow_B22HW is None else flow_B22HW
         looks_BCHW = looks_BCHW.float().div(127.5).sub(1)
         # The greys by their own mean and deviation, so that motion at night is as visible as at noon; colour keeps the level.
         greys = looks_BCHW[:, _COLOURED:]
@@ -116,16 +121,16 @@ class Judge(nn.Module):
         looks_BCHW = torch.cat([looks_BCHW[:, :_COLOURED], (greys - greys.mean(dim=(1, 2, 3), keepdim=True)) / spread], dim=1)
         near_BCHW = self.near(looks_BCHW.contiguous(memory_format=torch.channels_last))
         seen = self.neck(F.adaptive_avg_pool2d(self.far(near_BCHW), (3, 5)))
-        return torch.cat([seen, self.motion(flow_B2HW)], dim=1), near_BCHW
+        return torch.cat([seen, self.motion(flow_B22HW)], dim=1), near_BCHW
 
-    def forward(self, looks_BCHW: Tensor, flow_B2HW: Tensor | None = None) -> dict[str, Tensor]:
+    def forward(self, looks_BCHW: Tensor, flow_B22HW: Tensor | None = None) -> dict[str, Tensor]:
         """Logits (B, values) by axis."""
-        features, _ = self.features(looks_BCHW, flow_B2HW)
+        features, _ = self.features(looks_BCHW, flow_B22HW)
         return {axis: head(features) for axis, head in self.heads.items()}
 
     @torch.inference_mode()
     def verdicts(self, frames_NTHWC: np.ndarray) -> dict[str, list[str]]:
-        """What it sees in the first 17 frames of each clip, by axis of prompts."""
+        """What it sees in the first 17 frames of each clip, by axis of prompts. Given every fourth frame, it tells what happens."""
         logits = [self(look(frames_NTHWC[start : start + 32])) for start in range(0, len(frames_NTHWC), 32)]
         return {
             axis: [values[index] for part in logits for index in part[axis].argmax(dim=1).tolist()] for axis, values in AXES.items()
@@ -148,18 +153,25 @@ def look(frames_NTHWC: np.ndarray) -> Tensor:
 
 @torch.no_grad()
 def flow(looks_BCHW: Tensor) -> Tensor:
-    """How the picture of each look moves, (B, 2, 6, 10): right and down, in half-sized pixels in four frames.
+    """How the picture of each look moves, (B, 2, 2, 6, 10): from one grey to the second after it, and from the first grey to the last,
+    which tells a slow camera from a still one; right and down, in half-sized pixels.
 
-    Of all displacements the mean of the best, by the difference of blocks of 7 x 7 half-sized pixels, summed over the four pairs of greys,
-    since a camera keeps its way for a second.
+    Of all displacements the mean of the best, by the difference of blocks of 7 x 7 half-sized pixels, summed over pairs, since a camera
+    keeps its way for a second.
     """
     greys = F.avg_pool2d(looks_BCHW[:, _COLOURED::2].float(), 2)
     greys = (greys - greys.mean(dim=(1, 2, 3), keepdim=True)) / (greys.std(dim=(1, 2, 3), keepdim=True) + 2.5)
-    before, after = greys[:, :-1], greys[:, 1:]
-    (height, width), (down, across) = before.shape[-2:], _REACH
-    padded = F.pad(after, (across, across, down, down), mode="replicate")
+    return torch.stack([_displacement(greys[:, :-1], greys[:, 1:], _REACH), _displacement(greys[:, :1], greys[:, -1:], _LONG_REACH)], dim=1)
+
+
+def _displacement(before_BNHW: Tensor, after_BNHW: Tensor, reach: tuple[int, int]) -> Tensor:
+    """(B, 2, 6, 10): how far things went between the pictures of each pair, on average."""
+    (height, width), (down, across) = before_BNHW.shape[-2:], reach
+    padded = F.pad(after_BNHW, (across, across, down, down), mode="replicate")
     steps = [(x, y) for y in range(-down, down + 1) for x in range(-across, across + 1)]
-    costs = [(before - padded[:, :, down + y : down + y + height, across + x : across + x + width]).abs().mean(dim=1) for x, y in steps]
+    costs = [
+        (before_BNHW - padded[:, :, down + y : down + y + height, across + x : across + x + width]).abs().mean(dim=1) for x, y in steps
+    ]
     costs_BDHW = F.avg_pool2d(torch.stack(costs, dim=1), 7, stride=1, padding=3, count_include_pad=False)
     above_BDHW = costs_BDHW - costs_BDHW.amin(dim=1, keepdim=True)
     # Where all displacements are alike, as in an even sky, none is the best and the mean is 0.
@@ -194,9 +206,7 @@ def train_judge(lessons: Lessons, epochs: int = 20, on_epoch=None) -> Judge:
     batch = min(_BATCH, count)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=epochs * (count // batch))
     flows = torch.cat([flow(looks) for looks in lessons.looks_NCHW.split(32)])
-    labels, mirrored = _labels(lessons.scenes), _labels([mirror(scene) for scene in lessons.scenes])
-    for axis in _IN_MOTION:
-        labels[axis][~lessons.moving_N] = mirrored[axis][~lessons.moving_N] = _UNKNOWN
+    labels, mirrored = _labels(lessons.scenes, lessons.pace_N), _labels([mirror(scene) for scene in lessons.scenes], lessons.pace_N)
     across = torch.tensor([-1.0, 1.0])[:, None, None]
     backwards = torch.tensor([CAMERAS.index(_BACKWARDS.get(camera, camera)) for camera in CAMERAS])
     for epoch in range(epochs):
@@ -205,7 +215,7 @@ def train_judge(lessons: Lessons, epochs: int = 20, on_epoch=None) -> Judge:
             chosen = order[start : start + batch]
             flip, reverse, tinted = torch.rand(batch) < 0.5, torch.rand(batch) < 0.4, torch.rand(batch) < 0.3
             truth = {axis: torch.where(flip, mirrored[axis][chosen], labels[axis][chosen]) for axis in _ALL}
-            reverse &= lessons.moving_N[chosen]
+            reverse &= lessons.pace_N[chosen] == SECOND
             truth["camera"][reverse] = backwards[truth["camera"][reverse]]
             truth["event"][reverse & (truth["event"] < len(EVENTS))] = _UNKNOWN
             for axis in _IN_COLOUR:
@@ -232,9 +242,7 @@ def train_judge(lessons: Lessons, epochs: int = 20, on_epoch=None) -> Judge:
 
 def accuracies(judge: Judge, lessons: Lessons) -> dict[str, tuple[float, int]]:
     """Share of looks named rightly, and how many there are, by axis that any of them tells."""
-    truth = _labels(lessons.scenes)
-    for axis in _IN_MOTION:
-        truth[axis][~lessons.moving_N] = _UNKNOWN
+    truth = _labels(lessons.scenes, lessons.pace_N)
     with torch.inference_mode():
         logits = [judge(looks) for looks in lessons.looks_NCHW.split(32)]
     result = {}
@@ -270,8 +278,8 @@ def _cross_entropy_of_shares(logits_BKHW: Tensor, shares_BKHW: Tensor) -> Tensor
     return -(shares_BKHW * logits_BKHW.log_softmax(dim=1)).sum() / known
 
 
-def _labels(scenes: list[Scene]) -> dict[str, Tensor]:
-    rows = [shown(scene) for scene in scenes]
+def _labels(scenes: list[Scene], pace_N: Tensor) -> dict[str, Tensor]:
+    rows = [shown(scene) | dict.fromkeys(_UNTOLD[pace]) for scene, pace in zip(scenes, pace_N.tolist(), strict=True)]
     return {
         axis: torch.tensor([_UNKNOWN if row[axis] is None else values.index(row[axis]) for row in rows]) for axis, values in _ALL.items()
     }

@@ -10,15 +10,17 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from lanterne.evaluate.judge import HEIGHT, NUM_FRAMES, STRIDE, WIDTH, Lessons, look
+from lanterne.evaluate.judge import FOUR_SECONDS, HEIGHT, NUM_FRAMES, SECOND, STILL, STRIDE, WIDTH, Lessons, look
 from lanterne.models.autoencoder import StreamingAutoencoder
 from lanterne.train.data import LANDSCAPE, read_shards, to_video
-from lanterne.world.scene import draw_scene, from_dict, to_dict
+from lanterne.world.scene import Scene, draw_scene, from_dict, to_dict
 from lanterne.world.surface import CLASSES
 
 _RECONSTRUCTED = 3  # every third clip is also seen as the autoencoder paints it
 _PER_FILE = 60
-_FIRST_SEED = 9_000_000  # of scenes that no other stage sees
+_FIRST_SEED, _FIRST_EVENTFUL_SEED = 9_000_000, 9_500_000  # of scenes that no other stage sees
+_EVENTFUL, _LESSONS_TO_EVENTFUL = "eventful", 4  # files of clips of four seconds, and how many others there are to one
+_NO_STILLS = np.zeros((0, HEIGHT, WIDTH, 3), np.uint8)
 _EVERY = 2  # a look is at every second frame
 # Of a file of small renders: how many of its scenes are clips. A still costs half of a clip and tells all but camera and event.
 _CLIPS_PER_FILE = 20
@@ -32,7 +34,7 @@ def lessons_of_shards(folder: Path, autoencoder: StreamingAutoencoder) -> Lesson
         if (width, height) != LANDSCAPE:
             continue
         if num_frames < NUM_FRAMES:
-            parts.append(Lessons.of(_look_at_stills(np.asarray(shard.frames_NFHWC[:, 0])), list(shard.scenes), moving=False))
+            parts.append(Lessons.of(_look_at_stills(np.asarray(shard.frames_NFHWC[:, 0])), list(shard.scenes), STILL))
             continue
         # What an event shows late is no longer what its scene begins with.
         steady = np.array([scene.event is None for scene in shard.scenes])
@@ -41,19 +43,23 @@ def lessons_of_shards(folder: Path, autoencoder: StreamingAutoencoder) -> Lesson
             if len(chosen):
                 looks = look(np.asarray(shard.frames_NFHWC[chosen, start : start + NUM_FRAMES]))
                 parts.append(Lessons.of(looks, [shard.scenes[index] for index in chosen]))
+        if num_frames > FOUR_SECONDS * (NUM_FRAMES - 1):
+            parts.append(Lessons.of(look(np.asarray(shard.frames_NFHWC[:, ::FOUR_SECONDS])), list(shard.scenes), FOUR_SECONDS))
         first = np.asarray(shard.frames_NFHWC[::_RECONSTRUCTED, :NUM_FRAMES])
         parts.append(Lessons.of(look(reconstruct(autoencoder, first)), list(shard.scenes[::_RECONSTRUCTED])))
     return Lessons.together(parts)
 
 
 def small_lessons(folder: Path, count: int, workers: int, on_file=None) -> Lessons:
-    """Looks at `count` scenes of all combinations, a third of them clips, rendered at the size that the judge sees: a quarter of the work.
-    Kept in `folder`."""
+    """Looks at `count` scenes of all combinations, a third of them clips, and at a quarter as many clips of four seconds, in most of which
+    something happens; rendered at the size that the judge sees: a quarter of the work. Kept in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"lessons-{number:05d}.npz" for number in range(-(-count // _PER_FILE))]
+    files = -(-count // _PER_FILE)
+    paths = [folder / f"lessons-{number:05d}.npz" for number in range(files)]
+    paths += [folder / f"{_EVENTFUL}-{number:05d}.npz" for number in range(-(-files // _LESSONS_TO_EVENTFUL))]
     # Spawned: a fork of a process in which torch has threads may wait for them for ever.
     with ProcessPoolExecutor(workers, get_context("spawn"), initializer=os.nice, initargs=(10,)) as pool:
-        pending = [pool.submit(_render_lessons, path, number) for number, path in enumerate(paths)]
+        pending = [pool.submit(_render_lessons, path) for path in paths]
         for future in pending:
             future.result()
             if on_file:
@@ -61,22 +67,35 @@ def small_lessons(folder: Path, count: int, workers: int, on_file=None) -> Lesso
     return Lessons.together([part for path in paths for part in _read_lessons(path)])
 
 
-def _render_lessons(path: Path, number: int) -> None:
+def _render_lessons(path: Path) -> None:
     from lanterne.world.render import render  # compiles
 
     if path.exists():
         return
-    scenes = [draw_scene(_FIRST_SEED + _PER_FILE * number + index, "any") for index in range(_PER_FILE)]
+    kind, number = path.stem.split("-")
+    eventful = kind == _EVENTFUL
+    pace, clips = (FOUR_SECONDS, _PER_FILE) if eventful else (SECOND, _CLIPS_PER_FILE)
+    first = (_FIRST_EVENTFUL_SEED if eventful else _FIRST_SEED) + _PER_FILE * int(number)
+    scenes = [_draw_lesson(first + index, eventful and index % 3 > 0) for index in range(_PER_FILE)]
     frames, classes = [], []
     for index, scene in enumerate(scenes):
-        shown = render(scene, WIDTH, HEIGHT, (NUM_FRAMES + 1) // _EVERY if index < _CLIPS_PER_FILE else 1, step=_EVERY)
+        shown = render(scene, WIDTH, HEIGHT, (NUM_FRAMES + 1) // _EVERY if index < clips else 1, step=_EVERY * pace)
         frames.append(shown.frames_THWC)
         classes.append(_shares(shown.classes_THW[len(shown.classes_THW) // 2]))
     temporary = path.with_suffix(".partial")
     with temporary.open("wb") as file:
-        arrays = {"clips": np.stack(frames[:_CLIPS_PER_FILE]), "stills": np.concatenate(frames[_CLIPS_PER_FILE:])}
+        arrays = {"clips": np.stack(frames[:clips]), "stills": np.concatenate([_NO_STILLS, *frames[clips:]])}
         np.savez(file, **arrays, classes=np.stack(classes), scenes=json.dumps([to_dict(scene) for scene in scenes]))
     temporary.replace(path)
+
+
+def _draw_lesson(seed: int, eventful: bool) -> Scene:
+    """The scene of a seed; `eventful`: of the first seed of those a million apart in which something happens."""
+    scene = draw_scene(seed, "any")
+    while eventful and scene.event is None:
+        seed += 1_000_000
+        scene = draw_scene(seed, "any")
+    return scene
 
 
 def _read_lessons(path: Path) -> list[Lessons]:
@@ -85,10 +104,12 @@ def _read_lessons(path: Path) -> list[Lessons]:
         classes = torch.from_numpy(file["classes"])
         clips = look(np.repeat(file["clips"], _EVERY, axis=1)[:, :NUM_FRAMES])
         stills = _look_at_stills(file["stills"])
-    count = len(clips)
+    count, pace = len(clips), FOUR_SECONDS if path.stem.startswith(_EVENTFUL) else SECOND
+    if count == len(scenes):
+        return [Lessons.of(clips, scenes, pace, classes)]
     return [
-        Lessons.of(clips, scenes[:count], classes_NKHW=classes[:count]),
-        Lessons.of(stills, scenes[count:], moving=False, classes_NKHW=classes[count:]),
+        Lessons.of(clips, scenes[:count], pace, classes[:count]),
+        Lessons.of(stills, scenes[count:], STILL, classes_NKHW=classes[count:]),
     ]
 
 
