@@ -105,7 +105,7 @@ def transformer(
     minutes: Minutes = 120,
     size: Size = "nano",
     batch_frames: Annotated[
-        int | None, typer.Option(min=1, help="Latent frames in a batch. [default: 40; on a GPU, half of 80 GB of them]", show_default=False)
+        int | None, typer.Option(min=1, help="Latent frames in a batch. [default: 40; on a GPU 384]", show_default=False)
     ] = None,
     device: Device = "cpu",
     runs: Runs = DEFAULT_RUNS,
