@@ -6,6 +6,7 @@ With all clips in one place that is a few look-ups for all of them together; 20,
 
 from collections import defaultdict
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -79,8 +80,14 @@ class Clips:
 
     def _together(self, pool: _Pool | None, shards: list[LatentShard]) -> _Pool:
         def joined(before, arrays):
-            tensors = [torch.from_numpy(np.array(array)).to(self._device) for array in arrays]
-            return torch.cat(tensors if before is None else [before, *tensors])
+            counts = [0 if before is None else len(before), *map(len, arrays)]
+            kind = torch.from_numpy(np.empty(0, arrays[0].dtype)).dtype
+            whole = torch.empty((sum(counts), *arrays[0].shape[1:]), dtype=kind, device=self._device)
+            if before is not None:
+                whole[: len(before)] = before
+            for start, array in zip(accumulate(counts), arrays, strict=False):  # one by one: read at once they would be there twice
+                whole[start : start + len(array)] = torch.from_numpy(np.array(array))
+            return whole
 
         stops = np.cumsum([0 if pool is None else len(pool.text_MD), *(len(shard.text_MD) for shard in shards)])
         spans = [shard.spans_NK2.astype(np.int64) + start for shard, start in zip(shards, stops, strict=False)]
