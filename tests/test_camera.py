@@ -29,6 +29,15 @@ def test_far_times_are_held():
     assert np.array_equal(places(motion, np.array([-60.0]), 9, 16), places(motion, np.array([-REACH]), 9, 16))
 
 
+def test_many_cameras_at_once_are_each_as_alone():
+    motions = np.random.default_rng(0).normal(0, 0.2, (6, 5)).astype(np.float32)
+    seconds = np.random.default_rng(1).uniform(-5, 4, (6, 3))
+    together = places(motions, seconds, 9, 16)
+    assert together.shape == (6, 3, 9, 16, 2)
+    for motion, when, stands in zip(motions, seconds, together, strict=True):
+        assert np.array_equal(places(CameraMotion(*motion), when, 9, 16), stands)
+
+
 @pytest.mark.parametrize("move", [move for move in CAMERAS if move != "static"])
 def test_places_go_with_the_renderers_flow(move):
     """Over a few scenes: the same direction for most of what moves, and about the same amount."""

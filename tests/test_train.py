@@ -18,7 +18,7 @@ from lanterne.train import batches
 from lanterne.train import data as data_module
 from lanterne.train import latents as latent_cache
 from lanterne.train import transformer as stage
-from lanterne.train.autoencoder import reconstruction_loss, train_autoencoder
+from lanterne.train.autoencoder import FLICKER_WEIGHT, reconstruction_loss, train_autoencoder
 from lanterne.train.data import Shard, random_crops, read_shards, render_shard, scenes_of, things_of, to_video
 from lanterne.train.latents import PHRASINGS, cache_latents, read_latents
 from lanterne.train.optim import Clock, Muon, MuonAdamW, WeightAverage, load_state, orthogonalised, save_state, warm_constant_cool
@@ -163,6 +163,28 @@ def test_the_autoencoder_learns_a_clip(runs):
         loss.backward()
         optimizer.step(1.0, max_norm=2.0)
     assert loss.item() < 0.5 * first
+
+
+class _Painter:
+    """A decoder that paints all a little too bright, or every second frame too bright and the others too dark."""
+
+    def __init__(self, flickers: bool):
+        self.flickers = flickers
+
+    def raw_latents(self, video_BCTHW):
+        return video_BCTHW
+
+    def decode_raw(self, latents_BCTHW):
+        frames = torch.arange(latents_BCTHW.shape[2])[:, None, None]
+        off_T11 = torch.where(frames % 2 == 1, -0.1, 0.1) if self.flickers else torch.full(frames.shape, 0.1)
+        return torch.zeros_like(latents_BCTHW) + off_T11
+
+
+def test_of_two_equal_errors_the_decoder_alone_is_told_to_leave_the_one_that_flickers():
+    video = torch.zeros(1, 3, 9, 32, 32)
+    for decoder_only, weight in ((False, 0.15), (True, 0.15 + FLICKER_WEIGHT)):
+        steady, flickering = (reconstruction_loss(_Painter(flickers), video, decoder_only).item() for flickers in (False, True))
+        assert flickering - steady == pytest.approx(weight * 0.2, rel=0.02)
 
 
 def _small_crops(shards, random):

@@ -4,7 +4,8 @@ Loss: L1 on pixels, on their gradients and on those of a half-sized copy (what b
 faint pull of the latents towards unit size. The latents are noised a little, so that the decoder forgives the transformer's
 small errors. There is no perceptual network in it: those on offer were trained on scraped pictures.
 
-Later the decoder alone can be trained on: the transformer's latents stay what they were.
+Later the decoder alone can be trained on: the transformer's latents stay what they were. Each of the four frames that a latent stands for
+is painted by channels of its own, so that a still picture boils: it then also sees still pictures, and must not change in light.
 """
 
 import json
