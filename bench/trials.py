@@ -32,14 +32,15 @@ from lanterne.models import checkpoint
 from lanterne.models.autoencoder import StreamingAutoencoder, autoencoder_small
 from lanterne.models.transformer import SpacetimeTransformer, nano, small
 from lanterne.paths import EMBEDDED
+from lanterne.precision import mixed
 from lanterne.train import autoencoder as autoencoder_stage
 from lanterne.train import batches
 from lanterne.train import transformer as stage
-from lanterne.train.autoencoder import reconstruction_figures
+from lanterne.train.adversarial import Opponent
+from lanterne.train.autoencoder import decoder_loss, reconstruction_figures, reconstruction_loss
 from lanterne.train.batches import Clips
 from lanterne.train.data import random_crops, read_shards
 from lanterne.train.optim import MuonAdamW, warm_constant_cool
-from lanterne.train.upscaler import Discriminator, adversarial_loss, discriminator_loss
 
 _SIGMAS = (0.6, 0.8, 0.9, 0.97)
 _SEQUENCES = 8  # of the unseen clips
@@ -87,7 +88,7 @@ AUTOENCODER_FRESH = {
 }
 AUTOENCODER_TRAINED = {
     "decoder going on as it is": {},
-    "decoder against a discriminator": {"loss": "discriminator"},
+    "decoder without a discriminator": {"loss": "reconstruction"},
 }
 
 
@@ -160,7 +161,7 @@ def errors(model: nn.Module, validation: Path) -> dict[str, float]:
 
     def said(latents, sigma_BT):
         noisy = interpolate(latents, noise, sigma_BT)
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed():
             return noisy, model(noisy, sigma_BT * TIMESTEPS, batch.text_BLD, batch.chunk_lengths, places=batch.places_BTHW2).float()
 
     true = velocity(batch.latents_BCTHW, noise)
@@ -195,7 +196,7 @@ def errors(model: nn.Module, validation: Path) -> dict[str, float]:
 def of_autoencoder(runs: Path, seconds: float, weights: Path | None, seed: int = 0, **changes) -> dict[str, float]:
     """As `of_transformer`. weights: whose decoder is trained on."""
     settings = _AUTOENCODER | changes
-    with mock.patch.object(autoencoders, "_FOLD", settings["fold"]):
+    with mock.patch.object(autoencoders, "FOLD", settings["fold"]):
         torch.manual_seed(seed)
         random = np.random.default_rng(seed)
         model = StreamingAutoencoder(settings["config"])
@@ -204,38 +205,21 @@ def of_autoencoder(runs: Path, seconds: float, weights: Path | None, seed: int =
             model.encoder.requires_grad_(False)
         rate = autoencoder_stage.LEARNING_RATE * (_AGAIN if weights else 1)
         optimizer = MuonAdamW(model.decoder if weights else model, rate, by_adam=("conv_in", "conv_out"))
-        discriminator = Discriminator() if settings["loss"] == "discriminator" else None
-        watched = torch.optim.AdamW(discriminator.parameters(), 5e-4, betas=(0.5, 0.99)) if discriminator else None
+        opponent = Opponent()
         shards, step, start = read_shards(runs / "data"), 0, time.process_time()
         while (part := (time.process_time() - start) / seconds) < 1:
             video_BCTHW = random_crops(shards, random, *((12, 1, 96) if random.random() < 0.12 else (3, 9, 96)))
-            if discriminator and video_BCTHW.shape[2] > 1:
-                loss = _against(discriminator, watched, model, video_BCTHW, penalised=step % 16 == 0)
-            elif settings["loss"] == "pixels":
-                with torch.autocast("cpu", torch.bfloat16):
+            if settings["loss"] == "pixels":
+                with mixed():
                     loss = (model.decode_raw(model.raw_latents(video_BCTHW)).float() - video_BCTHW).abs().mean()
+            elif weights and settings["loss"] == "all":
+                loss = decoder_loss(model, video_BCTHW, opponent, step)
             else:
-                loss = autoencoder_stage.reconstruction_loss(model, video_BCTHW, bool(weights))
+                loss = reconstruction_loss(model, video_BCTHW)
             loss.backward()
             optimizer.step(warm_constant_cool(part, step, _WARM_STEPS, cool_from=0.5), max_norm=2.0)
             step += 1
         return {"steps": step} | reconstruction_figures(model.eval(), read_shards(runs / "data-val"))
-
-
-def _against(
-    discriminator: Discriminator, watched: torch.optim.Optimizer, model: StreamingAutoencoder, video_BCTHW: Tensor, penalised: bool
-) -> Tensor:
-    """The decoder's loss against a discriminator, which learns a step, too; as the upscaler's. It is shown what 4 x 4 pixels mean."""
-    with torch.autocast("cpu", torch.bfloat16):
-        with torch.no_grad():
-            latents = model.raw_latents(video_BCTHW)
-        made_BCTHW = model.decode_raw(latents).float()
-    plain_BCTHW = F.interpolate(F.avg_pool3d(video_BCTHW, (1, 4, 4)), scale_factor=(1, 4, 4), mode="trilinear")
-    discriminator_loss(discriminator, made_BCTHW.detach(), video_BCTHW, plain_BCTHW, penalised).backward()
-    nn.utils.clip_grad_norm_(discriminator.parameters(), 1.0)
-    watched.step()
-    watched.zero_grad()
-    return adversarial_loss(discriminator, made_BCTHW, video_BCTHW, plain_BCTHW)
 
 
 _PARTS = {

@@ -27,6 +27,7 @@ from lanterne.models.text_encoder import TextEncoder
 from lanterne.models.transformer import KeyValueCache, PreparedText, SpacetimeTransformer
 from lanterne.models.upscaler import Upscaler
 from lanterne.paths import EMBEDDED
+from lanterne.precision import best_dtype
 from lanterne.request import Request
 from lanterne.samplers import adams_bashforth, guided
 
@@ -120,12 +121,6 @@ class Engine:
         """Text for the network: the prompt as it is `said` to it, and beside it, for guidance, the negative or none."""
         prompts = [said, request.negative_prompt] if request.guidance > 1 else [said]
         return self.transformer.prepare_text(self.text_encoder.encode(prompts))
-
-
-def best_dtype() -> torch.dtype:
-    """bfloat16 on processors with instructions for it (twice as fast there), float32 on others (where it would be emulated)."""
-    fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return torch.bfloat16 if fast else torch.float32
 
 
 def spans_of(history: int, total: int) -> list[tuple[int, int]]:

@@ -14,11 +14,12 @@ from lanterne.flow import CHUNK, FIRST_CHUNK
 from lanterne.models import checkpoint
 from lanterne.models.autoencoder import StreamingAutoencoder, autoencoder_tiny
 from lanterne.models.transformer import SpacetimeTransformer, grid, tiny
+from lanterne.train import autoencoder as autoencoder_stage
 from lanterne.train import batches
 from lanterne.train import data as data_module
 from lanterne.train import latents as latent_cache
 from lanterne.train import transformer as stage
-from lanterne.train.autoencoder import FLICKER_WEIGHT, reconstruction_loss, train_autoencoder
+from lanterne.train.autoencoder import decoder_loss, reconstruction_loss, train_autoencoder
 from lanterne.train.data import Shard, random_crops, read_shards, render_shard, scenes_of, things_of, to_video
 from lanterne.train.latents import PHRASINGS, cache_latents, read_latents
 from lanterne.train.optim import Clock, Muon, MuonAdamW, WeightAverage, load_state, orthogonalised, save_state, warm_constant_cool
@@ -166,7 +167,7 @@ def test_the_autoencoder_learns_a_clip(runs):
 
 
 class _Painter:
-    """A decoder that paints all a little too bright, or every second frame too bright and the others too dark."""
+    """A decoder that paints all a little too bright, or every second frame too bright and the others too dark; of grey clips."""
 
     def __init__(self, flickers: bool):
         self.flickers = flickers
@@ -180,19 +181,31 @@ class _Painter:
         return torch.zeros_like(latents_BCTHW) + off_T11
 
 
-def test_of_two_equal_errors_the_decoder_alone_is_told_to_leave_the_one_that_flickers():
-    video = torch.zeros(1, 3, 9, 32, 32)
-    for decoder_only, weight in ((False, 0.15), (True, 0.15 + FLICKER_WEIGHT)):
-        steady, flickering = (reconstruction_loss(_Painter(flickers), video, decoder_only).item() for flickers in (False, True))
-        assert flickering - steady == pytest.approx(weight * 0.2, rel=0.02)
+class _NoOpponent:
+    def loss(self, made_BCTHW, rendered_BCTHW, plain_BCTHW, step):
+        return made_BCTHW.new_zeros(())
+
+
+def test_of_two_equal_errors_the_one_that_flickers_costs_more_and_most_in_the_decoders_own_stage():
+    video, stage = torch.zeros(1, 3, 9, 32, 32), autoencoder_stage
+    # By how much neighbouring frames differ, 0.2, and by how much that changes, 0.4.
+    own = stage._STEADY_WEIGHT * (0.2 + 0.4) + stage._FLICKER_WEIGHT * 0.2
+    for loss, more in ((reconstruction_loss, 0.15 * 0.2), (lambda *given: decoder_loss(*given, _NoOpponent(), 0), own)):
+        steady, flickering = (loss(_Painter(flickers), video).item() for flickers in (False, True))
+        assert flickering - steady == pytest.approx(more, rel=0.02)
 
 
 def _small_crops(shards, random):
     return random_crops(shards, random, batch=1, num_frames=5, size=32)
 
 
+def _small_crops_or_stills(shards, random):
+    return random_crops(shards, random, batch=1, num_frames=int(random.choice([1, 5])), size=32)
+
+
 def test_the_autoencoder_stage_resumes_and_the_decoder_stage_keeps_the_encoder(runs, tmp_path, monkeypatch):
     monkeypatch.setattr("lanterne.train.autoencoder._draw_batch", _small_crops)
+    monkeypatch.setattr("lanterne.train.autoencoder._draw_for_decoder", _small_crops_or_stills)
     quiet = {"on_log": lambda row: None}
     train_autoencoder(runs / "data", tmp_path, autoencoder_tiny(), minutes=0.01, **quiet)
     first = load_state(tmp_path / "autoencoder.pt")

@@ -7,6 +7,7 @@ import torch
 
 from lanterne.models.upscaler import FACTOR, Upscaler, upscaler_small, upscaler_tiny
 from lanterne.train import upscaler as stage
+from lanterne.train.adversarial import Opponent
 from lanterne.train.data import save_array
 from lanterne.train.optim import load_state
 from lanterne.upscale import Upscale, resampling, upscale_for
@@ -84,11 +85,11 @@ def test_it_learns_what_interpolation_lacks(pairs):
     assert figures["psnr"] > figures["lanczos_psnr"] + 0.5
 
 
-def test_what_it_learns_against_tells_renders_from_blur_and_is_learnt_from(pairs):
+def test_what_it_learns_against_tells_renders_from_blur_and_is_learnt_from(pairs, monkeypatch):
     torch.manual_seed(0)
     random, clips = np.random.default_rng(0), stage.read_pairs(pairs)
-    model, discriminator = Upscaler(upscaler_tiny()), stage.Discriminator(width=8)
-    theirs, ours = torch.optim.Adam(discriminator.parameters(), 4e-3), torch.optim.Adam(model.parameters(), 1e-3)
+    model, opponent = Upscaler(upscaler_tiny()), Opponent(width=8, rate=4e-3)
+    ours = torch.optim.Adam(model.parameters(), 1e-3)
 
     def batch():
         small, large = (video[..., :size, :size] for video, size in zip(stage._draw_batch(clips, random), (16, 80), strict=True))
@@ -96,21 +97,23 @@ def test_what_it_learns_against_tells_renders_from_blur_and_is_learnt_from(pairs
 
     for step in range(60):
         _, large, plain = batch()
-        stage.discriminator_loss(discriminator, plain, large, plain, penalised=step % 16 == 0).backward()
-        theirs.step()
-        theirs.zero_grad()
+        opponent.loss(plain, large, plain, step)
     small, large, plain = batch()
     with torch.no_grad():
-        assert discriminator(large, plain)[0].mean() > discriminator(plain, plain)[0].mean() + 0.2
-    losses = []
-    for _ in range(30):
-        loss = stage.adversarial_loss(discriminator, model(small)[0], large, plain)
+        real, made = (opponent.discriminator(video, plain)[0].mean() for video in (large, plain))
+    assert real > made + 0.2
+    losses, before = [], [parameter.clone() for parameter in opponent.discriminator.parameters()]
+    monkeypatch.setattr(opponent, "_optimizer", torch.optim.SGD(opponent.discriminator.parameters(), 0.0))  # it learns no more
+    for step in range(1, 31):
+        made = model(small)[0]
+        loss = (made - large).abs().mean() + opponent.loss(made, large, plain, step)
         loss.backward()
-        assert all(parameter.grad is None for parameter in discriminator.parameters())
+        assert all(parameter.grad is None for parameter in opponent.discriminator.parameters())  # nor from who is judged
         ours.step()
         ours.zero_grad()
         losses.append(loss.item())
     assert losses[-1] < 0.9 * losses[0]
+    assert all(torch.equal(a, b) for a, b in zip(before, opponent.discriminator.parameters(), strict=True))
 
 
 def test_its_stage_goes_on_where_it_stopped(pairs, tmp_path):
@@ -120,5 +123,5 @@ def test_its_stage_goes_on_where_it_stopped(pairs, tmp_path):
         minutes = rows[0]["seconds"] / 60 + 0.05
     assert rows[1]["step"] > rows[0]["step"] > 0 and rows[0]["clips"] == 4
     state = load_state(tmp_path / "out" / "upscaler.pt")
-    assert state["discriminator_optimizer"]["state"] and state["faithful"]  # both halves were run
+    assert state["opponent"]["optimizer"]["state"] and state["faithful"]  # both halves were run
     assert not model.training and len((tmp_path / "out" / "upscaler.jsonl").read_text().splitlines()) == 2

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lanterne.errors import LanterneError
+from lanterne.precision import mixed
 from lanterne.world.scene import CAMERAS, COLOURS, EVENTS, FAMILIES, RELATIONS, SEASONS, SUBJECTS, TIMES, WEATHERS, Scene, mirror
 from lanterne.world.surface import CLASSES
 
@@ -224,7 +225,7 @@ def train_judge(lessons: Lessons, epochs: int = 20, on_epoch=None) -> Judge:
             looks[flip], moved[flip], classes[flip] = looks[flip].flip(-1), moved[flip].flip(-1) * across, classes[flip].flip(-1)
             looks[reverse], moved[reverse] = _reversed(looks[reverse]), -moved[reverse]
             looks, classes = _cut_out(looks, classes)
-            with torch.autocast("cpu", torch.bfloat16):
+            with mixed():
                 features, near_BCHW = judge.features(_augmented(looks.float(), tinted), moved)
                 logits = {axis: head(features) for axis, head in judge.heads.items()}
                 shares = judge.classes(near_BCHW)

@@ -23,7 +23,7 @@ from torch.nn import functional as F
 
 SPATIAL_FACTOR = 16
 TEMPORAL_FACTOR = 4
-_FOLD = 4  # pixels folded into channels, per side
+FOLD = 4  # pixels folded into channels, per side
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class Encoder(nn.Module):
     def __init__(self, config: AutoencoderConfig):
         super().__init__()
         fine, middle, coarse = config.encoder_widths
-        self.conv_in = nn.Conv2d(3 * _FOLD**2, fine, 3, padding=1)
+        self.conv_in = nn.Conv2d(3 * FOLD**2, fine, 3, padding=1)
         self.fine = _blocks(fine, config.encoder_blocks[0])
         self.shrink1 = Shrink(fine, middle)
         self.middle = _blocks(middle, config.encoder_blocks[1])
@@ -136,7 +136,7 @@ class Encoder(nn.Module):
         """B 3 4T 16H 16W -> raw latents B C T H W, and the memory for the frames that follow."""
         batch = video_BCTHW.shape[0]
         past, kept = _reader(memory), []
-        x = rearrange(video_BCTHW, "B C T (H h) (W w) -> (T B) H W (h w C)", h=_FOLD, w=_FOLD)
+        x = rearrange(video_BCTHW, "B C T (H h) (W w) -> (T B) H W (h w C)", h=FOLD, w=FOLD)
         x = self.conv_in(_channels_first_view(x))
         x = _run(self.fine, x, past, kept, batch)
         x = self.shrink1(x, batch)
@@ -161,7 +161,7 @@ class Decoder(nn.Module):
         self.widen1 = Widen(middle, fine)
         self.fine = _blocks(fine, config.decoder_blocks[0])
         self.grow1 = Grow(fine)
-        self.conv_out = nn.Conv2d(fine, 3 * _FOLD**2, 3, padding=1)
+        self.conv_out = nn.Conv2d(fine, 3 * FOLD**2, 3, padding=1)
 
     def forward(self, latents_BCTHW: Tensor, memory: list[Tensor] | None) -> tuple[Tensor, list[Tensor]]:
         """Raw latents B C T H W -> B 3 4T 16H 16W, and the memory for the frames that follow."""
@@ -179,7 +179,7 @@ class Decoder(nn.Module):
         x = self.grow1(x, batch)
         x = _run(self.fine[1:], x, past, kept, batch)
         x = _channels_last_view(self.conv_out(x))
-        video = rearrange(x, "(T B) H W (h w C) -> B C T (H h) (W w)", B=batch, h=_FOLD, w=_FOLD)
+        video = rearrange(x, "(T B) H W (h w C) -> B C T (H h) (W w)", B=batch, h=FOLD, w=FOLD)
         return video, kept
 
 

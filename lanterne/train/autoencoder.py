@@ -4,8 +4,9 @@ Loss: L1 on pixels, on their gradients and on those of a half-sized copy (what b
 faint pull of the latents towards unit size. The latents are noised a little, so that the decoder forgives the transformer's
 small errors. There is no perceptual network in it: those on offer were trained on scraped pictures.
 
-Later the decoder alone can be trained on: the transformer's latents stay what they were. Each of the four frames that a latent stands for
-is painted by channels of its own, so that a still picture boils: it then also sees still pictures, and must not change in light.
+Later the decoder alone can be trained on: the transformer's latents stay what they were. It then learns against a discriminator that is
+also shown what 4 x 4 pixels mean. Each of the four frames that a latent stands for is painted by channels of its own, so that a still
+picture boils: it also sees still pictures, and must not change in light.
 """
 
 import json
@@ -17,13 +18,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lanterne.models.autoencoder import AutoencoderConfig, StreamingAutoencoder
+from lanterne.models.autoencoder import FOLD, AutoencoderConfig, StreamingAutoencoder
+from lanterne.precision import mixed
+from lanterne.train.adversarial import Opponent, steadily
 from lanterne.train.data import Shard, random_crops, read_shards, to_video
 from lanterne.train.optim import Clock, MuonAdamW, WeightAverage, load_state, save_state, warm_constant_cool
 
 LEARNING_RATE = 1e-3
 LATENT_NOISE = 0.05
-FROZEN, FLICKER_WEIGHT = 0.25, 4.0  # the decoder's own stage: share of batches that show still pictures
+# The decoder's own stage: the share of clips that show a still picture, and the weights of changes of the error in time, of pixels and
+# of means, and of the grid.
+FROZEN, _STEADY_WEIGHT, _FLICKER_WEIGHT, _GRID_WEIGHT = 0.25, 0.5, 4.0, 4.0
+_DECODER_RATE = 0.5  # of the learning rate
 _EVERY_SECONDS = 180  # between validations and savings
 
 
@@ -50,11 +56,14 @@ def train_autoencoder(
         model.encoder.requires_grad_(False)
     average = WeightAverage(model, decay=0.998)
     optimizer = MuonAdamW(model.decoder if frozen else model, LEARNING_RATE, by_adam=("conv_in", "conv_out"))
+    opponent = Opponent(device) if frozen else None
     step, clock = 0, Clock(minutes)
     if state := load_state(out / f"{stage}.pt"):
         model.load_state_dict(state["model"])
         average.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])
+        if opponent:
+            opponent.load_state_dict(state["opponent"])
         step, clock = state["step"], Clock(minutes, state["seconds"])
     random = np.random.default_rng([step, bool(frozen)])
     shards, validation = read_shards(data), read_shards(data.with_name(data.name + "-val"))
@@ -67,8 +76,9 @@ def train_autoencoder(
             measure_normalisation(model, shards, device)
         figures = reconstruction_figures(model, validation, device)
         average.swap(model)
-        state = {"step": step, "seconds": clock.spent, "model": model.state_dict()}
-        save_state(out / f"{stage}.pt", state | {"average": average.state_dict(), "optimizer": optimizer.state_dict()})
+        lasting = {"model": model, "average": average, "optimizer": optimizer} | ({"opponent": opponent} if opponent else {})
+        state = {"step": step, "seconds": clock.spent} | {name: part.state_dict() for name, part in lasting.items()}
+        save_state(out / f"{stage}.pt", state)
         row = {"stage": stage, "step": step, "seconds": round(clock.spent), "loss": running, "clips": sum(len(s.scenes) for s in shards)}
         with (out / f"{stage}.jsonl").open("a") as file:
             file.write(json.dumps(row | figures) + "\n")
@@ -76,13 +86,14 @@ def train_autoencoder(
         shards, last_check = read_shards(data), clock.spent
 
     while clock.part < 1:
-        video_BCTHW = _draw_batch(shards, random)
-        if frozen and random.random() < FROZEN:
-            video_BCTHW = video_BCTHW[:, :, :1].expand_as(video_BCTHW)
-        video_BCTHW = video_BCTHW.to(device)
-        loss = reconstruction_loss(model, video_BCTHW, bool(frozen))
+        rate = warm_constant_cool(clock.part, step)
+        if frozen:
+            loss = decoder_loss(model, _draw_for_decoder(shards, random).to(device), opponent, step)
+            rate *= _DECODER_RATE
+        else:
+            loss = reconstruction_loss(model, _draw_batch(shards, random).to(device))
         loss.backward()
-        optimizer.step(warm_constant_cool(clock.part, step), max_norm=2.0)
+        optimizer.step(rate, max_norm=2.0)
         average.update(model)
         step += 1
         running = loss.item() if running is None else 0.98 * running + 0.02 * loss.item()
@@ -93,21 +104,34 @@ def train_autoencoder(
     return model.requires_grad_(False).eval()
 
 
-def reconstruction_loss(model: StreamingAutoencoder, video_BCTHW: Tensor, decoder_only: bool = False) -> Tensor:
-    with torch.autocast(video_BCTHW.device.type, torch.bfloat16):
-        with torch.set_grad_enabled(not decoder_only):
-            latents = model.raw_latents(video_BCTHW)
+def reconstruction_loss(model: StreamingAutoencoder, video_BCTHW: Tensor) -> Tensor:
+    with mixed(video_BCTHW.device.type):
+        latents = model.raw_latents(video_BCTHW)
         painted = model.decode_raw(latents + LATENT_NOISE * torch.randn_like(latents))
     error = painted.float() - video_BCTHW
     half = F.avg_pool3d(error, (1, 2, 2))
     loss = error.abs().mean() + 0.3 * error.square().mean() + 0.7 * _gradient(error) + 0.3 * _gradient(half)
     if video_BCTHW.shape[2] > 1:
         loss = loss + 0.15 * error.diff(dim=2).abs().mean()
-    if decoder_only and video_BCTHW.shape[2] > 1:  # a latent's four frames must not differ in light
-        loss = loss + FLICKER_WEIGHT * F.avg_pool3d(error, (1, 8, 8)).diff(dim=2).abs().mean()
-    if not decoder_only:
-        loss = loss + 1e-4 * latents.float().square().mean()
-    return loss
+    return loss + 1e-4 * latents.float().square().mean()
+
+
+def decoder_loss(model: StreamingAutoencoder, video_BCTHW: Tensor, opponent: Opponent, step: int) -> Tensor:
+    """Pixels, steadily; a latent's four frames must not differ in light, nor a feature's 4 x 4 pixels; and the opponent, which learns a
+    step, too."""
+    with mixed(video_BCTHW.device.type):
+        with torch.no_grad():
+            latents = model.raw_latents(video_BCTHW)
+        painted = model.decode_raw(latents + LATENT_NOISE * torch.randn_like(latents)).float()
+    if video_BCTHW.shape[2] == 1:
+        painted, video_BCTHW = painted.expand(-1, -1, 3, -1, -1), video_BCTHW.expand(-1, -1, 3, -1, -1)
+    error = painted - video_BCTHW
+    flicker = F.avg_pool3d(error, (1, 8, 8)).diff(dim=2).abs().mean()
+    grid_FKHW = F.avg_pool2d(F.pixel_unshuffle(error.transpose(1, 2).flatten(0, 2)[:, None], FOLD), 4)
+    grid = (grid_FKHW - grid_FKHW.mean(dim=1, keepdim=True)).abs().mean()
+    plain = F.interpolate(F.avg_pool3d(video_BCTHW, (1, 4, 4)), scale_factor=(1, 4, 4), mode="trilinear")
+    pixels = error.abs().mean() + _STEADY_WEIGHT * steadily(error) + _FLICKER_WEIGHT * flicker + _GRID_WEIGHT * grid
+    return pixels + opponent.loss(painted, video_BCTHW, plain, step)
 
 
 @torch.no_grad()
@@ -117,7 +141,7 @@ def measure_normalisation(model: StreamingAutoencoder, shards: list[Shard], devi
     for index in range(clips):
         frames = shards[index * len(shards) // clips].frames_NFHWC
         video = to_video(frames[index % len(frames)][None, :9]).to(device)
-        with torch.autocast(device, torch.bfloat16):
+        with mixed(device):
             latents.append(model.raw_latents(video).float().flatten(2)[..., None, None])
     model.set_normalisation(torch.cat(latents, dim=2))
 
@@ -129,7 +153,7 @@ def reconstruction_figures(model: StreamingAutoencoder, shards: list[Shard], dev
     psnr, sharpness, changes, boil = [], [], [], []
 
     def paint(video):
-        with torch.autocast(device, torch.bfloat16):
+        with mixed(device):
             return model.decode_raw(model.raw_latents(video)).float().clamp(-1, 1)
 
     for shard in shards:
@@ -153,6 +177,15 @@ def _draw_batch(shards: list[Shard], random: np.random.Generator) -> Tensor:
     if kind < 0.85:
         return random_crops(shards, random, batch=5, num_frames=9, size=128)
     return random_crops(shards, random, batch=3, num_frames=17, size=112)
+
+
+def _draw_for_decoder(shards: list[Shard], random: np.random.Generator) -> Tensor:
+    """Smaller crops, since the discriminator takes as long again; some clips of a still picture."""
+    kind = random.random()
+    if kind < 0.12:
+        return random_crops(shards, random, batch=12, num_frames=1, size=96)
+    video_BCTHW = random_crops(shards, random, *((4, 9) if kind < 0.9 else (2, 17)), size=96)
+    return video_BCTHW[:, :, :1].expand_as(video_BCTHW) if random.random() < FROZEN else video_BCTHW
 
 
 def _gradient(x: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from lanterne.evaluate.judge import FOUR_SECONDS, HEIGHT, NUM_FRAMES, SECOND, STILL, STRIDE, WIDTH, Lessons, look
 from lanterne.models.autoencoder import StreamingAutoencoder
+from lanterne.precision import mixed
 from lanterne.train.data import LANDSCAPE, read_shards, to_video
 from lanterne.world.scene import Scene, draw_scene, from_dict, to_dict
 from lanterne.world.surface import CLASSES
@@ -128,7 +129,7 @@ def reconstruct(autoencoder: StreamingAutoencoder, frames_NTHWC: np.ndarray) -> 
     """Clips (N, T, H, W, 3) uint8 through the autoencoder, T = 1 + 4 n."""
     painted = []
     for clip in frames_NTHWC:
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed():
             video = autoencoder.decode(autoencoder.encode(to_video(clip[None])))
         painted.append(((video[0].float() + 1) * 127.5).round().byte().permute(1, 2, 3, 0).numpy())
     return np.stack(painted)

@@ -18,6 +18,7 @@ import torch
 
 from lanterne.models.autoencoder import TEMPORAL_FACTOR, StreamingAutoencoder
 from lanterne.models.text_encoder import TextEncoder
+from lanterne.precision import mixed
 from lanterne.train.data import Shard, read_shard, to_video
 from lanterne.world.camera import motion_of
 from lanterne.world.captions import captions
@@ -112,7 +113,7 @@ def _encode(shard: Shard, model: StreamingAutoencoder, device: str) -> np.ndarra
         for start in range(0, len(shard.scenes), _ENCODE_BATCH):
             frames = shard.frames_NFHWC[start : start + _ENCODE_BATCH]
             video_BCTHW = to_video(frames[:, :, :, ::-1] if flipped else frames).to(device)
-            with torch.autocast(device, torch.bfloat16):
+            with mixed(device):
                 latents_BCTHW = model.encode(video_BCTHW)
             pieces.append(latents_BCTHW.transpose(1, 2).half().cpu().numpy())
     return np.concatenate(pieces)
@@ -145,7 +146,7 @@ def _captions_of(shard: Shard, text_encoder: TextEncoder, device: str) -> tuple[
     states = [np.zeros(0)] * len(texts)
     for start in range(0, len(texts), 64):
         chosen = order[start : start + 64]
-        with torch.autocast(device, torch.bfloat16):
+        with mixed(device):
             encoded = text_encoder.encode([texts[index] for index in chosen])
         for index, text_LD in zip(chosen, encoded, strict=True):
             tokens = int(text_LD.abs().sum(dim=-1).gt(0).sum())  # padding is zeros

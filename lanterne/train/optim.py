@@ -7,6 +7,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from lanterne.precision import best_dtype
+
 
 class Muon:
     """Muon (Jordan et al. 2024) with Nesterov's momentum, for matrices; as torch.optim.Muon, to which a test holds it.
@@ -39,9 +41,9 @@ class Muon:
 
 
 def orthogonalised(matrices_NOI: Tensor, steps: int = 5) -> Tensor:
-    """The nearest matrices with singular values about 1, in bfloat16: Newton-Schulz with Jordan's coefficients."""
+    """The nearest matrices with singular values about 1: Newton-Schulz with Jordan's coefficients, for which bfloat16 will do."""
     tall = matrices_NOI.shape[1] > matrices_NOI.shape[2]
-    x = (matrices_NOI.mT if tall else matrices_NOI).bfloat16()
+    x = (matrices_NOI.mT if tall else matrices_NOI).to(best_dtype(matrices_NOI.device.type))
     x = x / x.norm(dim=(1, 2), keepdim=True).clamp_min(1e-7)
     for _ in range(steps):
         gram = x @ x.mT

@@ -21,6 +21,7 @@ from torch.nn import functional as F
 from lanterne.flow import TIMESTEPS, chunk_spans, interpolate, velocity
 from lanterne.models.text_encoder import MAX_TOKENS
 from lanterne.models.transformer import SpacetimeTransformer, TransformerConfig, grid
+from lanterne.precision import mixed
 from lanterne.train.batches import Batch, Clips, draw_route, draw_sigmas
 from lanterne.train.optim import Clock, MuonAdamW, WeightAverage, load_state, save_state, warm_constant_cool
 
@@ -161,7 +162,7 @@ def flow_matching_loss(model: nn.Module, batch: Batch, routed_TR: Tensor | None 
     """
     noise = torch.randn_like(batch.latents_BCTHW)
     noisy = interpolate(batch.latents_BCTHW, noise, batch.sigma_BT)
-    with torch.autocast(noisy.device.type, torch.bfloat16):
+    with mixed(noisy.device.type):
         timestep_BT = batch.sigma_BT * TIMESTEPS
         predicted = model(noisy, timestep_BT, batch.text_BLD, batch.chunk_lengths, routed_TR=routed_TR, places=batch.places_BTHW2)
     error_BCTHW = predicted.float() - velocity(batch.latents_BCTHW, noise)

@@ -1,11 +1,9 @@
 """The upscaler's stage: large renders, and what the autoencoder paints of them at a fifth of their size.
 
 Loss: L1 on pixels, on their gradients, on their change in time, and on how much detail there is around a place. What is sharp in a render
-cannot be known from its small blurred copy, and the mean of all that it may be is a blur again. So the second half of the stage learns
-against a discriminator (Goodfellow et al. 2014) that is shown two frames, what changed between them, and the interpolated small ones: a
-sharp picture that flickers does not pass for a render either. The difference of its features stands in for a perceptual network
-(Wang et al. 2018, pix2pixHD): those on offer learnt from scraped pictures. The weights kept lie between those of the two halves' ends
-(Wang et al. 2018, ESRGAN).
+cannot be known from its small blurred copy, so the second half of the stage learns against a discriminator
+(`lanterne/train/adversarial.py`) that is also shown the interpolated small frames. The weights kept lie between those of the two halves'
+ends (Wang et al. 2018, ESRGAN).
 """
 
 import json
@@ -16,11 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from lanterne.models.autoencoder import StreamingAutoencoder
 from lanterne.models.upscaler import FACTOR, Upscaler, UpscalerConfig, interpolated
+from lanterne.precision import mixed
+from lanterne.train.adversarial import Opponent, steadily
 from lanterne.train.data import save_array, to_video
 from lanterne.train.judge import reconstruct
 from lanterne.train.optim import Clock, MuonAdamW, WeightAverage, load_state, save_state, warm_constant_cool
@@ -36,13 +36,9 @@ _FULL, _QUARTER = (1280, 720), (640, 400)
 _BATCH, _CROP, _CROP_FRAMES = 4, 40, 3  # crops of a step, their side in small pixels, and their frames
 _DETAIL_WEIGHT, _AROUND = 2.0, 10
 _CHANGE_WEIGHT = 0.3
-_STEADY_WEIGHT = 1.0  # of changes of the error in time, and of their changes, where there is detail to flicker
 ADVERSARIAL_FROM = 0.5  # of the stage's time
 _ADVERSARIAL_RATE = 0.4  # of the learning rate
 ADVERSARIAL_SHARE = 0.6  # of what the second half changes that is kept: all of it is sharper still, and flickers more than Lanczos
-_DISCRIMINATOR_RATE = 5e-4
-_ADVERSARIAL_WEIGHT, _FEATURES_WEIGHT = 0.04, 0.3
-_PENALTY_WEIGHT, _PENALTY_EVERY = 40.0, 16
 _EVERY_SECONDS = 180
 
 
@@ -101,12 +97,8 @@ def train_upscaler(folder: Path, out: Path, config: UpscalerConfig, minutes: flo
     model = Upscaler(config).to(device)
     average = WeightAverage(model, decay=0.998)
     optimizer = MuonAdamW(model, LEARNING_RATE, by_adam=("conv_in", "conv_out"))
-    discriminator = Discriminator().to(device)
-    discriminator_optimizer = torch.optim.AdamW(discriminator.parameters(), _DISCRIMINATOR_RATE, betas=(0.5, 0.99))
-    lasting = {
-        "model": model, "average": average, "optimizer": optimizer,
-        "discriminator": discriminator, "discriminator_optimizer": discriminator_optimizer,
-    }
+    opponent = Opponent(device)
+    lasting = {"model": model, "average": average, "optimizer": optimizer, "opponent": opponent}
     step, clock, faithful = 0, Clock(minutes), None  # the averaged weights of before there was a discriminator
     if state := load_state(out / "upscaler.pt"):
         for name, part in lasting.items():
@@ -138,15 +130,10 @@ def train_upscaler(folder: Path, out: Path, config: UpscalerConfig, minutes: flo
             if faithful is None:
                 faithful = {name: value.clone() for name, value in average.values.items()}
             rate *= _ADVERSARIAL_RATE
-            with torch.autocast(small_BCTHW.device.type, torch.bfloat16):
+            with mixed(small_BCTHW.device.type):
                 made_BCTHW, _ = model(small_BCTHW)
-            plain_BCTHW = _interpolated(small_BCTHW)
-            penalised = step % _PENALTY_EVERY == 0
-            discriminator_loss(discriminator, made_BCTHW.detach(), large_BCTHW, plain_BCTHW, penalised).backward()
-            if torch.isfinite(nn.utils.clip_grad_norm_(discriminator.parameters(), 1.0)):  # one bad batch must not spoil it
-                discriminator_optimizer.step()
-            discriminator_optimizer.zero_grad()
-            loss = adversarial_loss(discriminator, made_BCTHW, large_BCTHW, plain_BCTHW)
+            error = made_BCTHW - large_BCTHW
+            loss = error.abs().mean() + steadily(error) + opponent.loss(made_BCTHW, large_BCTHW, _interpolated(small_BCTHW), step)
         loss.backward()
         optimizer.step(rate, max_norm=2.0)
         average.update(model)
@@ -163,68 +150,12 @@ def train_upscaler(folder: Path, out: Path, config: UpscalerConfig, minutes: flo
 
 
 def upscaling_loss(model: Upscaler, small_BCTHW: Tensor, large_BCTHW: Tensor) -> Tensor:
-    with torch.autocast(small_BCTHW.device.type, torch.bfloat16):
+    with mixed(small_BCTHW.device.type):
         made_BCTHW, _ = model(small_BCTHW)
     error = made_BCTHW - large_BCTHW
     gradients = error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()
     detail = (_detail(made_BCTHW) - _detail(large_BCTHW)).abs().mean()
     return error.abs().mean() + gradients + _CHANGE_WEIGHT * error.diff(dim=2).abs().mean() + _DETAIL_WEIGHT * detail
-
-
-class Discriminator(nn.Module):
-    """Whether frames are rendered, patch by patch (Isola et al. 2017): one logit for each 8 x 8 pixels of every frame but the first."""
-
-    def __init__(self, width: int = 32):
-        super().__init__()
-        self.convs = nn.ModuleList([
-            nn.Conv2d(9, width, 4, stride=2, padding=1),
-            nn.Conv2d(width, 2 * width, 4, stride=2, padding=1),
-            nn.Conv2d(2 * width, 2 * width, 4, stride=2, padding=1),
-            nn.Conv2d(2 * width, 2 * width, 3, padding=1),
-        ])
-        self.conv_out = nn.Conv2d(2 * width, 1, 3, padding=1)
-
-    def forward(self, video_BCTHW: Tensor, plain_BCTHW: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Large frames and interpolated ones, both B 3 T H W in [-1, 1] -> logits (B (T - 1), 1, H / 8, W / 8), and each layer's output."""
-        later_BCTHW = video_BCTHW[:, :, 1:]
-        change_BCTHW = 2 * (later_BCTHW - video_BCTHW[:, :, :-1])
-        x_FCHW = torch.cat([later_BCTHW, change_BCTHW, plain_BCTHW[:, :, 1:]], dim=1).transpose(1, 2).flatten(0, 1)
-        x_FCHW, seen = x_FCHW.contiguous(memory_format=torch.channels_last), []
-        for conv in self.convs:
-            x_FCHW = F.leaky_relu(conv(x_FCHW), 0.2)
-            seen.append(x_FCHW)
-        return self.conv_out(x_FCHW), seen
-
-
-def discriminator_loss(
-    discriminator: Discriminator, made_BCTHW: Tensor, large_BCTHW: Tensor, plain_BCTHW: Tensor, penalised: bool
-) -> Tensor:
-    """Logistic; where penalised, with the square of its gradient at renders (Mescheder et al. 2018), else it wins before there is anything
-    to learn from it."""
-    with torch.autocast(made_BCTHW.device.type, torch.bfloat16):
-        (real, _), (made, _) = discriminator(large_BCTHW, plain_BCTHW), discriminator(made_BCTHW, plain_BCTHW)
-    loss = F.softplus(-real.float()).mean() + F.softplus(made.float()).mean()
-    if penalised:
-        at_BCTHW = large_BCTHW.clone().requires_grad_()
-        logits, _ = discriminator(at_BCTHW, plain_BCTHW)
-        (gradient_BCTHW,) = torch.autograd.grad(logits.sum(), at_BCTHW, create_graph=True)
-        loss = loss + _PENALTY_WEIGHT * gradient_BCTHW.square().mean()
-    return loss
-
-
-def adversarial_loss(discriminator: Discriminator, made_BCTHW: Tensor, large_BCTHW: Tensor, plain_BCTHW: Tensor) -> Tensor:
-    """Pixels, steadily; to pass for a render; and what the discriminator's layers see to be as in the render."""
-    discriminator.requires_grad_(False)
-    with torch.autocast(made_BCTHW.device.type, torch.bfloat16):
-        logits, seen = discriminator(made_BCTHW, plain_BCTHW)
-        with torch.no_grad():
-            _, seen_in_renders = discriminator(large_BCTHW, plain_BCTHW)
-    discriminator.requires_grad_(True)
-    features = sum((ours.float() - theirs.float()).abs().mean() for ours, theirs in zip(seen, seen_in_renders, strict=True))
-    error = made_BCTHW - large_BCTHW
-    unsteady = error.diff(dim=2).abs().mean() + error.diff(n=2, dim=2).abs().mean()
-    pixels = error.abs().mean() + _STEADY_WEIGHT * unsteady
-    return pixels + _ADVERSARIAL_WEIGHT * F.softplus(-logits.float()).mean() + _FEATURES_WEIGHT * features
 
 
 def _interpolated(small_BCTHW: Tensor) -> Tensor:
@@ -244,7 +175,7 @@ def upscaling_figures(model: Upscaler, pairs: list[Pair], device: str = "cpu") -
     """Beside the same of Lanczos: PSNR in dB, sharpness over the renders', and flicker: the error's mean second difference in time."""
     rows = []
     for pair in pairs:
-        with torch.autocast(device, torch.bfloat16):
+        with mixed(device):
             made = model(to_video(pair.small_THWC[None]).to(device))[0][0].cpu().clamp(-1, 1)
         rows.append(_compared(made, pair) | {f"lanczos_{name}": value for name, value in _compared(by_lanczos(pair), pair).items()})
     return {name: round(float(np.mean([row[name] for row in rows])), 4) for name in rows[0]}
