@@ -39,6 +39,8 @@ def test_int8_keeps_half_a_percent():
         integers, scale = quantise(value)
         assert integers.dtype == torch.int8 and scale.dtype == torch.float16
         assert (dequantise(integers, scale) - value).norm() < 0.008 * value.norm()
+        again = quantise(dequantise(integers, scale))  # read and written again, as weights are put together
+        assert torch.equal(again[0], integers) and torch.equal(again[1], scale)
 
 
 def test_zeros_and_huge_values_survive():

@@ -14,6 +14,7 @@ from lanterne.flow import CHUNK, FIRST_CHUNK
 from lanterne.models import checkpoint
 from lanterne.models.autoencoder import StreamingAutoencoder, autoencoder_tiny
 from lanterne.models.transformer import SpacetimeTransformer, grid, tiny
+from lanterne.models.upscaler import Upscaler, upscaler_tiny
 from lanterne.train import autoencoder as autoencoder_stage
 from lanterne.train import batches
 from lanterne.train import data as data_module
@@ -423,3 +424,13 @@ def test_a_shard_needs_its_scenes():
     scene = draw_scene(1)
     shard = Shard(np.zeros((1, 1, 2, 2, 3), np.uint8), np.zeros((1, 1, 1, 1), np.uint8), (scene,), "clips")
     assert len(shard.scenes) == len(shard.frames_NFHWC)
+
+
+@pytest.mark.parametrize("model", [Upscaler(upscaler_tiny()), StreamingAutoencoder(autoencoder_tiny()), SpacetimeTransformer(tiny())])
+def test_the_optimizer_moves_every_parameter_that_has_a_gradient(model):
+    optimizer = MuonAdamW(model, lr=1e-2)
+    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    for parameter in model.parameters():
+        parameter.grad = torch.randn_like(parameter)
+    optimizer.step(1.0)
+    assert [name for name, parameter in model.named_parameters() if torch.equal(parameter, before[name])] == []

@@ -123,8 +123,11 @@ def quantise(value: Tensor) -> tuple[Tensor, Tensor]:
     """int8 (same shape) and float16 scales (rows, blocks), of blocks of 64 along the flattened last axes."""
     rows = value.flatten(1)
     blocks = nn.functional.pad(rows, (0, -rows.shape[1] % BLOCK)).unflatten(1, (-1, BLOCK))
-    # Scales are rounded first, so that the integers make up for it; up, so that nothing leaves the range.
-    scale = (blocks.abs().amax(dim=-1) / 127 * (1 + 2**-10)).clamp_min(2**-24).half()
+    # Scales are rounded first, so that the integers make up for it; up, so that nothing leaves the range, but where they need no rounding:
+    # what was quantised stays as it is, however often it is read and written.
+    largest = blocks.abs().amax(dim=-1)
+    scale = (largest / 127).clamp_min(2**-24).half()
+    scale = torch.where(127 * scale.float() < largest, (scale.float() * (1 + 2**-10)).half(), scale)
     integers = (blocks / scale.float()[..., None]).round().clamp(-127, 127).to(torch.int8)
     return integers.flatten(1)[:, : rows.shape[1]].reshape(value.shape).contiguous(), scale.contiguous()
 

@@ -28,7 +28,8 @@ LEARNING_RATE = 1e-3
 LATENT_NOISE = 0.05
 # The decoder's own stage: the share of clips that show a still picture, and the weights of changes of the error in time, of pixels and
 # of means, and of the grid.
-FROZEN, _STEADY_WEIGHT, _FLICKER_WEIGHT, _GRID_WEIGHT = 0.25, 0.5, 4.0, 4.0
+FROZEN, _STEADY_WEIGHT, _FLICKER_WEIGHT, _GRID_WEIGHT = 0.25, 0.15, 4.0, 4.0
+_DECODER_SHARE = 0.7  # of what the stage changes that is kept: all of it is sharper still, and has dots on water
 _DECODER_RATE = 0.5  # of the learning rate
 _EVERY_SECONDS = 180  # between validations and savings
 
@@ -46,7 +47,8 @@ def train_autoencoder(
 
     data: a folder with shards; its sibling `<data>-val` is validated on. Writes `out/autoencoder.jsonl`. Returns the averaged
     model with its latents' normalisation measured. frozen: a finished model of this config whose decoder alone is trained on; its
-    encoder and normalisation stay. That stage has a clock and files of its own, `out/decoder.*`.
+    encoder and normalisation stay. That stage has a clock and files of its own, `out/decoder.*`, and what it returns lies between what it
+    was given and what it learnt.
     """
     out.mkdir(parents=True, exist_ok=True)
     stage = "decoder" if frozen else "autoencoder"
@@ -99,6 +101,9 @@ def train_autoencoder(
         running = loss.item() if running is None else 0.98 * running + 0.02 * loss.item()
         if clock.spent - last_check > _EVERY_SECONDS:
             check()
+    if frozen:
+        for name, value in frozen.named_parameters():
+            average.values[name].lerp_(value.to(device), 1 - _DECODER_SHARE)
     check()
     average.swap(model)
     return model.requires_grad_(False).eval()

@@ -83,7 +83,7 @@ def adopt(
     stage.adopt(loaded.build("transformer"), runs / "dit")
     checkpoint.save(runs / "autoencoder.safetensors", {"autoencoder": loaded.build("autoencoder")}, loaded.metadata, dtype="float32")
     if "upscaler" in loaded.configs:
-        checkpoint.save(runs / "upscaler.safetensors", {"upscaler": loaded.build("upscaler")}, loaded.metadata, dtype="float16")
+        checkpoint.save(runs / "upscaler.safetensors", {"upscaler": loaded.build("upscaler")}, loaded.metadata, dtype="float32")
     typer.echo(f"{runs} goes on from {weights or EMBEDDED}; next: lanterne train render, latents, transformer", err=True)
 
 

@@ -22,6 +22,9 @@ class Muon:
 
     def __init__(self, parameters: list[nn.Parameter], weight_decay: float):
         self.weight_decay = weight_decay
+        for parameter in parameters:
+            if parameter.ndim > 2:  # or it cannot be seen as a matrix
+                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
         groups: dict[tuple[int, int], list[nn.Parameter]] = {}
         for parameter in parameters:
             groups.setdefault(tuple(_as_matrix(parameter).shape), []).append(parameter)
@@ -35,7 +38,7 @@ class Muon:
             momentum_NOI.lerp_(gradient_NOI, 1 - self.MOMENTUM)
             update_NOI = orthogonalised(gradient_NOI.lerp_(momentum_NOI, self.MOMENTUM)).to(momentum_NOI.dtype)
             scale = lr * self.WEIGHT_RMS * max(update_NOI.shape[1:]) ** 0.5
-            matrices = [_as_matrix(parameter.data) for parameter in group]
+            matrices = [_seen_as_matrix(parameter.data) for parameter in group]
             torch._foreach_mul_(matrices, 1 - lr * self.weight_decay)
             torch._foreach_add_(matrices, list(update_NOI.unbind()), alpha=-scale)
 
@@ -159,5 +162,10 @@ def load_state(path: Path) -> dict | None:
 
 
 def _as_matrix(weight: Tensor) -> Tensor:
-    """A view (O, H W I) of channels-last convolution weights; matrices as they are."""
+    """(O, H W I) of convolution weights; matrices as they are."""
     return weight if weight.ndim == 2 else weight.permute(0, 2, 3, 1).flatten(1)
+
+
+def _seen_as_matrix(weight: Tensor) -> Tensor:
+    """A view of channels-last weights, for changing them; of others there is none, and it raises."""
+    return weight if weight.ndim == 2 else weight.permute(0, 2, 3, 1).view(weight.shape[0], -1)
