@@ -51,8 +51,8 @@ class Opponent:
 
     def loss(self, made_BCTHW: Tensor, rendered_BCTHW: Tensor, plain_BCTHW: Tensor, step: int) -> Tensor:
         """Learn a step from what was made and what was rendered; then, for who made it: to pass for a render, and to be as the render in
-        what the discriminator's layers see. Three frames or more of each."""
-        discriminator_loss(
+        what the discriminator's layers see. All B 3 T H W in [-1, 1], T two or more."""
+        _discriminator_loss(
             self.discriminator, made_BCTHW.detach(), rendered_BCTHW, plain_BCTHW, penalised=step % _PENALTY_EVERY == 0
         ).backward()
         if torch.isfinite(nn.utils.clip_grad_norm_(self.discriminator.parameters(), 1.0)):  # one bad batch must not spoil it
@@ -75,7 +75,7 @@ class Opponent:
         self._optimizer.load_state_dict(state["optimizer"])
 
 
-def discriminator_loss(
+def _discriminator_loss(
     discriminator: Discriminator, made_BCTHW: Tensor, rendered_BCTHW: Tensor, plain_BCTHW: Tensor, penalised: bool
 ) -> Tensor:
     """Logistic; where penalised, with the square of its gradient at renders (Mescheder et al. 2018), else it wins before there is anything
@@ -92,5 +92,5 @@ def discriminator_loss(
 
 
 def steadily(error_BCTHW: Tensor) -> Tensor:
-    """How the error changes in time, and how that does: three frames or more. What is sharp must not flicker."""
+    """How the error changes in time, and how that does, of B 3 T H W, T three or more. What is sharp must not flicker."""
     return error_BCTHW.diff(dim=2).abs().mean() + error_BCTHW.diff(n=2, dim=2).abs().mean()

@@ -122,8 +122,8 @@ def reconstruction_loss(model: StreamingAutoencoder, video_BCTHW: Tensor) -> Ten
 
 
 def decoder_loss(model: StreamingAutoencoder, video_BCTHW: Tensor, opponent: Opponent, step: int) -> Tensor:
-    """Pixels, steadily; a latent's four frames must not differ in light, nor a feature's 4 x 4 pixels; and the opponent, which learns a
-    step, too."""
+    """Of B 3 T H W in [-1, 1], T = 1 + 4 n: pixels, steadily; a latent's four frames must not differ in light, nor a feature's 4 x 4
+    pixels; and the opponent, which learns a step, too."""
     with mixed(video_BCTHW.device.type):
         with torch.no_grad():
             latents = model.raw_latents(video_BCTHW)
