@@ -94,7 +94,7 @@ def fulfil(order: Order, preview: Path | None = None, as_json: bool = False, qui
     console = Console(stderr=True, quiet=quiet)
     with console.status("Loading the model"):
         engine = road.Engine.load(order.weights)
-    report = None if quiet else _report_words(request.prompt, engine, console)
+    understood, unknown = _report_words(request.prompt, engine, console)
     conditions, request, before = _conditions(engine, request, order.given)
     run = road.Run(paths.runs(), engine, request, conditions)
     stop = _StopOnSignal()
@@ -149,7 +149,8 @@ def fulfil(order: Order, preview: Path | None = None, as_json: bool = False, qui
         "weights": engine.weights[:12],
         "elapsed_seconds": round(time.monotonic() - started, 2),
         "peak_memory_mb": round(peak_memory() / 1e6),
-        "unknown_words": [word for word, _ in report] if report else [],
+        "understood": understood,
+        "unknown_words": [word for word, _ in unknown],
         "sha256": file_hash(order.output),
     }
     if before:
@@ -187,7 +188,7 @@ def _frames(engine, request, conditions, run, console, preview, stop):
             write_png(preview, frames[-1], *request.native_size, {})
 
         yield from road.generate(
-            engine, request, conditions, run, reader(engine.metadata), on_step=on_step, on_chunk=on_chunk,
+            engine, request, conditions, run, reader(engine.metadata, engine.guess), on_step=on_step, on_chunk=on_chunk,
             on_preview=on_preview if preview else None, should_stop=stop.asked,
         )
 
@@ -276,18 +277,24 @@ def _keep_latents(output: Path, run) -> None:
             old.unlink(missing_ok=True)
 
 
-def _report_words(prompt: str, engine, console: Console) -> tuple:
-    """Tell which of the prompt's words the model was not taught; returns them with the nearest it was."""
+def _report_words(prompt: str, engine, console: Console) -> tuple[dict[str, str], tuple]:
+    """Tell what was understood of the prompt and which of its words the model was not taught; returns what was understood, by axis, and
+    those words with the nearest that it was."""
     from lanterne.world.knowledge import knowledge_of
     from lanterne.world.prompts import understand
 
-    said = understand(prompt, knowledge_of(engine.metadata))
+    said = understand(prompt, knowledge_of(engine.metadata), engine.guess)
+    axes = ("family", "time_of_day", "weather", "season", "subject", "event", "camera", "speed")
+    understood = {axis: value for axis in axes if (value := getattr(said, axis))}
+    spoken = [f"camera {value}" if axis == "camera" else value for axis, value in understood.items()]
+    if spoken:
+        console.print(f"Understood: {', '.join(spoken).replace('_', ' ')}", style="dim", highlight=False)
     for word, near in said.unknown_words:
         hint = f'; the nearest it knows is "{near}"' if near else ""
         console.print(f'The embedded model does not know "{word}"{hint}.', style="yellow", highlight=False)
     for word in said.left_out:
         console.print(f'"{word}" cannot be shown together with the rest, and is left out.', style="yellow", highlight=False)
-    return said.unknown_words
+    return understood, said.unknown_words
 
 
 def _print_summary(console: Console, summary: dict) -> None:

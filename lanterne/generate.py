@@ -23,6 +23,7 @@ from lanterne.errors import Cancelled, writing
 from lanterne.flow import CHUNK, FIRST_CHUNK, TIMESTEPS, frame_of, frames_for, latent_frames_for, noise, sigmas_for
 from lanterne.models import checkpoint
 from lanterne.models.autoencoder import SPATIAL_FACTOR, StreamingAutoencoder
+from lanterne.models.prompt_classifier import PromptClassifier, load_classifier
 from lanterne.models.text_encoder import TextEncoder
 from lanterne.models.transformer import KeyValueCache, PreparedText, SpacetimeTransformer
 from lanterne.models.upscaler import Upscaler
@@ -71,6 +72,7 @@ class Engine:
     transformer: SpacetimeTransformer
     autoencoder: StreamingAutoencoder
     text_encoder: TextEncoder
+    classifier: PromptClassifier
     weights: str  # the weights file's SHA-256
     metadata: dict = field(default_factory=dict)
     upscaler: Upscaler | None = None
@@ -89,10 +91,15 @@ class Engine:
             loaded.build("transformer").to(dtype),
             loaded.build("autoencoder").to(dtype).to(memory_format=torch.channels_last),
             TextEncoder.load(),
+            load_classifier(),
             hashlib.sha256(path.read_bytes()).hexdigest(),
             loaded.metadata,
             upscaler,
         )
+
+    def guess(self, prompt: str) -> dict[str, tuple[str, float]]:
+        """The likeliest value of each axis of the world in a prompt, and its probability: for `lanterne.world.prompts`."""
+        return self.classifier.guess(prompt, self.text_encoder)
 
     @property
     def dtype(self) -> torch.dtype:

@@ -116,7 +116,7 @@ def test_weights_are_asked_only_for_what_they_were_taught():
     assert said.family in old.families and (said.subject, said.event, said.solids) == (None, None, ())
     assert understand("a neon street at night", old).family == "city"
     assert understand("the sun rises over a lake", old).unknown_words == ()
-    for prompt in [row["prompt"] for row in read_prompts()[::7]] + ["Earth from space", "two blue balls", "a windmill"]:
+    for prompt in [row["prompt"] for row in _said_plainly()[::7]] + ["Earth from space", "two blue balls", "a windmill"]:
         text = expand(prompt, old)
         after = understand(text.removeprefix(prompt.rstrip(" .,;:")))
         assert after.family in (*old.families, None) and (after.subject, after.event, after.solids) == (None, None, ()), text
@@ -162,7 +162,7 @@ def test_understanding_never_fails():
 
 
 def test_expanding_keeps_the_prompt_and_what_it_says_and_repeats_itself():
-    for row in read_prompts()[::5]:
+    for row in [row for row in read_prompts() if row["part"] != "roundabout"][::5]:
         text = expand(row["prompt"])
         assert text == expand(row["prompt"])
         assert text.startswith(row["prompt"].rstrip(".")[:40])
@@ -221,10 +221,14 @@ def test_captions_are_never_held_out_prompts():
 
 
 def test_held_out_prompts_are_understood_as_they_are_labelled():
-    rows = [row for row in read_prompts() if row["part"] != "paraphrases"]
+    rows = _said_plainly()
     for axis in _ALL_AXES:
         right = [getattr(understand(row["prompt"]), axis) == row[axis] for row in rows if row[axis]]
         assert sum(right) / len(right) > 0.97, axis
+
+
+def _said_plainly():
+    return [row for row in read_prompts() if row["part"] in ("plain", "pairs")]
 
 
 def _plain(text):

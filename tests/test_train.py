@@ -20,7 +20,7 @@ from lanterne.train import batches
 from lanterne.train import data as data_module
 from lanterne.train import latents as latent_cache
 from lanterne.train import transformer as stage
-from lanterne.train.autoencoder import decoder_loss, reconstruction_loss, train_autoencoder
+from lanterne.train.autoencoder import decoder_loss, keep_alive, reconstruction_loss, revive, train_autoencoder
 from lanterne.train.data import Shard, random_crops, read_shards, render_shard, scenes_of, things_of, to_video
 from lanterne.train.latents import PHRASINGS, cache_latents, read_latents
 from lanterne.train.optim import Clock, Muon, MuonAdamW, WeightAverage, load_state, orthogonalised, save_state, warm_constant_cool
@@ -194,6 +194,34 @@ def test_of_two_equal_errors_the_one_that_flickers_costs_more_and_most_in_the_de
     for loss, more in ((reconstruction_loss, 0.15 * 0.2), (lambda *given: decoder_loss(*given, _NoOpponent(), 0), own)):
         steady, flickering = (loss(_Painter(flickers), video).item() for flickers in (False, True))
         assert flickering - steady == pytest.approx(more, rel=0.02)
+
+
+def test_dead_channels_are_drawn_anew_and_the_picture_stays():
+    torch.manual_seed(0)
+    model, video = StreamingAutoencoder(autoencoder_tiny()), torch.rand(2, 3, 9, 32, 32) * 2 - 1
+    block = model.decoder.middle[1]
+    with torch.no_grad():
+        block.conv1.bias[:3] = -100.0
+        encoder, painted = model.encoder.conv_in.weight.clone(), model.decode_raw(model.raw_latents(video))
+        drawn = revive(model, video)
+        torch.testing.assert_close(model.decode_raw(model.raw_latents(video)), painted, atol=1e-4, rtol=1e-4)
+    assert drawn["middle.1"] == 3 and not revive(model, video)
+    assert torch.equal(model.encoder.conv_in.weight, encoder)
+
+
+def test_blocks_do_not_learn_along_the_mean_of_what_they_see():
+    torch.manual_seed(0)
+    model, video = StreamingAutoencoder(autoencoder_tiny()), torch.rand(2, 3, 9, 32, 32) * 2 - 1
+    layer, seen = model.decoder.coarse[0].conv1, []
+    along = []
+    for _ in range(2):  # before and after
+        handle = layer.register_forward_hook(lambda _, inputs, output: seen.append(inputs[0].mean(dim=(0, 2, 3))))
+        reconstruction_loss(model, video).backward()
+        handle.remove()
+        along.append((layer.weight.grad * seen[0][:, None, None]).sum(dim=(1, 2, 3)).abs().max() / layer.weight.grad.norm())
+        layer.weight.grad = None
+        keep_alive(model, video)
+    assert along[1] < 0.05 * along[0]
 
 
 def _small_crops(shards, random):

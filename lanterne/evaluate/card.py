@@ -15,9 +15,13 @@ _ROWS = {
     "model": "**the model**",
     "unseen": "the model, on combinations never trained on",
     "paraphrases": "the model, on prompts in words that no caption uses",
+    "roundabout": "the model, on prompts told in a roundabout way",
     "floor": "the model against other prompts' words (**floor**)",
 }
-_COUNTED = {"model": "all that state the axis", "unseen": "combinations never trained on", "paraphrases": "words that no caption uses"}
+_COUNTED = {
+    "model": "all that state the axis", "unseen": "combinations never trained on", "paraphrases": "words that no caption uses",
+    "roundabout": "told in a roundabout way",
+}
 
 _SAMPLES = {
     "chosen": "{} prompts chosen by hand, seeds 0 to {}, one try each:",

@@ -39,6 +39,7 @@ CHOSEN = Path(__file__).parent / "chosen_prompts.txt"
 _RANDOM = 40  # held-out prompts drawn blindly, each with the next seed from 0 on
 _UNSEEN = 20_000_000  # seeds of scenes that no training has seen
 _BATCH = 8
+_PARTS = ("paraphrases", "pairs", "roundabout")  # of the held-out prompts, beside the plain ones
 _SEEDS = 4  # videos of one prompt, for diversity
 _ROLLOUTS = (
     "ocean waves at sunset, a few clouds, static camera",
@@ -51,12 +52,12 @@ _ROLLOUTS = (
 def read_prompts(limit: int | None = None) -> list[dict]:
     """The held-out prompts: {"family", "time_of_day", "weather", "camera", "subject", "event", "prompt"}, None where it does not say.
 
-    "part" is "paraphrases" for those written in words that no caption uses, "pairs" for those that count among unseen combinations alone,
-    "plain" for others. A limit takes them evenly from the whole list.
+    "part" is "paraphrases" for those written in words that no caption uses, "roundabout" for those that avoid the plain word for what they
+    mean, "pairs" for those that count among unseen combinations alone, "plain" for others. A limit takes them evenly from the whole list.
     """
     rows, part = [], "plain"
     for line in PROMPTS.read_text().splitlines():
-        part = next((name for name in ("paraphrases", "pairs") if line.startswith(f"# {name.capitalize()}:")), part)
+        part = next((name for name in _PARTS if line.startswith(f"# {name.capitalize()}:")), part)
         if line and not line.startswith("#"):
             *axes, prompt = line.split("|")
             row = {axis: None if value == "-" else value for axis, value in zip(AXES, axes, strict=True)}
@@ -102,7 +103,7 @@ class Evaluation:
         self.rows = read_prompts(limit)
         self.prompts = [row["prompt"] for row in self.rows]
         # All that the model's clips depend on is in the folder's name: nothing stale is ever measured.
-        self.read = reader(engine.metadata)
+        self.read = reader(engine.metadata, engine.guess)
         told = [self.read(prompt) for prompt in (*self.prompts, *_ROLLOUTS)]
         settings = _digest([STEPS, GUIDANCE, SAMPLING, str(engine.dtype), told])
         self.folder = runs / "evaluate" / f"{engine.weights[:12]}-{settings}"
@@ -144,7 +145,7 @@ class Evaluation:
 
     def samples(self) -> dict[str, tuple[list[str], np.ndarray]]:
         """Prompts and the middle frames (N, 144, 256, 3) of their clips: "chosen" by hand, one seed each, and "random" ones."""
-        drawn = np.random.default_rng(0).permutation([row["prompt"] for row in read_prompts() if row["part"] != "pairs"])
+        drawn = np.random.default_rng(0).permutation([row["prompt"] for row in read_prompts() if row["part"] in ("plain", "paraphrases")])
         result = {}
         for name, prompts in {"chosen": CHOSEN.read_text().splitlines(), "random": drawn[:_RANDOM].tolist()}.items():
             path = self.folder / f"{name}-{_digest(prompts)}.npy"
@@ -182,10 +183,10 @@ class Evaluation:
         return verdicts
 
     def cameras(self, verdicts: dict[str, dict[str, list[str]]], clips: dict[str, np.ndarray]) -> dict[str, dict]:
-        """For each camera move that a prompt states: how many do, the share that the judge sees in them, by row, and, over the renders'
-        motion, the model's and what the autoencoder leaves of it, in pixels and in means of 4 x 4 ("broad")."""
+        """For each camera move that a prompt states, other than in a roundabout way: how many do, the share that the judge sees in them, by
+        row, and, over the renders' motion, the model's and what the autoencoder leaves of it, in pixels and in means of 4 x 4 ("broad")."""
         measures = {"": metrics.motion, "broad_": metrics.broad_motion}
-        stated = [(index, row["camera"]) for index, row in enumerate(self.rows) if row["camera"]]
+        stated = [(index, row["camera"]) for index, row in enumerate(self.rows) if row["camera"] and row["part"] != "roundabout"]
         moved = {
             (name, scale): {index: measure(value[index]) for index, _ in stated}
             for name, value in clips.items()
@@ -209,19 +210,21 @@ class Evaluation:
         """Accuracy by row and axis with a 90 % bootstrap interval, over the prompts that state the axis.
 
         "unseen": the model on combinations of family, time and weather, or of family and subject, that training never showed.
-        "paraphrases": the model on prompts in words that no caption uses, which the other rows leave out. "floor": the model's clips
-        against the words of every other prompt, which is what a model deaf to its prompt would get.
+        "paraphrases", "roundabout": the model on prompts in words that no caption uses, and on those told in a roundabout way, which the
+        other rows leave out. "floor": the model's clips against the words of every other prompt, which is what a model deaf to its prompt
+        would get.
         """
         unseen = {index for index, row in enumerate(self.rows) if _held_out(row)}
-        of = {part: {index for index, row in enumerate(self.rows) if row["part"] == part} for part in ("plain", "paraphrases", "pairs")}
-        table: dict[str, dict] = {name: {} for name in (*verdicts, "unseen", "paraphrases", "floor")}
+        of = {part: {index for index, row in enumerate(self.rows) if row["part"] == part} for part in ("plain", *_PARTS)}
+        table: dict[str, dict] = {name: {} for name in (*verdicts, "unseen", "paraphrases", "roundabout", "floor")}
         for axis in AXES:
             stated = [(index, row[axis]) for index, row in enumerate(self.rows) if row[axis]]
             plain = [(index, value) for index, value in stated if index in of["plain"]]
             for name in verdicts:
                 table[name][axis] = _with_interval([verdicts[name][axis][index] == value for index, value in plain])
             seen = verdicts["model"][axis]
-            among = {"unseen": unseen - of["paraphrases"], "paraphrases": of["paraphrases"]}
+            apart = {part: of[part] for part in ("paraphrases", "roundabout")}
+            among = {"unseen": unseen - of["paraphrases"] - of["roundabout"]} | apart
             for name, chosen in among.items():
                 table[name][axis] = _with_interval([seen[index] == value for index, value in stated if index in chosen])
             shares = [sum(other == value for place, other in enumerate(seen) if place != index) for index, value in plain]

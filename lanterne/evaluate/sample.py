@@ -18,7 +18,7 @@ def sample(
     engine: Engine, prompts: list[str], seeds: list[int], num_frames: int, steps: int, guidance: float, batch: int = 8
 ) -> Iterator[np.ndarray]:
     """One clip (num_frames, 144, 256, 3) uint8 for each prompt, in order."""
-    read = reader(engine.metadata)
+    read = reader(engine.metadata, engine.guess)
     for start in range(0, len(prompts), batch):
         chosen = slice(start, start + batch)
         latents = _sample_latents(engine, [read(prompt) for prompt in prompts[chosen]], seeds[chosen], num_frames, steps, guidance)

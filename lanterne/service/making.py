@@ -97,7 +97,8 @@ class Making:
         }
         self._marks = Marks(deployment, video, given, parent, engine.weights)
         self._frames = generate(
-            engine, self.request, self.conditions, self.run, reader(engine.metadata), on_step=on_step, should_stop=lambda: self._stopped()
+            engine, self.request, self.conditions, self.run, reader(engine.metadata, engine.guess), on_step=on_step,
+            should_stop=lambda: self._stopped(),
         )
         size = (self.request.width, self.request.height)
         enlarge = upscale_for(engine.upscaler, self.request.native_size, *size)

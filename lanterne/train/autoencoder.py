@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lanterne.models.autoencoder import FOLD, AutoencoderConfig, StreamingAutoencoder
+from lanterne.models.autoencoder import FOLD, SPATIAL_FACTOR, AutoencoderConfig, MemoryBlock, StreamingAutoencoder
 from lanterne.precision import mixed
 from lanterne.train.adversarial import Opponent, steadily
 from lanterne.train.data import Shard, random_crops, read_shards, to_video
@@ -31,6 +31,7 @@ LATENT_NOISE = 0.05
 FROZEN, _STEADY_WEIGHT, _FLICKER_WEIGHT, _GRID_WEIGHT = 0.25, 0.15, 4.0, 4.0
 _DECODER_SHARE = 0.7  # of what the stage changes that is kept: all of it is sharper still, and has dots on water
 _DECODER_RATE = 0.5  # of the learning rate
+_DEAD_BELOW = 1e-3  # of the places where a channel is positive
 _EVERY_SECONDS = 180  # between validations and savings
 
 
@@ -47,28 +48,35 @@ def train_autoencoder(
 
     data: a folder with shards; its sibling `<data>-val` is validated on. Writes `out/autoencoder.jsonl`. Returns the averaged
     model with its latents' normalisation measured. frozen: a finished model of this config whose decoder alone is trained on; its
-    encoder and normalisation stay. That stage has a clock and files of its own, `out/decoder.*`, and what it returns lies between what it
-    was given and what it learnt.
+    encoder and normalisation stay, its dead channels are drawn anew. That stage has a clock and files of its own, `out/decoder.*`, and what
+    it returns lies between what it was given and what it learnt.
     """
     out.mkdir(parents=True, exist_ok=True)
     stage = "decoder" if frozen else "autoencoder"
     model = StreamingAutoencoder(config).to(device)
+    shards, validation = read_shards(data), read_shards(data.with_name(data.name + "-val"))
+    state = load_state(out / f"{stage}.pt")
     if frozen:
+        frozen = frozen.to(device)
+        sides = (side for shard in shards for side in shard.frames_NFHWC.shape[2:4])
+        size = min(128, *sides) // SPATIAL_FACTOR * SPATIAL_FACTOR
+        sample_BCTHW = random_crops(shards, np.random.default_rng(0), batch=8, num_frames=9, size=size).to(device)
+        if not state:
+            revive(frozen, sample_BCTHW)
         model.load_state_dict(frozen.state_dict())
         model.encoder.requires_grad_(False)
+        keep_alive(model, sample_BCTHW)
     average = WeightAverage(model, decay=0.998)
     optimizer = MuonAdamW(model.decoder if frozen else model, LEARNING_RATE, by_adam=("conv_in", "conv_out"))
     opponent = Opponent(device) if frozen else None
+    lasting = {"model": model, "average": average, "optimizer": optimizer}
+    lasting |= {"opponent": opponent, "start": frozen} if frozen else {}
     step, clock = 0, Clock(minutes)
-    if state := load_state(out / f"{stage}.pt"):
-        model.load_state_dict(state["model"])
-        average.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
-        if opponent:
-            opponent.load_state_dict(state["opponent"])
+    if state:
+        for name, part in lasting.items():
+            part.load_state_dict(state[name])
         step, clock = state["step"], Clock(minutes, state["seconds"])
     random = np.random.default_rng([step, bool(frozen)])
-    shards, validation = read_shards(data), read_shards(data.with_name(data.name + "-val"))
     last_check, running = clock.spent, None
 
     def check():
@@ -78,9 +86,8 @@ def train_autoencoder(
             measure_normalisation(model, shards, device)
         figures = reconstruction_figures(model, validation, device)
         average.swap(model)
-        lasting = {"model": model, "average": average, "optimizer": optimizer} | ({"opponent": opponent} if opponent else {})
-        state = {"step": step, "seconds": clock.spent} | {name: part.state_dict() for name, part in lasting.items()}
-        save_state(out / f"{stage}.pt", state)
+        parts = {name: part.state_dict() for name, part in lasting.items()}
+        save_state(out / f"{stage}.pt", {"step": step, "seconds": clock.spent} | parts)
         row = {"stage": stage, "step": step, "seconds": round(clock.spent), "loss": running, "clips": sum(len(s.scenes) for s in shards)}
         with (out / f"{stage}.jsonl").open("a") as file:
             file.write(json.dumps(row | figures) + "\n")
@@ -103,7 +110,7 @@ def train_autoencoder(
             check()
     if frozen:
         for name, value in frozen.named_parameters():
-            average.values[name].lerp_(value.to(device), 1 - _DECODER_SHARE)
+            average.values[name].lerp_(value, 1 - _DECODER_SHARE)
     check()
     average.swap(model)
     return model.requires_grad_(False).eval()
@@ -137,6 +144,58 @@ def decoder_loss(model: StreamingAutoencoder, video_BCTHW: Tensor, opponent: Opp
     plain = F.interpolate(F.avg_pool3d(video_BCTHW, (1, 4, 4)), scale_factor=(1, 4, 4), mode="trilinear")
     pixels = error.abs().mean() + _STEADY_WEIGHT * steadily(error) + _FLICKER_WEIGHT * flicker + _GRID_WEIGHT * grid
     return pixels + opponent.loss(painted, video_BCTHW, plain, step)
+
+
+@torch.no_grad()
+def revive(model: StreamingAutoencoder, video_BCTHW: Tensor) -> dict[str, int]:
+    """Draw the decoder's dead channels anew; what it paints of this video, B 3 1+4n H W in [-1, 1], stays as it is.
+
+    A channel within a residual block that is positive hardly anywhere adds nothing and, behind its ReLU, learns nothing. It gets other
+    weights, with outputs of mean 0 and deviation 1, and a weight of zero in what follows. Returns the channels drawn anew by block.
+    """
+    drawn = {}
+    for name, block in _decoder_blocks(model):
+        inputs_FCHW, output_FCHW = _seen_by(block.conv1, model, video_BCTHW)
+        dead = (output_FCHW > 0).float().mean(dim=(0, 2, 3)) < _DEAD_BELOW
+        if not dead.any():
+            continue
+        fresh = torch.empty_like(block.conv1.weight)
+        torch.nn.init.kaiming_normal_(fresh, nonlinearity="relu")
+        deviation_C, mean_C = torch.std_mean(F.conv2d(inputs_FCHW, fresh, padding=1), dim=(0, 2, 3))
+        block.conv1.weight[dead] = (fresh / deviation_C[:, None, None, None])[dead]
+        block.conv1.bias[dead] = (-mean_C / deviation_C)[dead]
+        block.conv2.weight[:, dead] = 0
+        drawn[name] = int(dead.sum())
+    return drawn
+
+
+@torch.no_grad()
+def keep_alive(model: StreamingAutoencoder, video_BCTHW: Tensor) -> None:
+    """From now on the decoder's blocks learn nothing along the mean of what they see, here of B 3 1+4n H W in [-1, 1].
+
+    It is far from zero, behind a ReLU, so that a step along it moves a channel everywhere at once, and Muon makes each step as long as
+    the others: all channels of a block were soon negative throughout.
+    """
+    for _, block in _decoder_blocks(model):
+        inputs_FCHW, _ = _seen_by(block.conv1, model, video_BCTHW)
+        mean_CHW = inputs_FCHW.mean(dim=(0, 2, 3))[:, None, None].expand(block.conv1.weight.shape[1:])
+        along_CHW = mean_CHW / mean_CHW.norm().clamp_min(1e-6)
+        block.conv1.weight.register_hook(
+            lambda gradient, along=along_CHW: gradient - (gradient * along).sum(dim=(1, 2, 3), keepdim=True) * along
+        )
+
+
+def _decoder_blocks(model: StreamingAutoencoder) -> list[tuple[str, MemoryBlock]]:
+    return [(name, block) for name, block in model.decoder.named_modules() if isinstance(block, MemoryBlock)]
+
+
+def _seen_by(layer: torch.nn.Module, model: StreamingAutoencoder, video_BCTHW: Tensor) -> tuple[Tensor, Tensor]:
+    """The layer's input and output when the video is encoded and painted."""
+    seen = []
+    handle = layer.register_forward_hook(lambda _, inputs, output: seen.extend((*inputs, output)))
+    model.decode_raw(model.raw_latents(video_BCTHW))
+    handle.remove()
+    return tuple(seen)
 
 
 @torch.no_grad()

@@ -199,6 +199,21 @@ def judge(
 
 
 @app.command()
+def prompts(
+    count: Annotated[int, typer.Option(min=64, help="Prompts put together to learn from.")] = 24000,
+    epochs: Annotated[int, typer.Option(min=1)] = 8,
+    output: Annotated[Path | None, typer.Option(help="By default the embedded classifier.", show_default=False)] = None,
+):
+    """Train the classifier that reads prompts in words of their own, from the phrases in lanterne/world/phrases.json."""
+    from lanterne.models.prompt_classifier import WEIGHTS, save_classifier
+    from lanterne.models.text_encoder import TextEncoder
+    from lanterne.train.prompts import train_classifier
+
+    trained = train_classifier(count, epochs, TextEncoder.load(), lambda epoch, loss: _say(f"epoch {epoch + 1}: {loss:.3f}"))
+    save_classifier(trained, output or WEIGHTS)
+
+
+@app.command()
 def consented(
     data: Annotated[Path, typer.Option("--data", help="A folder that `lanterne data export` wrote.")],
     database: Annotated[

@@ -1,7 +1,8 @@
 """What a person's prompt says of the model's world, and the same said in the model's own words.
 
-`understand` looks for the world's words (words.py, french.py, solids.py) and for what people say instead of them (heard.py);
-`expand` writes out, in the long form of the training captions, what was found and a calm default for what was left unsaid.
+`understand` looks for the world's words (words.py, french.py, solids.py) and for what people say instead of them (heard.py), and where
+none is found takes a classifier's guess, if it is given one and the guess is sure enough; `expand` writes out, in the long form of the
+training captions, what was found and a calm default for what was left unsaid.
 """
 import difflib
 import re
@@ -107,7 +108,13 @@ _PATHS = frozenset(
     "over above out from up upward upwards into toward towards through inside across past along around round down off away between "
     "onto in to the a an at with under below beneath behind beyond by as while".split())
 _OTHERS_PATHS = frozenset({"from", "in", "out", "with", "by", "at", "to"})
+_NO_WORDS = ("",)  # the roots of a guess: no phrase's
+# Probabilities from which a guess is taken where nothing is found, and before what is found. Hardly any prompt tells of an event.
+_SURE, _SURE_OF_EVENT, _VERY_SURE = 0.3, 0.6, 0.9
 _CALM_MOVES = ("push_in", "pan_left", "pan_right")
+
+
+Guess = Callable[[str], dict[str, tuple[str, float]]]  # a prompt's likeliest value of each axis, and how likely it is
 
 
 @dataclass(frozen=True)
@@ -145,23 +152,26 @@ class _Found:
     after_camera: bool
 
 
-def read(prompt: str, knowledge: Knowledge = THE_WORLD) -> tuple[str, CameraMotion]:
+def read(prompt: str, knowledge: Knowledge = THE_WORLD, guess: Guess | None = None) -> tuple[str, CameraMotion]:
     """What the network is told: the expanded prompt, and how the camera moves in the scene that it asks for."""
-    scene = scene_of(understand(prompt, knowledge), _draw_of(prompt), knowledge)
-    return expand(prompt, knowledge), motion_of(scene, knowledge.camera_rates)
+    said = understand(prompt, knowledge, guess)
+    return _expanded(prompt, said, knowledge), motion_of(scene_of(said, _draw_of(prompt), knowledge), knowledge.camera_rates)
 
 
-def reader(metadata: dict) -> Callable[[str], tuple[str, CameraMotion]]:
+def reader(metadata: dict, guess: Guess | None = None) -> Callable[[str], tuple[str, CameraMotion]]:
     """`read` as the weights of a checkpoint with this metadata need it."""
-    return partial(read, knowledge=knowledge_of(metadata))
+    return partial(read, knowledge=knowledge_of(metadata), guess=guess)
 
 
-def expand(prompt: str, knowledge: Knowledge = THE_WORLD) -> str:
+def expand(prompt: str, knowledge: Knowledge = THE_WORLD, guess: Guess | None = None) -> str:
     """The prompt, then the long caption of the scene it asks for: in training's words, with what was unsaid filled in.
 
     The same prompt always gives the same text. A prompt already written like a long caption comes back as it is.
     """
-    said = understand(prompt, knowledge)
+    return _expanded(prompt, understand(prompt, knowledge, guess), knowledge)
+
+
+def _expanded(prompt, said, knowledge):
     own = " ".join(prompt.split())
     written_out = _names_everything(said) and own.count(".") > 1 and not said.unknown_words
     if written_out and all(_root(w) in _caption_roots() for w in solids.find(_tokens(own))[3] if w not in _DROPPED | _STOPS):
@@ -176,8 +186,17 @@ def expand(prompt: str, knowledge: Knowledge = THE_WORLD) -> str:
     return f"{front}{'' if front[-1:] in ('!', '?') else '.'} {long}" if front else long
 
 
-def understand(prompt: str, knowledge: Knowledge = THE_WORLD) -> Understanding:
-    """Finds the world's words in a prompt, English or French, in any order. Never fails: what it cannot place it reports."""
+def understand(prompt: str, knowledge: Knowledge = THE_WORLD, guess: Guess | None = None) -> Understanding:
+    """Finds the world's words in a prompt, English or French, in any order. Never fails: what it cannot place it reports.
+
+    guess: what tells the likeliest value of each axis of a prompt, with its probability (`Engine.guess`), for what no list knows.
+    """
+    said = _understood(prompt, knowledge, {})
+    return _understood(prompt, knowledge, _meant(guess(prompt), said, knowledge)) if guess else said
+
+
+def _understood(prompt, knowledge, meant):
+    """As understand; meant: values by axis that stand, whatever else is found of these axes."""
     standing, relation, rolls, tokens = solids.find(_tokens(prompt))
     found, loose = _search(tokens)
     if standing and not _speaks_of_solids(standing, found):
@@ -189,6 +208,8 @@ def understand(prompt: str, knowledge: Knowledge = THE_WORLD) -> Understanding:
     found, untaught, instead = _taught(found, knowledge)
     unknown, filled = _unknown(loose, knowledge)
     filled = instead | filled
+    found = [replace(entry, meanings=tuple(one for one in entry.meanings if one[0] not in meant)) for entry in found]
+    found = [entry for entry in found if entry.meanings] + [_Found(0, "", _NO_WORDS, (one,), False) for one in meant.items()]
     left_out: list[str] = []
 
     family, gained = ("table", []) if standing else _family(found, left_out)
@@ -197,6 +218,8 @@ def understand(prompt: str, knowledge: Knowledge = THE_WORLD) -> Understanding:
     if family is None and features:
         family = next((implied for value, _ in features if (implied := _implied(value, knowledge))), None)
     family = family or filled.get("family")
+    if subject and family and family not in SUBJECTS[subject] and "subject" in meant:
+        subject = None  # what is read between the lines changes no place that is named
     if subject:
         family, feature, shown = _meet(family, subject, knowledge)
         gained += [feature] if feature else []
@@ -239,8 +262,24 @@ def understand(prompt: str, knowledge: Knowledge = THE_WORLD) -> Understanding:
         solids=standing if family == "table" else (),
         relation=relation if family == "table" else None,
         unknown_words=untaught + unknown,
-        left_out=tuple(dict.fromkeys(left_out)),
+        left_out=tuple(dict.fromkeys(filter(None, left_out))),
     )
+
+
+def _meant(guesses, said, knowledge):
+    """The guesses that are taken: sure ones of what is not said, and very sure ones that say otherwise."""
+    taken = {}
+    for axis, (value, probability) in guesses.items():
+        told = getattr(said, axis)
+        least = _VERY_SURE if told else _SURE_OF_EVENT if axis == "event" else _SURE
+        if value != told and probability >= least and _is_taught(axis, value, knowledge):
+            taken[axis] = value
+    begins = beginning(taken["event"]) if "event" in taken else {}
+    if any(getattr(said, axis) not in (None, value) for axis, value in begins.items()):
+        del taken["event"]
+    if taken.get("family", said.family) not in SEASONAL:
+        taken.pop("season", None)
+    return taken
 
 
 # ---- from what was understood to a scene
