@@ -49,14 +49,15 @@ _ROLLOUTS = (
 )
 
 
-def read_prompts(limit: int | None = None) -> list[dict]:
-    """The held-out prompts: {"family", "time_of_day", "weather", "camera", "subject", "event", "prompt"}, None where it does not say.
+def read_prompts(limit: int | None = None, path: Path = PROMPTS) -> list[dict]:
+    """The held-out prompts, or those of another file like theirs: {"family", "time_of_day", "weather", "camera", "subject", "event",
+    "prompt"}, None where it does not say.
 
     "part" is "paraphrases" for those written in words that no caption uses, "roundabout" for those that avoid the plain word for what they
     mean, "pairs" for those that count among unseen combinations alone, "plain" for others. A limit takes them evenly from the whole list.
     """
     rows, part = [], "plain"
-    for line in PROMPTS.read_text().splitlines():
+    for line in path.read_text().splitlines():
         part = next((name for name in _PARTS if line.startswith(f"# {name.capitalize()}:")), part)
         if line and not line.startswith("#"):
             *axes, prompt = line.split("|")
