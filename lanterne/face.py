@@ -278,23 +278,17 @@ def _keep_latents(output: Path, run) -> None:
 
 
 def _report_words(prompt: str, engine, console: Console) -> tuple[dict[str, str], tuple]:
-    """Tell what was understood of the prompt and which of its words the model was not taught; returns what was understood, by axis, and
-    those words with the nearest that it was."""
+    """Tell what was understood of the prompt and what the model was not taught; returns what was understood, by axis, and the words that
+    it does not know, with the nearest that it does."""
     from lanterne.world.knowledge import knowledge_of
-    from lanterne.world.prompts import understand
+    from lanterne.world.prompts import report, understand, values_said
 
     said = understand(prompt, knowledge_of(engine.metadata), engine.guess)
-    axes = ("family", "time_of_day", "weather", "season", "subject", "event", "camera", "speed")
-    understood = {axis: value for axis in axes if (value := getattr(said, axis))}
-    spoken = [f"camera {value}" if axis == "camera" else value for axis, value in understood.items()]
-    if spoken:
-        console.print(f"Understood: {', '.join(spoken).replace('_', ' ')}", style="dim", highlight=False)
-    for word, near in said.unknown_words:
-        hint = f'; the nearest it knows is "{near}"' if near else ""
-        console.print(f'The embedded model does not know "{word}"{hint}.', style="yellow", highlight=False)
-    for word in said.left_out:
-        console.print(f'"{word}" cannot be shown together with the rest, and is left out.', style="yellow", highlight=False)
-    return understood, said.unknown_words
+    line, lacking = report(said)
+    console.print(line, style="dim", highlight=False)
+    for lack in lacking:
+        console.print(lack, style="yellow", highlight=False)
+    return values_said(said), said.unknown_words
 
 
 def _print_summary(console: Console, summary: dict) -> None:

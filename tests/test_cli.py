@@ -185,6 +185,15 @@ def test_it_starts_with_memory_that_is_kept_unless_told_otherwise():
         assert told[:-1] == seen and told[-1].startswith("lanterne ")
 
 
+def test_how_a_prompt_is_read_can_be_seen_without_making_it(lanterne):
+    said = lanterne("world", "read", "we back away from the breakers as the last sun drowns, a dragon above").stdout
+    assert said.startswith("Understood: coast, sunset") and "camera pull back" in said.splitlines()[0]
+    assert '"dragon"' in said and "Told to the model: we back away" in said
+    found = json.loads(lanterne("world", "read", "--json", "a canyon at noon, storm, the camera rises").stdout)
+    assert found["understood"] == {"family": "canyon", "time_of_day": "noon", "weather": "storm", "camera": "rise"}
+    assert found["unknown_words"] == [] and "canyon" in found["told"]
+
+
 def test_the_world_can_be_looked_at(lanterne, tmp_path):
     lanterne("world", "render", "-o", "w.mp4", "--seconds", 0.25, "--size", "64x36", "--family", "coast", "--truth")
     assert _count(tmp_path / "w.mp4") == 4

@@ -282,6 +282,21 @@ def _meant(guesses, said, knowledge):
     return taken
 
 
+def values_said(said: Understanding) -> dict[str, str]:
+    """What was understood, by axis, for who wants to check it; solids and features are left to the eye."""
+    axes = ("family", "time_of_day", "weather", "season", "subject", "event", "camera", "speed")
+    return {axis: value for axis in axes if (value := getattr(said, axis))}
+
+
+def report(said: Understanding) -> tuple[str, list[str]]:
+    """What was understood in a line, and what was not in others, for a person."""
+    spoken = [f"camera {value}" if axis == "camera" else value for axis, value in values_said(said).items()]
+    line = f"Understood: {', '.join(spoken).replace('_', ' ') or 'nothing of the world; what is shown is left to chance'}"
+    hints = [(word, f'; the nearest it knows is "{near}"' if near else "") for word, near in said.unknown_words]
+    unknown = [f'The embedded model does not know "{word}"{hint}.' for word, hint in hints]
+    return line, unknown + [f'"{word}" cannot be shown together with the rest, and is left out.' for word in said.left_out]
+
+
 # ---- from what was understood to a scene
 
 
