@@ -277,14 +277,15 @@ def _keep_latents(output: Path, run) -> None:
             old.unlink(missing_ok=True)
 
 
-def _report_words(prompt: str, engine, console: Console) -> tuple[dict[str, str], tuple]:
+def _report_words(prompt: str, engine, console: Console) -> tuple[dict, tuple]:
     """Tell what was understood of the prompt and what the model was not taught; returns what was understood, by axis, and the words that
     it does not know, with the nearest that it does."""
     from lanterne.world.knowledge import knowledge_of
     from lanterne.world.prompts import report, understand, values_said
 
-    said = understand(prompt, knowledge_of(engine.metadata), engine.guess)
-    line, lacking = report(said)
+    knowledge = knowledge_of(engine.metadata)
+    said = understand(prompt, knowledge, engine.guess)
+    line, lacking = report(prompt, said, knowledge)
     console.print(line, style="dim", highlight=False)
     for lack in lacking:
         console.print(lack, style="yellow", highlight=False)

@@ -11,7 +11,7 @@ from lanterne.evaluate.judge import AXES as PROMPT_AXES
 from lanterne.models.prompt_classifier import AXES, load_classifier, save_classifier
 from lanterne.models.text_encoder import TextEncoder
 from lanterne.train.prompts import draw_prompt, read_phrases, train_classifier
-from lanterne.world.prompts import expand, reader, scene_of, understand
+from lanterne.world.prompts import expand, reader, report, scene_of, understand
 
 _DEVELOPMENT = Path(__file__).with_name("development_prompts.txt")
 
@@ -73,6 +73,26 @@ def test_a_guess_asks_for_nothing_that_its_place_has_not():
     assert (from_space.time_of_day, from_space.weather, from_space.subject, from_space.left_out) == (None, None, None, ())
     street = understand("a street at noon", guess=_guesses(0.7))
     assert (street.time_of_day, street.event) == ("noon", None)  # lights that come on would make it dusk
+
+
+def test_what_is_denied_is_not_guessed():
+    assert understand("a beach at noon, no boats and no rain", guess=_guesses(0.8)).weather is None
+    assert understand("une rivière dans la forêt, pas de neige", guess=lambda _: {"weather": ("snow", 0.8)}).weather is None
+
+
+def test_who_is_not_understood_by_the_lists_is_told_in_the_models_words_alone():
+    prompt = "heads back until it opens wide"
+    assert expand(prompt).startswith(prompt) and prompt not in expand(prompt, guess=_guesses(0.5))
+    assert expand("a canyon at noon", guess=_guesses(0.1)).startswith("a canyon at noon")
+
+
+def test_what_was_read_is_told_and_what_was_chosen_besides():
+    prompt = "a river in the forest, the camera rises, a dragon"
+    line, lacking = report(prompt, understand(prompt))
+    assert line == "Understood: forest, camera rise, river; left open, so chosen: noon, clear"
+    assert lacking == ['The embedded model does not know "dragon".']
+    prompt = "Earth from space, a boat"
+    assert report(prompt, understand(prompt))[1] == ['Left out, since it cannot be shown together with the rest: "boat".']
 
 
 def test_whatever_is_guessed_can_be_shown():

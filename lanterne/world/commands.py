@@ -95,7 +95,7 @@ def read(
         found = {"understood": values_said(said), "unknown_words": unknown, "left_out": left_out, "told": told}
         typer.echo(json.dumps(found, ensure_ascii=False))
         return
-    line, lacking = report(said)
+    line, lacking = report(prompt, said)
     typer.echo("\n".join([line, *lacking, f"Told to the model: {told}"]))
 
 

@@ -46,12 +46,13 @@ _SILENT = frozenset(
     "please want wanted need hour season weather day moment again over while stretching stretch lying lies lie rest hang hanging "
     "drift drifting move moves moving movement motion pace speed fly flying fall falling falls rise rising turn turning fill "
     "filled crash crashing crashes cover covered covering towering rolling steep sheer smooth gentle steady shallow thick thin heavy fresh "
-    "grand film "
+    "grand film fps 24fps 30fps 60fps 35mm 50mm imax anamorphic bokeh hdr hyper ultra octane unreal render rendered engine depth field "
+    "grading arri alexa gopro dslr masterpiece award winning stock professional aesthetic "
     "ciel lumiere vue camera plan haut bas grand grande petit petite beau belle autour devant derriere".split()
 )
 _CAMERA_WORDS = frozenset({"camera", "drone", "shot", "view", "lens", "cam", "plan", "video"})
 _STOPS = frozenset(".,;:!?")  # kept between the words, so that no phrase reaches over the end of a clause
-_NEGATIONS = frozenset({"no", "not", "without", "never", "sans"})
+_NEGATIONS = frozenset({"no", "not", "without", "never", "sans", "pas"})
 _KEPT_WHOLE = frozenset({"morning", "evening", "spring", "clearing", "nothing", "during", "red", "towering", "crossing"})
 
 # Two families in one prompt: what the world can show of both. Otherwise the first named is shown and the other left out.
@@ -109,8 +110,9 @@ _PATHS = frozenset(
     "onto in to the a an at with under below beneath behind beyond by as while".split())
 _OTHERS_PATHS = frozenset({"from", "in", "out", "with", "by", "at", "to"})
 _NO_WORDS = ("",)  # the roots of a guess: no phrase's
-# Probabilities from which a guess is taken where nothing is found, and before what is found. Hardly any prompt tells of an event.
-_SURE, _SURE_OF_EVENT, _VERY_SURE = 0.3, 0.6, 0.9
+# Probabilities from which a guess is taken where nothing is found, and before what is found. A camera moves anyhow; what else there is in a
+# place, and happens there, is rarely meant and always seen.
+_SURE, _SURE_OF, _VERY_SURE = 0.4, {"camera": 0.3, "subject": 0.5, "event": 0.6}, 0.9
 _CALM_MOVES = ("push_in", "pan_left", "pan_right")
 
 
@@ -123,7 +125,8 @@ class Understanding:
 
     solids: (colour or None, shape), with their relation as in a Scene. time_of_day and weather are what an event, if there is one,
     begins with. unknown_words: the words of content that the world does not have or that the weights were not taught, each with the
-    nearest word they have, or None. left_out: words known but not shown beside the others, as a second family or time of day.
+    nearest word they have, or None. left_out: words known but not shown beside the others, as a second family or time of day. guessed: the
+    axes whose values no list found.
     """
 
     family: str | None
@@ -139,6 +142,7 @@ class Understanding:
     relation: str | None
     unknown_words: tuple[tuple[str, str | None], ...]
     left_out: tuple[str, ...]
+    guessed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -166,7 +170,8 @@ def reader(metadata: dict, guess: Guess | None = None) -> Callable[[str], tuple[
 def expand(prompt: str, knowledge: Knowledge = THE_WORLD, guess: Guess | None = None) -> str:
     """The prompt, then the long caption of the scene it asks for: in training's words, with what was unsaid filled in.
 
-    The same prompt always gives the same text. A prompt already written like a long caption comes back as it is.
+    The same prompt always gives the same text. A prompt already written like a long caption comes back as it is. Of one that the lists
+    alone do not understand the caption stands by itself: the model was taught few of its words, and takes the rest for others.
     """
     return _expanded(prompt, understand(prompt, knowledge, guess), knowledge)
 
@@ -178,6 +183,8 @@ def _expanded(prompt, said, knowledge):
         return own
     scene = scene_of(said, _draw_of(prompt), knowledge)
     long = min((captions(scene, seed, 0.0)["long"] for seed in range(8)), key=lambda text: len(pieces(text)))
+    if said.guessed:
+        return long
     room = MAX_WORDS - len(pieces(long)) - 1
     kept = own.split()[: max(room, 0)]
     while len(pieces(" ".join(kept))) > max(room, 0):
@@ -192,7 +199,7 @@ def understand(prompt: str, knowledge: Knowledge = THE_WORLD, guess: Guess | Non
     guess: what tells the likeliest value of each axis of a prompt, with its probability (`Engine.guess`), for what no list knows.
     """
     said = _understood(prompt, knowledge, {})
-    return _understood(prompt, knowledge, _meant(guess(prompt), said, knowledge)) if guess else said
+    return _understood(prompt, knowledge, _meant(prompt, guess(prompt), said, knowledge)) if guess else said
 
 
 def _understood(prompt, knowledge, meant):
@@ -263,38 +270,63 @@ def _understood(prompt, knowledge, meant):
         relation=relation if family == "table" else None,
         unknown_words=untaught + unknown,
         left_out=tuple(dict.fromkeys(filter(None, left_out))),
+        guessed=tuple(meant),
     )
 
 
-def _meant(guesses, said, knowledge):
-    """The guesses that are taken: sure ones of what is not said, and very sure ones that say otherwise."""
-    taken = {}
+def _meant(prompt, guesses, said, knowledge):
+    """The guesses that are taken: sure ones of what is not said, very sure ones that say otherwise, none of what the prompt says is not."""
+    taken, denied = {}, _denied(prompt)
     for axis, (value, probability) in guesses.items():
         told = getattr(said, axis)
-        least = _VERY_SURE if told else _SURE_OF_EVENT if axis == "event" else _SURE
-        if value != told and probability >= least and _is_taught(axis, value, knowledge):
+        least = _VERY_SURE if told else _SURE_OF.get(axis, _SURE)
+        if value != told and probability >= least and _is_taught(axis, value, knowledge) and (axis, value) not in denied:
             taken[axis] = value
     begins = beginning(taken["event"]) if "event" in taken else {}
     if any(getattr(said, axis) not in (None, value) for axis, value in begins.items()):
         del taken["event"]
-    if taken.get("family", said.family) not in SEASONAL:
+    if taken.get("family", said.family) not in SEASONAL or ("weather", "snow") in denied:
         taken.pop("season", None)
     return taken
 
 
-def values_said(said: Understanding) -> dict[str, str]:
-    """What was understood, by axis, for who wants to check it; solids and features are left to the eye."""
-    axes = ("family", "time_of_day", "weather", "season", "subject", "event", "camera", "speed")
-    return {axis: value for axis in axes if (value := getattr(said, axis))}
+def _denied(prompt):
+    """What the prompt says that there is not: (axis, value)."""
+    tokens = [token for token in _tokens(prompt) if token not in _DROPPED]
+    after = [place + 1 for place, token in enumerate(tokens) if token in _NEGATIONS]
+    phrases = [tuple(map(_root, tokens[start : start + length])) for start in after for length in (1, 2, 3)]
+    return {meaning for phrase in phrases for meaning in _phrases().get(phrase, ())}
 
 
-def report(said: Understanding) -> tuple[str, list[str]]:
-    """What was understood in a line, and what was not in others, for a person."""
-    spoken = [f"camera {value}" if axis == "camera" else value for axis, value in values_said(said).items()]
-    line = f"Understood: {', '.join(spoken).replace('_', ' ') or 'nothing of the world; what is shown is left to chance'}"
-    hints = [(word, f'; the nearest it knows is "{near}"' if near else "") for word, near in said.unknown_words]
-    unknown = [f'The embedded model does not know "{word}"{hint}.' for word, hint in hints]
-    return line, unknown + [f'"{word}" cannot be shown together with the rest, and is left out.' for word in said.left_out]
+_AXES_TOLD = ("family", "time_of_day", "weather", "season", "subject", "event", "camera", "speed")
+
+
+def values_said(said: Understanding) -> dict[str, str | list[str]]:
+    """What was understood, by axis, for who wants to check it; a table's solids are left to the eye."""
+    features = {"features": list(said.features)} if said.features else {}
+    return {axis: value for axis in _AXES_TOLD if (value := getattr(said, axis))} | features
+
+
+def report(prompt: str, said: Understanding, knowledge: Knowledge = THE_WORLD) -> tuple[str, list[str]]:
+    """For a person: what was understood and what was left open and chosen, in a line; and what is not shown, in others."""
+    scene = scene_of(said, _draw_of(prompt), knowledge)
+    chosen = [(axis, getattr(scene, axis)) for axis in ("family", "time_of_day", "weather", "camera") if not getattr(said, axis)]
+    understood = _listed([*((axis, getattr(said, axis)) for axis in _AXES_TOLD), *(("feature", value) for value in said.features)])
+    line = f"Understood: {understood or 'nothing of the world'}"
+    if left_open := _listed(chosen):
+        line += f"; left open, so chosen: {left_open}"
+    lacking = []
+    if said.unknown_words:
+        words_ = ", ".join(f'"{word}"' + (f' (nearest: "{near}")' if near else "") for word, near in said.unknown_words)
+        lacking.append(f"The embedded model does not know {words_}.")
+    if said.left_out:
+        words_ = ", ".join(f'"{word}"' for word in said.left_out)
+        lacking.append(f"Left out, since it cannot be shown together with the rest: {words_}.")
+    return line, lacking
+
+
+def _listed(values):
+    return ", ".join(f"camera {value}" if axis == "camera" else value for axis, value in values if value).replace("_", " ")
 
 
 # ---- from what was understood to a scene
