@@ -54,10 +54,11 @@ def write_card(
     text.append("## Does it show what it is told?\n")
     text.append(
         f"{report['prompts']} prompts of `lanterne/world/held_out_prompts.txt`, written by hand before anything was seen of what a model "
-        "makes, but for those of unseen pairs of place and subject, which count in the row of unseen combinations alone. A classifier "
+        "makes, but for those of unseen pairs of place and subject, which count in the row of unseen combinations alone, and those told "
+        "in a roundabout way, by somebody who avoided the plain word for everything. A classifier "
         "trained on renders of all combinations, and on their reconstructions, judges 17 frames of each; events, 17 of four seconds. "
-        "Accuracy over the prompts that state the axis, 90 % bootstrap intervals in brackets; those in words that no caption uses have a "
-        "row of their own.\n"
+        "Accuracy over the prompts that state the axis, 90 % bootstrap intervals in brackets; those in words that no caption uses and the "
+        "roundabout ones have rows of their own.\n"
     )
     text.append(_table(["", *AXES], [[_ROWS[name], *map(_cell, table.values())] for name, table in _in_order(report["attributes"])]))
     counts = [[text, *(_count(report["attributes"][name][axis]) for axis in AXES)] for name, text in _COUNTED.items()]

@@ -32,11 +32,13 @@ def evaluate(
     engine = Engine.load(weights)
     evaluation = Evaluation(engine, load_judge(), runs, say, prompts)
     report, pairs = evaluation.all(quick)
-    sizes = {name: sum(p.numel() for p in getattr(engine, name).parameters()) / 1e6 for name in ("transformer", "autoencoder")}
+    parts = ("transformer", "autoencoder", "classifier")
+    sizes = {name: sum(p.numel() for p in getattr(engine, name).parameters()) / 1e6 for name in parts}
     megabytes = (weights or EMBEDDED).stat().st_size / 1e6
     about = {
         "Transformer": f"{sizes['transformer']:.1f} M parameters, block-causal over chunks of 4 latent frames",
         "Autoencoder": f"{sizes['autoencoder']:.1f} M parameters, 16 x 16 x 4 pixels to 32 channels",
+        "Prompts": f"read by word lists and a classifier of {sizes['classifier']:.1f} M parameters",
         "File": f"{megabytes:.1f} MB, int8 blockwise",
         "Sampling": f"{STEPS} steps of Adams and Bashforth, guidance {GUIDANCE:g}, {str(engine.dtype).removeprefix('torch.')}",
     } | {name.capitalize(): str(value) for name, value in engine.metadata.get("training", {}).items()}

@@ -287,6 +287,8 @@ def _meant(prompt, guesses, said, knowledge):
         del taken["event"]
     if taken.get("family", said.family) not in SEASONAL or ("weather", "snow") in denied:
         taken.pop("season", None)
+    if said.season == "winter" and taken.get("weather") == "snow":
+        del taken["weather"]  # snow lies in winter; that it falls would be said
     return taken
 
 
