@@ -245,7 +245,8 @@ def test_an_evaluation_writes_a_card_with_every_row_and_its_pictures(evaluation,
         for axis in stated:
             figures = report["attributes"][name][axis]
             assert 0 <= figures["low"] <= figures["accuracy"] <= figures["high"] <= 1
-    assert sum(one["count"] for one in report["cameras"].values()) == report["attributes"]["model"]["camera"]["count"]
+    asked = [row for row in evaluation.rows if row["camera"] and row["part"] != "roundabout"]
+    assert sum(one["count"] for one in report["cameras"].values()) == len(asked) >= report["attributes"]["model"]["camera"]["count"] > 0
     clips = evaluation.clips()
     pictures = [[clip[8], clip[9]] for clip in clips["renders"][:2]]
     path = tmp_path / "docs" / "card.md"
