@@ -100,6 +100,30 @@ def generate(
     fulfil(order, preview=preview, as_json=json_, quiet=quiet)
 
 
+@app.command()
+def read(
+    prompt: Annotated[str, typer.Argument(help="What to read.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+):
+    """Say how a prompt is read, in a second and without making a video: what of it is understood, what not, and what the model is told."""
+    import json
+
+    from lanterne.models.prompt_classifier import load_classifier
+    from lanterne.models.text_encoder import TextEncoder
+    from lanterne.world.prompts import expand, report, understand, values_said
+
+    classifier, text_encoder = load_classifier(), TextEncoder.load()
+    said = understand(prompt, guess=lambda prompt: classifier.guess(prompt, text_encoder))
+    told = expand(prompt, guess=lambda prompt: classifier.guess(prompt, text_encoder))
+    if as_json:
+        unknown, left_out = [word for word, _ in said.unknown_words], list(said.left_out)
+        found = {"understood": values_said(said), "unknown_words": unknown, "left_out": left_out, "told": told}
+        typer.echo(json.dumps(found, ensure_ascii=False))
+        return
+    line, lacking = report(prompt, said)
+    typer.echo("\n".join([line, *lacking, f"Told to the model: {told}"]))
+
+
 def _size_of(size: str | None, aspect: str | None) -> tuple[int | None, int | None]:
     if aspect is not None and aspect not in ASPECTS:
         raise LanterneError(f"The aspect {aspect!r} is unknown; give one of {', '.join(ASPECTS)}.")

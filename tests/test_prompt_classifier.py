@@ -8,9 +8,9 @@ import torch
 
 from lanterne.evaluate.evaluate import read_prompts
 from lanterne.evaluate.judge import AXES as PROMPT_AXES
-from lanterne.models.prompt_classifier import AXES, load_classifier, save_classifier
+from lanterne.models.prompt_classifier import load_classifier, save_classifier
 from lanterne.models.text_encoder import TextEncoder
-from lanterne.train.prompts import draw_prompt, read_phrases, train_classifier
+from lanterne.train.prompts import AXES, draw_prompt, read_phrases, train_classifier
 from lanterne.world.prompts import expand, reader, report, scene_of, understand
 
 _DEVELOPMENT = Path(__file__).with_name("development_prompts.txt")

@@ -14,13 +14,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lanterne.models.prompt_classifier import AXES, PromptClassifier
+from lanterne.models.prompt_classifier import PromptClassifier
 from lanterne.models.text_encoder import MAX_TOKENS, WIDTH, TextEncoder
 from lanterne.world import words
 from lanterne.world.captions import captions
 from lanterne.world.heard import HEARD
-from lanterne.world.scene import draw_scene
+from lanterne.world.scene import CAMERAS, EVENTS, FAMILIES, SEASONS, SUBJECTS, TIMES, WEATHERS, draw_scene
 
+AXES = {
+    "family": FAMILIES, "time_of_day": TIMES, "weather": WEATHERS, "camera": CAMERAS, "subject": tuple(SUBJECTS), "event": EVENTS,
+    "season": SEASONS,
+}
 PHRASES = Path(__file__).parent.parent / "world" / "phrases.json"
 _UNKNOWN = -100  # a label that is not asked for
 _SHARES = {"family": 0.75, "time_of_day": 0.5, "weather": 0.45, "camera": 0.5, "subject": 0.3, "event": 0.12, "season": 0.15}
@@ -94,7 +98,7 @@ def train_classifier(count: int, epochs: int, text_encoder: TextEncoder, on_epoc
         states_NLD[chosen], lengths[chosen] = states.half(), (states.abs().sum(dim=2) > 0).sum(dim=1)
     labels = {axis: torch.tensor([_label(axis, said) for _, said in prompts]) for axis in AXES}
 
-    model = PromptClassifier()
+    model = PromptClassifier(AXES)
     optimizer = torch.optim.AdamW(model.parameters(), _RATE, weight_decay=0.05)
     batch = min(_BATCH, count)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=epochs * (count // batch))

@@ -7,7 +7,7 @@ import typer
 
 from lanterne.errors import LanterneError
 
-app = typer.Typer(no_args_is_help=True, help="Look at the rendered world that the model learns from, and how prompts for it are read.")
+app = typer.Typer(no_args_is_help=True, help="Look at the rendered world that the model learns from.")
 
 
 @app.command()
@@ -73,30 +73,6 @@ def render(
     for text in captions(scene, scene.seed).values():
         typer.echo(text)
     typer.echo(f"wrote {output}", err=True)
-
-
-@app.command()
-def read(
-    prompt: Annotated[str, typer.Argument(help="What to read.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
-):
-    """Say how a prompt is read, in a second and without making a video: what of it is understood, what not, and what the model is told."""
-    import json
-
-    from lanterne.models.prompt_classifier import load_classifier
-    from lanterne.models.text_encoder import TextEncoder
-    from lanterne.world.prompts import expand, report, understand, values_said
-
-    classifier, text_encoder = load_classifier(), TextEncoder.load()
-    said = understand(prompt, guess=lambda prompt: classifier.guess(prompt, text_encoder))
-    told = expand(prompt, guess=lambda prompt: classifier.guess(prompt, text_encoder))
-    if as_json:
-        unknown, left_out = [word for word, _ in said.unknown_words], list(said.left_out)
-        found = {"understood": values_said(said), "unknown_words": unknown, "left_out": left_out, "told": told}
-        typer.echo(json.dumps(found, ensure_ascii=False))
-        return
-    line, lacking = report(prompt, said)
-    typer.echo("\n".join([line, *lacking, f"Told to the model: {told}"]))
 
 
 def _asked(prompt: str, chosen: dict, seed: int):
