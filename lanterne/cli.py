@@ -112,9 +112,8 @@ def read(
     from lanterne.models.text_encoder import TextEncoder
     from lanterne.world.prompts import expand, report, understand, values_said
 
-    classifier, text_encoder = load_classifier(), TextEncoder.load()
-    said = understand(prompt, guess=lambda prompt: classifier.guess(prompt, text_encoder))
-    told = expand(prompt, guess=lambda prompt: classifier.guess(prompt, text_encoder))
+    guesses = load_classifier().guess(prompt, TextEncoder.load())
+    said, told = understand(prompt, guess=lambda _: guesses), expand(prompt, guess=lambda _: guesses)
     if as_json:
         unknown, left_out = [word for word, _ in said.unknown_words], list(said.left_out)
         found = {"understood": values_said(said), "unknown_words": unknown, "left_out": left_out, "told": told}

@@ -53,6 +53,7 @@ class PromptClassifier(nn.Module):
 
 
 def load_classifier(path: Path = WEIGHTS) -> PromptClassifier:
+    """From a file that `save_classifier` wrote, float32, to be asked and not trained. Raises LanterneError where there is none."""
     if not path.exists():
         raise LanterneError(f"There is no prompt classifier at {path}; train one with `lanterne train prompts`.")
     with safe_open(path, "pt") as file:
@@ -62,6 +63,7 @@ def load_classifier(path: Path = WEIGHTS) -> PromptClassifier:
 
 
 def save_classifier(classifier: PromptClassifier, path: Path = WEIGHTS) -> None:
+    """float16, with the axes in the file's metadata."""
     path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {name: value.half().contiguous() for name, value in classifier.state_dict().items()}
     save_file(tensors, path, {"axes": json.dumps(classifier.axes)})

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from torch import Tensor
 from torch.nn import functional as F
 
 from lanterne.models.prompt_classifier import PromptClassifier
@@ -107,7 +106,9 @@ def train_classifier(count: int, epochs: int, text_encoder: TextEncoder, on_epoc
         for start in range(0, count - batch + 1, batch):
             chosen = shuffled[start : start + batch]
             logits = model(states_NLD[chosen, : int(lengths[chosen].max())].float())
-            loss = sum(_cross_entropy(logits[axis], labels[axis][chosen]) for axis in AXES)
+            loss = sum(
+                F.cross_entropy(logits[axis], labels[axis][chosen], ignore_index=_UNKNOWN, label_smoothing=0.05) for axis in AXES
+            )
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -121,9 +122,3 @@ def _label(axis: str, said: dict[str, str | None]) -> int:
     if axis not in said:
         return len(AXES[axis])
     return _UNKNOWN if said[axis] is None else AXES[axis].index(said[axis])
-
-
-def _cross_entropy(logits: Tensor, truth: Tensor) -> Tensor:
-    """Over the prompts that are asked; 0 where none is."""
-    asked = (truth != _UNKNOWN).sum().clamp(min=1)
-    return F.cross_entropy(logits, truth, ignore_index=_UNKNOWN, label_smoothing=0.05, reduction="sum") / asked
