@@ -1,4 +1,4 @@
-"""Which of two ways to sample looks better, told without knowing which is which.
+"""Which of two ways to sample looks better, told without knowing which is which: as it ships, or in more steps of two passes each.
 
 python -m bench.blind make FOLDER --steps 8 --against 25     sheets of pairs, left and right drawn by chance
 python -m bench.blind tally FOLDER LR=RL...                  what was seen, one letter a pair: L or R looks better, = as good
@@ -8,6 +8,7 @@ Prompts are captions of scenes that nothing else uses; both sides of a pair have
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,17 +31,20 @@ def make(folder: Path, steps: int, against: int, pairs: int, weights: Path | Non
     folder.mkdir(parents=True, exist_ok=True)
     engine, random = Engine.load(weights), np.random.default_rng()
     prompts = [captions(draw_scene(_FIRST_SEED + index, "any"), index, french_share=0)["medium"] for index in range(pairs)]
-    clips = {count: list(sample(engine, prompts, list(range(pairs)), 17, count, GUIDANCE)) for count in (steps, against)}
-    left = [(steps, against)[int(random.integers(2))] for _ in range(pairs)]
+    ways = [f"{steps} steps as shipped", f"{against} steps of two passes"]
+    clips = [
+        list(sample(one, prompts, list(range(pairs)), 17, count, GUIDANCE))
+        for one, count in ((engine, steps), (replace(engine, guided=None), against))
+    ]
+    left = random.integers(2, size=pairs).tolist()
     for start in range(0, pairs, _PAIRS_PER_SHEET):
-        rows = []
-        for index in range(start, min(start + _PAIRS_PER_SHEET, pairs)):
-            sides = (left[index], steps + against - left[index])
-            rows.append([clips[count][index][frame] for count in sides for frame in _FRAMES])
+        shown = range(start, min(start + _PAIRS_PER_SHEET, pairs))
+        rows = [[clips[side][index][frame] for side in (left[index], 1 - left[index]) for frame in _FRAMES] for index in shown]
         columns = [f"{side}, frame {frame}" for side in ("left", "right") for frame in _FRAMES]
-        names = [str(index + 1) for index in range(start, start + len(rows))]
-        Image.fromarray(grid(rows, names, columns)).save(folder / f"pairs-{start // _PAIRS_PER_SHEET + 1}.png")
-    (folder / "key.json").write_text(json.dumps({"left": left, "steps": [steps, against], "prompts": prompts, "weights": engine.weights}))
+        sheet = Image.fromarray(grid(rows, [str(index + 1) for index in shown], columns))
+        sheet.save(folder / f"pairs-{start // _PAIRS_PER_SHEET + 1}.png")
+    key = {"ways": ways, "left": left, "prompts": prompts, "weights": [engine.weights, engine.guided_weights]}
+    (folder / "key.json").write_text(json.dumps(key))
 
 
 def tally(folder: Path, seen: str) -> str:
@@ -48,9 +52,8 @@ def tally(folder: Path, seen: str) -> str:
     key = json.loads((folder / "key.json").read_text())
     if len(seen) != len(key["left"]) or set(seen) - set("LR="):
         raise SystemExit(f"{len(key['left'])} letters are wanted, each L, R or =; {seen!r} has {len(seen)}.")
-    first, second = key["steps"]
-    better = [left if mark == "L" else first + second - left for mark, left in zip(seen, key["left"], strict=True) if mark != "="]
-    return f"{first} steps better: {better.count(first)}, {second} steps better: {better.count(second)}, as good: {seen.count('=')}"
+    better = [left if mark == "L" else 1 - left for mark, left in zip(seen, key["left"], strict=True) if mark != "="]
+    return "; ".join([*(f"{way} better: {better.count(side)}" for side, way in enumerate(key["ways"])), f"as good: {seen.count('=')}"])
 
 
 def main() -> None:

@@ -124,7 +124,7 @@ def of_transformer(runs: Path, seconds: float, weights: Path | None, seed: int =
     model = Predicting(network.requires_grad_(True).train(), settings["predicts"])
     rate = stage.LEARNING_RATE * (_AGAIN if weights else 1)
     if settings["optimizer"] == "muon":
-        optimizer = MuonAdamW(model, rate, stage.WEIGHT_DECAY, stage._BY_ADAM)
+        optimizer = MuonAdamW(model, rate, stage.WEIGHT_DECAY, stage.BY_ADAM)
     else:
         optimizer = torch.optim.AdamW(model.parameters(), rate, (0.9, 0.99), weight_decay=stage.WEIGHT_DECAY)
     clips = Clips(runs / "latents")

@@ -110,7 +110,8 @@ def read(
 
     from lanterne.models.prompt_classifier import load_classifier
     from lanterne.models.text_encoder import TextEncoder
-    from lanterne.world.prompts import expand, report, understand, values_said
+    from lanterne.world.prompts import expand, understand
+    from lanterne.world.reading import report, values_said
 
     guesses = load_classifier().guess(prompt, TextEncoder.load())
     said, told = understand(prompt, guess=lambda _: guesses), expand(prompt, guess=lambda _: guesses)

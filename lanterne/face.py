@@ -10,7 +10,6 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 
 from rich.console import Console
@@ -103,8 +102,9 @@ def fulfil(order: Order, preview: Path | None = None, as_json: bool = False, qui
     settings = {
         "lanterne": __version__,
         "request": asdict(request),
-        "given": {name: {"path": str(path.absolute()), "sha256": file_hash(path)} for name, path in order.given.items()},
+        "given": {name: {"path": str(path.absolute()), "sha256": paths.file_hash(path)} for name, path in order.given.items()},
         "weights": engine.weights,
+        "guided_weights": engine.guided_for(request),
         "native_size": list(request.native_size),
         "resampling": resampling(engine.upscaler, request.native_size, request.width, request.height),
         "generated_by_ai": True,
@@ -151,7 +151,7 @@ def fulfil(order: Order, preview: Path | None = None, as_json: bool = False, qui
         "peak_memory_mb": round(peak_memory() / 1e6),
         "understood": understood,
         "unknown_words": [word for word, _ in unknown],
-        "sha256": file_hash(order.output),
+        "sha256": paths.file_hash(order.output),
     }
     if before:
         summary["continued_seconds"] = round(before / road.FPS, 3)
@@ -244,7 +244,7 @@ def _conditions(engine, request, given: dict[str, Path]):
     if "image" in given:
         return Conditions(image_HWC=read_picture(given["image"], *request.native_size)), request, 0
     if "continue" in given:
-        kept = paths.latents() / f"{file_hash(given['continue'])}.npy"
+        kept = paths.latents() / f"{paths.file_hash(given['continue'])}.npy"
         history = None
         if kept.exists():
             history = torch.from_numpy(np.load(kept).astype(np.float32))
@@ -269,7 +269,7 @@ def _keep_latents(output: Path, run) -> None:
     import numpy as np
 
     pieces = [run.chunk(index).numpy() for index in range(run.finished)]
-    path = paths.latents() / f"{file_hash(output)}.npy"
+    path = paths.latents() / f"{paths.file_hash(output)}.npy"
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         np.save(path, np.concatenate(pieces, axis=1).swapaxes(0, 1).astype(np.float16))
@@ -281,7 +281,8 @@ def _report_words(prompt: str, engine, console: Console) -> tuple[dict, tuple]:
     """Tell what was understood of the prompt and what the model was not taught; returns what was understood, by axis, and the words that
     it does not know, with the nearest that it does."""
     from lanterne.world.knowledge import knowledge_of
-    from lanterne.world.prompts import report, understand, values_said
+    from lanterne.world.prompts import understand
+    from lanterne.world.reading import report, values_said
 
     knowledge = knowledge_of(engine.metadata)
     said = understand(prompt, knowledge, engine.guess)
@@ -337,7 +338,7 @@ def _settings_of(path: Path) -> dict:
 def _files_again(given: dict, again: Path) -> dict[str, Path]:
     for name, file in given.items():
         path = Path(file["path"])
-        if not path.is_file() or file_hash(path) != file["sha256"]:
+        if not path.is_file() or paths.file_hash(path) != file["sha256"]:
             raise LanterneError(f"{again} was made with --{name} {path}, which is gone or has changed; give it with --{name}.")
     return {name: Path(file["path"]) for name, file in given.items()}
 
@@ -353,14 +354,6 @@ def _interrupted(name: str) -> Order:
     given = {kind: Path(path) for kind, path in order["given"].items()}
     weights = Path(order["weights"]) if order["weights"] else None
     return Order(order["request"], given, Path(order["output"]), weights, order.get("mark", False), resumed=True)
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file's bytes. Raises LanterneError where there is none."""
-    try:
-        return sha256(Path(path).read_bytes()).hexdigest()
-    except OSError:
-        raise LanterneError(f"There is no file {path} that can be read; check the path.") from None
 
 
 def peak_memory() -> int:

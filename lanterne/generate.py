@@ -20,21 +20,20 @@ from torch.nn import functional as F
 from lanterne import FPS, __version__, anchor
 from lanterne.camera import CameraMotion, places
 from lanterne.errors import Cancelled, writing
-from lanterne.flow import CHUNK, FIRST_CHUNK, TIMESTEPS, frame_of, frames_for, latent_frames_for, noise, sigmas_for
+from lanterne.flow import CHUNK, FIRST_CHUNK, frame_of, frames_for, latent_frames_for, noise, sigmas_for
+from lanterne.guidance import CONTEXT_SIGMA, LATER_GUIDANCE, OnePass, TwoPasses
 from lanterne.models import checkpoint
 from lanterne.models.autoencoder import SPATIAL_FACTOR, StreamingAutoencoder
 from lanterne.models.prompt_classifier import PromptClassifier, load_classifier
 from lanterne.models.text_encoder import TextEncoder
-from lanterne.models.transformer import KeyValueCache, PreparedText, SpacetimeTransformer
+from lanterne.models.transformer import KeyValueCache, SpacetimeTransformer
 from lanterne.models.upscaler import Upscaler
-from lanterne.paths import EMBEDDED
+from lanterne.paths import EMBEDDED, file_hash
 from lanterne.precision import best_dtype
-from lanterne.request import Request
-from lanterne.samplers import adams_bashforth, guided
+from lanterne.request import GUIDANCE, Request
+from lanterne.samplers import adams_bashforth
 
 SHIFT = 3.0
-LATER_GUIDANCE = 0.5  # share of the guidance that chunks after the first get: what they show is settled, and colours would grow
-CONTEXT_SIGMA = 0.1  # history is remembered a little noisy, as in training: errors then fade instead of adding up
 JOIN, JOIN_CELLS = 0.5, 2  # share of a chunk's jump in layout and light that each step takes out; latents across a cell of means
 # What a request's frames depend on and it does not say.
 SAMPLING = (adams_bashforth.__name__, SHIFT, LATER_GUIDANCE, CONTEXT_SIGMA, JOIN, JOIN_CELLS, anchor.REACH, anchor.MEAN)
@@ -67,7 +66,8 @@ class Progress:
 
 @dataclass
 class Engine:
-    """The models in memory, ready to run. upscaler: where the weights have one."""
+    """The models in memory, ready to run. upscaler: where the weights have one. guided: the transformer that GUIDANCE was distilled into,
+    where its file, guided_weights, lies beside them."""
 
     transformer: SpacetimeTransformer
     autoencoder: StreamingAutoencoder
@@ -76,10 +76,12 @@ class Engine:
     weights: str  # the weights file's SHA-256
     metadata: dict = field(default_factory=dict)
     upscaler: Upscaler | None = None
+    guided: SpacetimeTransformer | None = None
+    guided_weights: str | None = None
 
     @classmethod
     def load(cls, path: Path | None = None, dtype: torch.dtype | None = None) -> "Engine":
-        """Load the embedded model, or a weights file.
+        """Load the embedded model, or a weights file, and beside it what `lanterne train guidance` made of it.
 
         dtype: by default bfloat16 where the processor multiplies it faster, float32 elsewhere. Raises CheckpointError.
         """
@@ -87,14 +89,20 @@ class Engine:
         loaded = checkpoint.load(path)
         dtype = dtype or best_dtype()
         upscaler = loaded.build("upscaler").to(dtype).to(memory_format=torch.channels_last) if "upscaler" in loaded.configs else None
+        weights, guided = file_hash(path), guided_beside(path)
+        beside = checkpoint.load(guided) if guided.exists() else None
+        if beside and beside.metadata.get("guides") != {"weights": weights, "guidance": GUIDANCE}:
+            beside = None  # it was made of other weights
         return cls(
             loaded.build("transformer").to(dtype),
             loaded.build("autoencoder").to(dtype).to(memory_format=torch.channels_last),
             TextEncoder.load(),
             load_classifier(),
-            hashlib.sha256(path.read_bytes()).hexdigest(),
+            weights,
             loaded.metadata,
             upscaler,
+            beside and beside.build("transformer").to(dtype),
+            beside and file_hash(guided),
         )
 
     def guess(self, prompt: str) -> dict[str, tuple[str, float]]:
@@ -124,10 +132,27 @@ class Engine:
             latents.append(self.autoencoder.encode_step(_to_video(group).to(self.dtype), memory)[0][0].float())
         return torch.stack(latents), count
 
-    def prepare_text(self, request: Request, said: str) -> PreparedText:
-        """Text for the network: the prompt as it is `said` to it, and beside it, for guidance, the negative or none."""
-        prompts = [said, request.negative_prompt] if request.guidance > 1 else [said]
-        return self.transformer.prepare_text(self.text_encoder.encode(prompts))
+    def takes_one_pass(self, guidance: float, negative_prompt: str = "") -> bool:
+        """Whether a step is one pass of `guided`: it knows one guidance, and nothing of negative prompts."""
+        return self.guided is not None and guidance == GUIDANCE and not negative_prompt.strip()
+
+    def guided_for(self, request: Request) -> str | None:
+        """The SHA-256 of what makes this request beside the weights: guided_weights, or None."""
+        return self.guided_weights if self.takes_one_pass(request.guidance, request.negative_prompt) else None
+
+    def network(self, said: list[str], guidance: float, negative_prompt: str = "") -> OnePass | TwoPasses:
+        """What leads from noise to the videos of these texts, in the words that the transformer was taught."""
+        text_BLD = self.text_encoder.encode(said)
+        if self.takes_one_pass(guidance, negative_prompt):
+            return OnePass(self.guided, text_BLD)
+        if guidance == 1:
+            return OnePass(self.transformer, text_BLD)
+        return TwoPasses(self.transformer, text_BLD, self.text_encoder.encode([negative_prompt] * len(said)), guidance)
+
+
+def guided_beside(weights: Path) -> Path:
+    """Where the transformer that guidance was distilled into lies, for these weights."""
+    return weights.with_name(f"{weights.stem}-guided{weights.suffix}")
 
 
 def spans_of(history: int, total: int) -> list[tuple[int, int]]:
@@ -143,7 +168,8 @@ def run_name(engine: Engine, request: Request, conditions: Conditions) -> str:
     given = hashlib.sha256()
     for value in (conditions.image_HWC, conditions.history_TCHW, conditions.source_TCHW):
         given.update(b"-" if value is None else np.ascontiguousarray(value).tobytes())
-    text = json.dumps([asdict(request), SAMPLING, engine.weights, str(engine.dtype), given.hexdigest(), __version__], sort_keys=True)
+    weights = [engine.weights, engine.guided_for(request)]
+    text = json.dumps([asdict(request), SAMPLING, *weights, str(engine.dtype), given.hexdigest(), __version__], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -204,8 +230,8 @@ def generate(
         num_frames = min(request.num_frames, frames_for(len(conditions.source_TCHW)))
     spans = spans_of(past, latent_frames_for(num_frames))
     said, motion = read(request.prompt)
-    sampler = _ChunkSampler(engine, request, conditions, engine.prepare_text(request, said), motion)
-    cache, memory, sent = engine.transformer.new_cache(), None, 0
+    network = engine.network([said], request.guidance, request.negative_prompt)
+    sampler, memory, sent = _ChunkSampler(engine, request, conditions, network, motion), None, 0
     for index, (start, stop) in enumerate(spans):
         if should_stop():
             raise Cancelled("Cancelled.")
@@ -224,11 +250,11 @@ def generate(
                 if should_stop():
                     raise Cancelled("Cancelled.")
 
-            latents = sampler(start, stop, cache, step_done)
+            latents = sampler(start, stop, step_done)
             if run:
                 run.keep(index, latents)
         if stop < spans[-1][1]:
-            sampler.remember(start, latents, cache)
+            sampler.remember(start, latents)
         for position in range(stop - start):
             frames, memory = _decode(engine, latents[:, position], memory)
             frames = frames[: num_frames - sent]
@@ -236,11 +262,6 @@ def generate(
             yield frames
         if on_chunk:
             on_chunk(index + 1, len(spans))
-
-
-def guidance_at(start: int, guidance: float) -> float:
-    """The guidance of the chunk that begins at latent frame `start`."""
-    return guidance if start == 0 else 1 + LATER_GUIDANCE * (guidance - 1)
 
 
 def places_of(motion: CameraMotion, cache: KeyValueCache, start: int, stop: int, height: int, width: int) -> Tensor:
@@ -259,19 +280,20 @@ def joined(v_CTHW: Tensor, x_CTHW: Tensor, sigma: float, last_CHW: Tensor) -> Te
     height, width = jump.shape[-2:]
     cells = F.adaptive_avg_pool2d(jump.reshape(1, -1, height, width), (max(1, height // JOIN_CELLS), max(1, width // JOIN_CELLS)))
     jump = F.interpolate(cells, (height, width), mode="bilinear", align_corners=False).reshape(jump.shape)
-    fading = 0.5 ** torch.arange(v_CTHW.shape[-3], dtype=torch.float32)
+    fading = 0.5 ** torch.arange(v_CTHW.shape[-3], dtype=torch.float32, device=v_CTHW.device)
     return v_CTHW + JOIN / sigma * jump.unsqueeze(-3) * fading[:, None, None]
 
 
 class _ChunkSampler:
     """Samples one chunk after the other for one request."""
 
-    def __init__(self, engine: Engine, request: Request, conditions: Conditions, text: PreparedText, motion: CameraMotion):
-        self.model, self.dtype, self.text, self.motion = engine.transformer, engine.dtype, text, motion
+    def __init__(
+        self, engine: Engine, request: Request, conditions: Conditions, network: OnePass | TwoPasses, motion: CameraMotion
+    ):
+        self.network, self.motion = network, motion
         self.request, self.source = request, conditions.source_TCHW
         width, height = request.native_size
         self.shape = (engine.autoencoder.config.latent_channels, height // SPATIAL_FACTOR, width // SPATIAL_FACTOR)
-        self.batch = 2 if request.guidance > 1 else 1
         sigmas = sigmas_for(request.steps, SHIFT)
         if self.source is not None:  # enter the path from noise to data where `strength` says
             sigmas = (request.strength, *(sigma for sigma in sigmas if sigma < request.strength))
@@ -279,9 +301,9 @@ class _ChunkSampler:
         self.first, self.last = None, None  # a given first latent frame; the last one of the chunk before
         self.anchor = anchor.Anchor()
         if conditions.image_HWC is not None:
-            self.first = engine.autoencoder.encode_step(_to_video([conditions.image_HWC]).to(self.dtype))[0][0].float()
+            self.first = engine.autoencoder.encode_step(_to_video([conditions.image_HWC]).to(engine.dtype))[0][0].float()
 
-    def __call__(self, start: int, stop: int, cache, step_done) -> Tensor:
+    def __call__(self, start: int, stop: int, step_done) -> Tensor:
         """Latents (C, t, H, W) float32 of latent frames start .. stop - 1."""
         x = self._noise(start, stop)
         if self.source is not None:
@@ -295,12 +317,10 @@ class _ChunkSampler:
             x[:, 0] = self.first
             moving = torch.ones(stop - start)
             moving[0] = 0.0
-        latest, guidance = {}, guidance_at(start, self.request.guidance)
-        standing = places_of(self.motion, cache, start, stop, *self.shape[1:])
+        latest, standing = {}, places_of(self.motion, self.network.cache, start, stop, *self.shape[1:])
 
         def velocity(x_CtHW, sigma):
-            v = self.model.forward_chunk(self._batched(x_CtHW), _timesteps(moving * sigma), self.text, cache, standing).float()
-            v = guided(v[0], v[1], guidance) if self.batch == 2 else v[0]
+            v = self.network.velocity(x_CtHW[None], (moving * sigma)[None], start, standing)[0]
             if self.last is not None:
                 v = joined(v, x_CtHW, sigma, self.last)
             v = v * moving[:, None, None]  # what is given does not move
@@ -310,31 +330,17 @@ class _ChunkSampler:
         made = adams_bashforth(velocity, x, self.sigmas, lambda step, _: step_done(step, latest["x0"]))
         return made if self.source is not None else self.anchor.hold(made)  # an edit's light and texture are its source's
 
-    def remember(self, start: int, latents_CtHW: Tensor, cache) -> None:
-        """Add a finished chunk to the cache; on the side without the prompt as pure noise.
-
-        Guidance then goes not only towards the prompt but also towards what was before (history guidance, Song et al. 2025).
-        """
+    def remember(self, start: int, latents_CtHW: Tensor) -> None:
+        """A finished chunk, for those to come."""
         self.last, stop = latents_CtHW[:, -1], start + latents_CtHW.shape[1]
         self.anchor.see(latents_CtHW)
-        lost = self._noise(start, stop, CONTEXT_STREAM)
-        noisy = (1 - CONTEXT_SIGMA) * latents_CtHW + CONTEXT_SIGMA * lost
-        sides = torch.stack([noisy, lost][: self.batch]).to(self.dtype)
-        sigma_B1 = torch.tensor([[CONTEXT_SIGMA], [1.0]][: self.batch])
-        standing = places_of(self.motion, cache, start, stop, *self.shape[1:])
-        self.model.remember(sides, sigma_B1 * TIMESTEPS, self.text, cache, standing)
+        standing = places_of(self.motion, self.network.cache, start, stop, *self.shape[1:])
+        self.network.remember(latents_CtHW[None], self._noise(start, stop, CONTEXT_STREAM)[None], standing)
 
     def _noise(self, start: int, stop: int, stream: int = 0) -> Tensor:
         frames = [noise(self.request.seed, stream + frame, self.shape) for frame in range(start, stop)]
         return torch.from_numpy(np.stack(frames, axis=1))
 
-    def _batched(self, x_CtHW: Tensor) -> Tensor:
-        return x_CtHW.to(self.dtype).expand(self.batch, *x_CtHW.shape)
-
-
-def _timesteps(sigma_t: Tensor) -> Tensor:
-    """(1, t), or (1, 1): the same for the prompt and its negative."""
-    return (sigma_t * TIMESTEPS)[None]
 
 
 def _decode(engine: Engine, latent_CHW: Tensor, memory) -> tuple[np.ndarray, list[Tensor]]:

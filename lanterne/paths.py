@@ -3,9 +3,10 @@
 import os
 import secrets
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 
-from lanterne.errors import writing
+from lanterne.errors import LanterneError, writing
 
 EMBEDDED = Path(__file__).parent / "embedded" / "lanterne.safetensors"  # the weights that ship
 
@@ -46,3 +47,11 @@ def secret(name: str) -> bytes:
             os.link(temporary, path)  # whoever is first wins, whole
         temporary.unlink()
     return path.read_bytes()
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file's bytes. Raises LanterneError where there is none."""
+    try:
+        return sha256(Path(path).read_bytes()).hexdigest()
+    except OSError:
+        raise LanterneError(f"There is no file {path} that can be read; check the path.") from None

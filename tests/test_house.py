@@ -50,7 +50,7 @@ def test_the_tree_travels_light():
     weights = [path for path in sizes if path.suffix == ".safetensors"]
     assert sum(sizes.values()) <= 46 * 2**20
     assert sum(sizes[path] for path in weights) <= 40e6
-    assert sorted(path.name for path in weights) == ["judge.safetensors", "lanterne.safetensors", "prompt-classifier.safetensors"]
+    assert sorted(path.stem for path in weights) == ["judge", "lanterne", "prompt-classifier"]
 
 
 def test_the_readme_shows_the_two_commands_and_pictures_that_exist():

@@ -11,7 +11,8 @@ from lanterne.evaluate.judge import AXES as PROMPT_AXES
 from lanterne.models.prompt_classifier import load_classifier, save_classifier
 from lanterne.models.text_encoder import TextEncoder
 from lanterne.train.prompts import AXES, draw_prompt, read_phrases, train_classifier
-from lanterne.world.prompts import expand, reader, report, scene_of, understand
+from lanterne.world.prompts import expand, reader, scene_of, understand
+from lanterne.world.reading import report
 
 _DEVELOPMENT = Path(__file__).with_name("development_prompts.txt")
 

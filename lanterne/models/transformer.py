@@ -98,7 +98,7 @@ class KeyValueCache:
         """Keys and values (B, A, past + new, K) of layer `index`; the past is filled in, rotated."""
         past = sum(keys.shape[2] for keys, _ in self.layers[index])
         room = self.rooms[index]
-        if room is None or room[0].shape[2] != past + new_tokens:
+        if room is None or room[0].shape[2] != past + new_tokens or room[0].requires_grad:  # in training each step needs its own
             batch, heads, _, head_dim = like.shape
             room = (like.new_empty(batch, heads, past + new_tokens, head_dim), like.new_empty(batch, heads, past + new_tokens, head_dim))
             if past:

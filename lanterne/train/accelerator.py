@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from lanterne.errors import LanterneError
+from lanterne.paths import EMBEDDED, file_hash
 
 PACK_LIMIT = 64 * 2**20  # bytes that travel to such a machine, the repository's files included
 PIECE = 15 * 2**20  # bytes of a file that comes back
@@ -125,8 +126,7 @@ def feed(runs: Path, recipe: Recipe, first: int) -> None:
             fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             return
-        cut = runs / "pack" / "text-encoder"
-        text_encoder, model = TextEncoder.load(cut if cut.exists() else None), None
+        text_encoder, model = TextEncoder.load(_packed_encoder(runs)), None
 
         def encode(path):
             nonlocal model
@@ -229,14 +229,35 @@ def stage(runs: Path, output: Path, minutes: float, recipe: Recipe, size: str | 
     return _in_pieces(runs / "lanterne.safetensors", output)
 
 
+def guidance(runs: Path, output: Path, minutes: float, recipe: Recipe, on_log=print) -> Path:
+    """Distil guidance into the weights that a stage would go on from, and leave what was made and the log in `output`."""
+    from lanterne.models.text_encoder import TextEncoder
+    from lanterne.train.guidance import write_guided
+
+    output.mkdir(parents=True, exist_ok=True)
+    weights = _start_of(runs)
+    made = write_guided(weights, runs, minutes, recipe.device, TextEncoder.load(_packed_encoder(runs)), on_log)
+    shutil.copy(next(runs.glob(f"guidance-{file_hash(weights)[:12]}/*.jsonl")), output)
+    return _in_pieces(made, output)
+
+
+def _start_of(runs: Path) -> Path:
+    """The weights to go on from: what a stage made here, the pack's, or else the embedded ones."""
+    made, packed = runs / "lanterne.safetensors", runs / "pack" / "start.safetensors"
+    return made if made.exists() else packed if packed.exists() else EMBEDDED
+
+
+def _packed_encoder(runs: Path) -> Path | None:
+    cut = runs / "pack" / "text-encoder"
+    return cut if cut.exists() else None
+
+
 def _go_on(runs: Path, size: str | None):
     """The transformer's config; makes `runs` go on from the pack's weights, or else the embedded ones, unless it has begun."""
     from lanterne.models import checkpoint, transformer
-    from lanterne.paths import EMBEDDED
     from lanterne.train import commands
 
-    packed, made = runs / "pack" / "start.safetensors", runs / "lanterne.safetensors"
-    start = made if made.exists() else packed if packed.exists() else EMBEDDED
+    start = _start_of(runs)
     loaded = checkpoint.load(start)
     begun, config = loaded.configs["transformer"], getattr(transformer, size)() if size else None
     if not (runs / "autoencoder.safetensors").exists():

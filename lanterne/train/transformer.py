@@ -43,7 +43,7 @@ _LENGTHS = ((1, 0.30), (5, 0.33), (9, 0.20), (17, 0.17))
 STILLS_UNTIL = 0.30  # of the stage's time
 _EVERY_SECONDS = 240  # between validations and savings
 # Matrices that face the data or the noise level: AdamW's.
-_BY_ADAM = ("patch_embedding", "proj_out", "condition_embedder", "scale_shift_table")
+BY_ADAM = ("patch_embedding", "proj_out", "condition_embedder", "scale_shift_table")
 
 
 def train_transformer(
@@ -72,7 +72,7 @@ def train_transformer(
     torch.manual_seed(0)
     model = SpacetimeTransformer(config).to(device)
     average = WeightAverage(model, decay=0.998)
-    optimizer = MuonAdamW(model, LEARNING_RATE, WEIGHT_DECAY, _BY_ADAM)
+    optimizer = MuonAdamW(model, LEARNING_RATE, WEIGHT_DECAY, BY_ADAM)
     state = load_state(out / "transformer.pt")
     if state:
         model.load_state_dict(state["model"])

@@ -159,7 +159,7 @@ class _Found:
 def read(prompt: str, knowledge: Knowledge = THE_WORLD, guess: Guess | None = None) -> tuple[str, CameraMotion]:
     """What the network is told: the expanded prompt, and how the camera moves in the scene that it asks for."""
     said = understand(prompt, knowledge, guess)
-    return _expanded(prompt, said, knowledge), motion_of(scene_of(said, _draw_of(prompt), knowledge), knowledge.camera_rates)
+    return _expanded(prompt, said, knowledge), motion_of(scene_of(said, draw_of(prompt), knowledge), knowledge.camera_rates)
 
 
 def reader(metadata: dict, guess: Guess | None = None) -> Callable[[str], tuple[str, CameraMotion]]:
@@ -181,7 +181,7 @@ def _expanded(prompt, said, knowledge):
     written_out = _names_everything(said) and own.count(".") > 1 and not said.unknown_words
     if written_out and all(_root(w) in _caption_roots() for w in solids.find(_tokens(own))[3] if w not in _DROPPED | _STOPS):
         return own
-    scene = scene_of(said, _draw_of(prompt), knowledge)
+    scene = scene_of(said, draw_of(prompt), knowledge)
     long = min((captions(scene, seed, 0.0)["long"] for seed in range(8)), key=lambda text: len(pieces(text)))
     if said.guessed:
         return long
@@ -300,37 +300,6 @@ def _denied(prompt):
     return {meaning for phrase in phrases for meaning in _phrases().get(phrase, ())}
 
 
-_AXES_TOLD = ("family", "time_of_day", "weather", "season", "subject", "event", "camera", "speed")
-
-
-def values_said(said: Understanding) -> dict[str, str | list[str]]:
-    """What was understood, by axis, for who wants to check it; a table's solids are left to the eye."""
-    features = {"features": list(said.features)} if said.features else {}
-    return {axis: value for axis in _AXES_TOLD if (value := getattr(said, axis))} | features
-
-
-def report(prompt: str, said: Understanding, knowledge: Knowledge = THE_WORLD) -> tuple[str, list[str]]:
-    """For a person: what was understood and what was left open and chosen, in a line; and what is not shown, in others."""
-    scene = scene_of(said, _draw_of(prompt), knowledge)
-    chosen = [(axis, getattr(scene, axis)) for axis in ("family", "time_of_day", "weather", "camera") if not getattr(said, axis)]
-    understood = _listed([*((axis, getattr(said, axis)) for axis in _AXES_TOLD), *(("feature", value) for value in said.features)])
-    line = f"Understood: {understood or 'nothing of the world'}"
-    if left_open := _listed(chosen):
-        line += f"; left open, so chosen: {left_open}"
-    lacking = []
-    if said.unknown_words:
-        words_ = ", ".join(f'"{word}"' + (f' (nearest: "{near}")' if near else "") for word, near in said.unknown_words)
-        lacking.append(f"The embedded model does not know {words_}.")
-    if said.left_out:
-        words_ = ", ".join(f'"{word}"' for word in said.left_out)
-        lacking.append(f"Left out, since it cannot be shown together with the rest: {words_}.")
-    return line, lacking
-
-
-def _listed(values):
-    return ", ".join(f"camera {value}" if axis == "camera" else value for axis, value in values if value).replace("_", " ")
-
-
 # ---- from what was understood to a scene
 
 
@@ -369,7 +338,8 @@ def solids_asked(said: Understanding, draw: int) -> tuple[tuple[str, str], ...]:
     return tuple((colour or COLOURS[(draw // 7 + place) % len(COLOURS)], shape) for place, (colour, shape) in enumerate(standing))
 
 
-def _draw_of(prompt):
+def draw_of(prompt: str) -> int:
+    """The number that settles what a prompt leaves open: another's is another."""
     return zlib.crc32(" ".join(prompt.split()).lower().encode())
 
 
