@@ -37,6 +37,8 @@ def _said(text, axes=tuple(_AXES)):
         ("a lake at 7 am", ("lake", "morning", None, None)),
         ("the dunes, 2am", ("dunes", "night", None, None)),
         ("a knight on a mountian", ("mountains", None, None, None)),
+        ("walking through a forest", ("forest", None, None, "push_in")),
+        ("we walk along the shore at dusk", ("coast", "dusk", None, "push_in")),
     ],
 )
 def test_what_a_person_may_type(text, said):
@@ -124,7 +126,8 @@ def test_weights_are_asked_only_for_what_they_were_taught():
 
 @pytest.mark.parametrize(
     "text", ["cliffs rising from the sea", "mist rising over a lake", "the sun sinking behind dunes", "birds circling above a canyon",
-             "a storm approaching the city", "skyscrapers climbing into the clouds"]
+             "a storm approaching the city", "skyscrapers climbing into the clouds", "a woman walking on the beach",
+             "people walking in a street at night", "a car driving on a desert road"]
 )
 def test_what_rises_or_circles_in_the_picture_is_not_the_camera(text):
     assert understand(text).camera is None

@@ -17,7 +17,7 @@ from lanterne.models.prompt_classifier import PromptClassifier
 from lanterne.models.text_encoder import MAX_TOKENS, WIDTH, TextEncoder
 from lanterne.world import words
 from lanterne.world.captions import captions
-from lanterne.world.heard import HEARD
+from lanterne.world.heard import HEARD, LOOSE_CAMERA
 from lanterne.world.scene import CAMERAS, EVENTS, FAMILIES, SEASONS, SUBJECTS, TIMES, WEATHERS, draw_scene
 
 AXES = {
@@ -44,7 +44,9 @@ def read_phrases() -> tuple[dict[str, dict[str, list[str]]], dict[str, list[str]
 
 def _of_the_lists():
     for (axis, value), options in HEARD.items():
-        yield from ((axis, value, phrase) for phrase in options.split("; ") if axis in AXES)
+        # A loose word is the camera's only where it begins a clause; here it would stand anywhere.
+        phrases = set(options.split("; ")) - set(LOOSE_CAMERA.split("; "))
+        yield from ((axis, value, phrase) for phrase in sorted(phrases) if axis in AXES)
     tables = {
         "family": (words.NOUNS, words.PLACES), "subject": (words.SUBJECT_NOUNS, words.SUBJECT_CLAUSES),
         "event": (words.EVENT_CLAUSES, words.EVENT_NAMES), "camera": (words.CAMERA_SHOTS,),

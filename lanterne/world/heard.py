@@ -225,6 +225,7 @@ HEARD = {
                            "camera looking up; tilt to the sky; tilt from the ground to the sky",
     ("camera", "tilt_down"): "tilt down; tilt downward; look downward; tilt toward the ground; tilt down from the sky; tilt to the ground",
     ("camera", "push_in"): "push in; zoom in; dolly in; forward; fly over; flying over; flyover; fly through; flying through; fly into; "
+                           "walking; walk; walk me; driving; drive; drive me; "
                            "move in; closer; fly toward; fly towards; move toward; move towards; approach; advance; push toward; "
                            "push towards; travelling avant; avance; creep in; move into; drone flight; flight; fly across; glide over; "
                            "glide in",
@@ -292,7 +293,7 @@ NEAREST = {
     "table": "vase toys toy kitchen fruit apple cup bowl",
     "night": "fireworks aurora galaxy northern", "noon": "today", "storm": "wind windy tornado thundering vent",
     "rain": "umbrella umbrellas puddles rainbow", "snow": "skiing skier skiers snowman sleet ice hail", "fog": "smoke steam dust",
-    "cloudy": "sunbeams", "push in": "walking driving walk drive",
+    "cloudy": "sunbeams",
     "boat": "ship ships ferry vessel raft navire", "car": "truck trucks lorry van motorbike motorcycle camion moto",
     "balloon": "zeppelin airship blimp",
     "plane": "helicopter helicopters", "birds": "eagle eagles hawk owl aigle", "windmill": "turbine turbines",
@@ -310,5 +311,5 @@ LOOSE_CAMERA = (
     "rise; rising; climb; drop; lower; sink; fixed; lift; look up; look down; go up; go down; come down; closer; lift off; "
     "turn right; turn left; move closer; approach; reveal wide; advance; arc; circle; circling; steady; spin around; going "
     "up; going down; move down; move up; draw back; move forward; back up; recule; monte; drop down; drop lower; retreat; "
-    "motionless; drift left; drift right"
+    "motionless; drift left; drift right; walking; walk; walk me; driving; drive; drive me"
 )
