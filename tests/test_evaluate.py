@@ -14,9 +14,9 @@ from lanterne.evaluate.judge import (
     AXES,
     FOUR_SECONDS,
     FURTHER,
+    NOTHING,
     NUM_FRAMES,
     SECOND,
-    STILL,
     Judge,
     Lessons,
     accuracies,
@@ -132,25 +132,37 @@ def test_thumbnails_are_block_means():
 # ---- the judge
 
 
-def test_the_judge_has_a_logit_for_every_value_and_about_two_million_parameters():
+def test_the_judge_has_a_logit_for_every_value_and_three_million_parameters():
     judge = Judge().eval()
     clips = np.random.default_rng(0).integers(0, 256, (3, 33, 144, 256, 3), dtype=np.uint8)
     logits = judge(look(clips))
     values = AXES | FURTHER
     assert {axis: tuple(part.shape) for axis, part in logits.items()} == {axis: (3, len(values[axis])) for axis in values}
-    assert sum(p.numel() for p in judge.parameters()) <= 2.2e6
+    assert sum(p.numel() for p in judge.parameters()) <= 3.1e6
     assert set(judge.verdicts(clips)["camera"]) <= set(AXES["camera"])
 
 
-def test_flow_is_how_far_the_picture_moved():
-    random = np.random.default_rng(0)
-    scenery = random.integers(0, 255, (1, 72, 128, 1), np.uint8)
-    for down, right in ((0, 0), (0, 1), (0, -2), (1, 0), (-1, 1)):  # pixels a frame; flow counts half ones in four frames
-        clip = np.concatenate([np.roll(scenery, (down * frame, right * frame), (1, 2)) for frame in range(17)])
-        moved, far = flow(look(np.repeat(clip, 3, axis=-1)[None]))[0]
-        assert moved[0].median() == pytest.approx(2 * right, abs=0.1) and moved[1].median() == pytest.approx(2 * down, abs=0.1)
-        if abs(right) < 2 and not down:  # within its reach
-            assert far[0].median() == pytest.approx(8 * right, abs=0.3)
+def _shifted_noise(down, right, count=17):
+    """Soft noise without an edge, (T, 72, 128, 3), that moves by these pixels a frame, tenths of one too."""
+    rows, columns = np.fft.fftfreq(72)[:, None], np.fft.rfftfreq(128)[None]
+    spectrum = np.fft.rfft2(np.random.default_rng(0).standard_normal((72, 128))) * np.exp(-(rows**2 + columns**2) / (2 * 0.08**2))
+    turns = [np.exp(-2j * np.pi * frame * (rows * down + columns * right)) for frame in range(count)]
+    noise = np.stack([np.fft.irfft2(spectrum * turn, s=(72, 128)) for turn in turns])
+    levels = (128 + 45 * noise / noise.std()).round().clip(0, 255).astype(np.uint8)
+    return np.repeat(levels[..., None], 3, axis=-1)
+
+
+@pytest.mark.parametrize("down, right", [(0, 0), (0, 1), (0, -2), (1, 0), (-1, 1), (0, 0.02), (0.25, -0.25)])
+def test_flow_is_how_far_the_picture_moved_down_to_tenths_of_a_pixel(down, right):
+    pressed = flow(look(_shifted_noise(down, right)[None]))[0].unflatten(0, (-1, 2))
+    whole, *halves, start, middle, end = (pressed.sign() * (pressed.abs().exp() - 1) / 4).flatten(2).median(dim=2).values
+    for frames, spans in ((4, (start, middle, end)), (8, halves), (16, (whole,))):
+        for span in spans:
+            if frames * max(abs(down), abs(right)) <= 8:  # what is farther away than the picture's detail is not found again
+                assert span.tolist() == pytest.approx([frames * right, frames * down], abs=0.1)
+
+
+def test_flow_of_an_even_picture_is_none():
     assert flow(look(_plain(90)[None])).abs().max() < 1e-3
 
 
@@ -184,21 +196,30 @@ def test_the_judge_learns_light_and_direction_and_is_the_same_after_saving(tmp_p
     assert loaded.name != "untrained" and loaded.name == load_judge(tmp_path / "judge.safetensors").name
 
 
-def test_the_judge_learns_from_small_clips_and_stills_and_from_shards(tmp_path, monkeypatch):
+def test_the_judge_that_ships_sees_no_event_where_nothing_happens():
+    """It once named the event of half of these from their first frame alone: by the light in which such events begin."""
+    seeds = [seed for seed in range(9_800_000, 9_800_200) if draw_scene(seed, "any").event][:4]
+    clips = np.stack([_render(draw_scene(seed, "any"), 128, 72, 2, step=64).frames_THWC for seed in seeds])
+    judge = load_judge()
+    for frame in (0, 1):
+        still = np.repeat(clips[:, frame : frame + 1], NUM_FRAMES, axis=1)
+        assert judge.verdicts(still)["event"] == [NOTHING] * len(seeds)
+
+
+def test_the_judge_learns_from_small_clips(tmp_path, monkeypatch):
     monkeypatch.setattr(judge_stage, "_PER_FILE", 3)
-    monkeypatch.setattr(judge_stage, "_CLIPS_PER_FILE", 1)
     for _ in range(2):  # rendered, then read
-        judge_stage._render_lessons(tmp_path / "lessons-00000.npz")
+        judge_stage._render_lessons(tmp_path / "clips-00000.npz")
         judge_stage._render_lessons(tmp_path / "eventful-00000.npz")
         lessons = judge_stage.small_lessons(tmp_path, 3, workers=1)
         assert lessons.looks_NCHW.shape == (6, 18, 72, 128)
-        assert lessons.pace_N.tolist() == [SECOND, STILL, STILL, *[FOUR_SECONDS] * 3]
+        assert lessons.pace_N.tolist() == [*[SECOND] * 3, *[FOUR_SECONDS] * 3]
         assert (lessons.classes_NKHW.float().sum(dim=1) / 255 - 1).abs().max() < 0.03  # every place shows something
     whole = _render(draw_scene(9_000_000, "any"), 128, 72, 17).frames_THWC
     assert (look(whole[None])[0] == lessons.looks_NCHW[0]).all()  # every second frame is as it is in the whole clip
     shares = accuracies(Judge().eval(), lessons)
-    assert shares["camera"][1] == 1  # neither a still tells it, nor four seconds
-    assert shares["event"][1] == 4 and all(scene.event for scene in lessons.scenes[4:])
+    assert shares["camera"][1] == 3  # four seconds do not tell it
+    assert shares["event"][1] == 3 and sum(scene.event is not None for scene in lessons.scenes[3:]) >= 2  # nor one second what happens
     whole = _render(lessons.scenes[4], 128, 72, 65).frames_THWC
     assert (look(whole[None, ::FOUR_SECONDS])[0] == lessons.looks_NCHW[4]).all()
 

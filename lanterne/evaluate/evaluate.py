@@ -175,9 +175,9 @@ class Evaluation:
             counter.unlink()
         return np.load(path, mmap_mode="r")
 
-    def verdicts(self, clips: dict[str, np.ndarray]) -> dict[str, dict[str, list[str]]]:
-        """What the judge sees in each clip, by row and axis; events, where the prompt tells of one, in four seconds."""
-        verdicts = {name: self.judge.verdicts(value) for name, value in clips.items()}
+    def verdicts(self, clips: dict[str, np.ndarray]) -> dict[str, dict[str, list[str | None]]]:
+        """What the judge sees in each clip, by row and axis; events in four seconds where the prompt tells of one, and None elsewhere."""
+        verdicts = {name: self.judge.verdicts(value) | {"event": [None] * len(value)} for name, value in clips.items()}
         chosen, eventful = self.eventful()
         for name, value in eventful.items():
             for index, seen in zip(chosen, self.judge.verdicts(value[:, ::FOUR_SECONDS])["event"], strict=True):
@@ -229,8 +229,10 @@ class Evaluation:
             among = {"unseen": unseen - of["paraphrases"] - of["roundabout"]} | apart
             for name, chosen in among.items():
                 table[name][axis] = _with_interval([seen[index] == value for index, value in stated if index in chosen])
-            shares = [sum(other == value for place, other in enumerate(seen) if place != index) for index, value in plain]
-            table["floor"][axis] = _with_interval([share / (len(seen) - 1) for share in shares])
+            others = [[other for place, other in enumerate(seen) if place != index and other is not None] for index, _ in plain]
+            table["floor"][axis] = _with_interval(
+                [other.count(value) / len(other) for other, (_, value) in zip(others, plain, strict=True) if other]
+            )
         return table
 
     def dynamics(self, clips: dict[str, np.ndarray]) -> dict:

@@ -3,11 +3,13 @@
 It is trained on renders of all combinations and on their reconstructions, so that the autoencoder's blur is no handicap, and never
 serves as a loss. It looks at 17 frames: the first, the middle and the last one in colour, and nine in grey as neighbouring channels; for
 what happens over a clip, at 17 frames of four seconds, since a sunrise is no matter of one.
-How the picture moves is measured, not learnt, by matching blocks: with a few thousand clips a network does not find that by itself.
+How the picture moves is measured, not learnt (dense inverse search, Kroeger et al. 2016): with a few thousand clips a network does not
+find that by itself, and matching whole pixels does not tell a slow camera from a still one. The camera is named by that alone.
 What a render shows where (sky, water, rock, a thing) is learnt beside the rest: a scene has one family and hundreds of places.
 """
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,22 +37,19 @@ WEIGHTS = Path(__file__).parent.parent / "embedded" / "judge.safetensors"
 WIDTH, HEIGHT = 128, 72
 _COLOURED = 9  # channels: three frames
 _CHANNELS = (48, 64, 128, 192)
-_GRID = (6, 10)  # places in which motion is given
-# Down and across: of the motion that is looked for, in half-sized pixels; over four frames, and over sixteen.
-_REACH, _LONG_REACH = (4, 6), (5, 8)
+_GRID = (9, 16)  # places in which motion is given
+_SPANS = ((0, 8), (0, 4), (4, 8), (0, 2), (3, 5), (6, 8))  # of the nine greys: from which to which it is measured
 _UNKNOWN = -1  # a label that is not asked for
 STRIDE = 8  # pixels across a place that has classes
 _BATCH = 24
-_IN_COLOUR = ("time_of_day", "weather", "season", "event", "colour")  # axes that other colours would make another of
+_PASSES, _PASS_BATCH = 40, 64  # of the parts that name camera and event, which are given little
+_IN_COLOUR = ("time_of_day", "weather", "season", "colour")  # axes that other colours would make another of
 STILL, SECOND, FOUR_SECONDS = 0, 1, 4  # a look's pace: frames from one that it looks at to the next
-# Axes that a look of this pace does not tell. After four seconds the camera is far away, and an event has changed light or weather.
-_UNTOLD = {STILL: ("camera", "event"), SECOND: (), FOUR_SECONDS: ("camera", "time_of_day", "weather")}
+# Axes that a look of this pace does not tell. After four seconds the camera is far away, and an event, which a second does not show, has
+# changed light or weather.
+_UNTOLD = {STILL: ("camera", "event"), SECOND: ("event",), FOUR_SECONDS: ("camera", "time_of_day", "weather")}
 _CLASSES_WEIGHT = 2.0
-# What a clip played backwards shows. Waves and rain then run backwards too, which is no harm: no axis but the event is told by it.
-_BACKWARDS = {
-    "pan_left": "pan_right", "pan_right": "pan_left", "tilt_up": "tilt_down", "tilt_down": "tilt_up", "push_in": "pull_back",
-    "pull_back": "push_in", "rise": "descend", "descend": "rise",
-}
+_BACKWARDS = {"sunrise": "nightfall", "nightfall": "sunrise", "timelapse": "timelapse"}  # what a clip shows then; of others, nothing
 
 
 @dataclass(frozen=True)
@@ -91,8 +90,17 @@ class _Residual(nn.Module):
         return F.relu(x_BCHW + self.change(x_BCHW))
 
 
+def _motion(more: int = 0) -> nn.Sequential:
+    """Of a `flow`, and of so many channels more, 128. Motion tells by where it is (a push-in parts left from right): places are kept."""
+    rows, columns = (-(-size // 2) for size in _GRID)
+    return nn.Sequential(
+        nn.Conv2d(more + 2 * len(_SPANS), 64, 3, padding=1), nn.ReLU(), nn.Conv2d(64, 64, 3, stride=2, padding=1), nn.ReLU(),
+        nn.Flatten(), nn.Dropout(0.3), nn.Linear(64 * rows * columns, 128), nn.ReLU(), nn.Dropout(0.3),
+    )
+
+
 class Judge(nn.Module):
-    """2 M parameters. name: the first digits of its weights file's SHA-256; figures of two judges do not compare."""
+    """3 M parameters. name: the first digits of its weights file's SHA-256; figures of two judges do not compare."""
 
     name = "untrained"
 
@@ -107,14 +115,16 @@ class Judge(nn.Module):
             before = channels
         self.near, self.far = nn.Sequential(*layers[:-4]), nn.Sequential(*layers[-4:])
         self.classes = nn.Conv2d(wider[-2], len(CLASSES), 1)
-        # Motion tells by where it is (a push-in parts left from right), so a coarse grid is kept.
         self.neck = nn.Sequential(nn.Flatten(), nn.Dropout(0.2), nn.Linear(before * 15, 192), nn.ReLU())
-        self.motion = nn.Sequential(nn.Flatten(), nn.Linear(4 * _GRID[0] * _GRID[1], 128), nn.ReLU(), nn.Dropout(0.2))
-        self.heads = nn.ModuleDict({axis: nn.Linear(192 + 128, len(values)) for axis, values in _ALL.items()})
+        self.motion = _motion()
+        apart = ("camera", "event")
+        self.heads = nn.ModuleDict({axis: nn.Linear(192 + 128, len(values)) for axis, values in _ALL.items() if axis not in apart})
+        self.camera = nn.Sequential(_motion(), nn.Linear(128, len(CAMERAS)))
+        self.event = nn.Sequential(_motion(35), nn.Linear(128, len(AXES["event"])))
 
-    def features(self, looks_BCHW: Tensor, flow_B22HW: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Of looks as `look` gives them, and of their flow where it is at hand: (B, 320) in all, and (B, 128, 9, 16) by place."""
-        flow_B22HW = flow(looks_BCHW) if flow_B22HW is None else flow_B22HW
+    def pictured(self, looks_BCHW: Tensor, flow_BCHW: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """Of looks as `look` gives them, and of their `flow`: logits (B, values) by every axis but camera and event, and what is seen
+        at each place, (B, 128, 9, 16)."""
         looks_BCHW = looks_BCHW.float().div(127.5).sub(1)
         # The greys by their own mean and deviation, so that motion at night is as visible as at noon; colour keeps the level.
         greys = looks_BCHW[:, _COLOURED:]
@@ -122,12 +132,14 @@ class Judge(nn.Module):
         looks_BCHW = torch.cat([looks_BCHW[:, :_COLOURED], (greys - greys.mean(dim=(1, 2, 3), keepdim=True)) / spread], dim=1)
         near_BCHW = self.near(looks_BCHW.contiguous(memory_format=torch.channels_last))
         seen = self.neck(F.adaptive_avg_pool2d(self.far(near_BCHW), (3, 5)))
-        return torch.cat([seen, self.motion(flow_B22HW)], dim=1), near_BCHW
+        features = torch.cat([seen, self.motion(flow_BCHW)], dim=1)
+        return {axis: head(features) for axis, head in self.heads.items()}, near_BCHW
 
-    def forward(self, looks_BCHW: Tensor, flow_B22HW: Tensor | None = None) -> dict[str, Tensor]:
+    def forward(self, looks_BCHW: Tensor) -> dict[str, Tensor]:
         """Logits (B, values) by axis."""
-        features, _ = self.features(looks_BCHW, flow_B22HW)
-        return {axis: head(features) for axis, head in self.heads.items()}
+        flow_BCHW = flow(looks_BCHW)
+        logits, _ = self.pictured(looks_BCHW, flow_BCHW)
+        return logits | {"camera": self.camera(flow_BCHW), "event": self.event(torch.cat([_changes(looks_BCHW), flow_BCHW], dim=1))}
 
     @torch.inference_mode()
     def verdicts(self, frames_NTHWC: np.ndarray) -> dict[str, list[str]]:
@@ -152,33 +164,23 @@ def look(frames_NTHWC: np.ndarray) -> Tensor:
     return torch.cat([coloured, small.mean(dim=2)], dim=1).round().clamp(0, 255).byte()
 
 
-@torch.no_grad()
 def flow(looks_BCHW: Tensor) -> Tensor:
-    """How the picture of each look moves, (B, 2, 2, 6, 10): from one grey to the second after it, and from the first grey to the last,
-    which tells a slow camera from a still one; right and down, in half-sized pixels.
+    """How the picture of each look moves, (B, 12, 9, 16): right and down over each of _SPANS, means of 8 x 8 pixels.
 
-    Of all displacements the mean of the best, by the difference of blocks of 7 x 7 half-sized pixels, summed over pairs, since a camera
-    keeps its way for a second.
+    In pixels of the look, large ones pressed together: sign(d) log(1 + 4 |d|), since a slow camera is told by tenths of one.
     """
-    greys = F.avg_pool2d(looks_BCHW[:, _COLOURED::2].float(), 2)
-    greys = (greys - greys.mean(dim=(1, 2, 3), keepdim=True)) / (greys.std(dim=(1, 2, 3), keepdim=True) + 2.5)
-    return torch.stack([_displacement(greys[:, :-1], greys[:, 1:], _REACH), _displacement(greys[:, :1], greys[:, -1:], _LONG_REACH)], dim=1)
+    import cv2
 
-
-def _displacement(before_BNHW: Tensor, after_BNHW: Tensor, reach: tuple[int, int]) -> Tensor:
-    """(B, 2, 6, 10): how far things went between the pictures of each pair, on average."""
-    (height, width), (down, across) = before_BNHW.shape[-2:], reach
-    padded = F.pad(after_BNHW, (across, across, down, down), mode="replicate")
-    steps = [(x, y) for y in range(-down, down + 1) for x in range(-across, across + 1)]
-    costs = [
-        (before_BNHW - padded[:, :, down + y : down + y + height, across + x : across + x + width]).abs().mean(dim=1) for x, y in steps
-    ]
-    costs_BDHW = F.avg_pool2d(torch.stack(costs, dim=1), 7, stride=1, padding=3, count_include_pad=False)
-    above_BDHW = costs_BDHW - costs_BDHW.amin(dim=1, keepdim=True)
-    # Where all displacements are alike, as in an even sky, none is the best and the mean is 0.
-    likely_BDHW = torch.softmax(-above_BDHW / (0.05 * above_BDHW.mean(dim=1, keepdim=True) + 0.01), dim=1)
-    flow_B2HW = torch.einsum("bdhw,dc->bchw", likely_BDHW, torch.tensor(steps, dtype=torch.float32))
-    return F.adaptive_avg_pool2d(flow_B2HW, _GRID)
+    search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    search.setFinestScale(0)
+    search.setPatchStride(3)
+    greys = looks_BCHW[:, _COLOURED:].float()
+    # By each clip's own mean and deviation, so that motion at night is as visible as at noon.
+    greys = (greys - greys.mean(dim=(1, 2, 3), keepdim=True)) / (greys.std(dim=(1, 2, 3), keepdim=True) + 3)
+    greys = (128 + 48 * greys).round().clamp(0, 255).byte().numpy()
+    moved = np.stack([[search.calc(clip[before], clip[after], None) for before, after in _SPANS] for clip in greys])
+    moved_BCHW = F.adaptive_avg_pool2d(torch.from_numpy(moved).permute(0, 1, 4, 2, 3).flatten(1, 2), _GRID)
+    return moved_BCHW.sign() * (4 * moved_BCHW.abs()).log1p()
 
 
 def load_judge(path: Path = WEIGHTS) -> Judge:
@@ -198,38 +200,32 @@ def save_judge(judge: Judge, path: Path = WEIGHTS) -> None:
     path.chmod(0o644)
 
 
-def train_judge(lessons: Lessons, epochs: int = 20, on_epoch=None) -> Judge:
-    """Train on looks and what they show; flipped clips come with their mirrored scenes, reversed ones with their camera's."""
+def train_judge(lessons: Lessons, epochs: int = 20, on_epoch=None, judge: Judge | None = None) -> Judge:
+    """Train on looks and what they show, a new judge or one that goes on; flipped clips come with their mirrored scenes."""
     torch.manual_seed(0)
-    judge = Judge().to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(judge.parameters(), lr=2e-3, weight_decay=0.05)
+    peak = 1e-3 if judge else 2e-3
+    judge = (judge or Judge()).train().to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(judge.parameters(), lr=peak, weight_decay=0.05)
     count = len(lessons.scenes)
     batch = min(_BATCH, count)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=epochs * (count // batch))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, peak, total_steps=epochs * (count // batch))
     flows = torch.cat([flow(looks) for looks in lessons.looks_NCHW.split(32)])
     labels, mirrored = _labels(lessons.scenes, lessons.pace_N), _labels([mirror(scene) for scene in lessons.scenes], lessons.pace_N)
-    across = torch.tensor([-1.0, 1.0])[:, None, None]
-    backwards = torch.tensor([CAMERAS.index(_BACKWARDS.get(camera, camera)) for camera in CAMERAS])
     for epoch in range(epochs):
         order, total = torch.randperm(count), 0.0
         for start in range(0, count - batch + 1, batch):
             chosen = order[start : start + batch]
-            flip, reverse, tinted = torch.rand(batch) < 0.5, torch.rand(batch) < 0.4, torch.rand(batch) < 0.3
+            flip, tinted = torch.rand(batch) < 0.5, torch.rand(batch) < 0.3
             truth = {axis: torch.where(flip, mirrored[axis][chosen], labels[axis][chosen]) for axis in _ALL}
-            reverse &= lessons.pace_N[chosen] == SECOND
-            truth["camera"][reverse] = backwards[truth["camera"][reverse]]
-            truth["event"][reverse & (truth["event"] < len(EVENTS))] = _UNKNOWN
             for axis in _IN_COLOUR:
                 truth[axis][tinted] = _UNKNOWN
             looks, moved, classes = lessons.looks_NCHW[chosen], flows[chosen], lessons.classes_NKHW[chosen]
-            looks[flip], moved[flip], classes[flip] = looks[flip].flip(-1), moved[flip].flip(-1) * across, classes[flip].flip(-1)
-            looks[reverse], moved[reverse] = _reversed(looks[reverse]), -moved[reverse]
+            looks[flip], moved[flip], classes[flip] = looks[flip].flip(-1), moved[flip].flip(-1) * _across(), classes[flip].flip(-1)
             looks, classes = _cut_out(looks, classes)
             with mixed():
-                features, near_BCHW = judge.features(_augmented(looks.float(), tinted), moved)
-                logits = {axis: head(features) for axis, head in judge.heads.items()}
+                logits, near_BCHW = judge.pictured(_augmented(looks.float(), tinted), moved)
                 shares = judge.classes(near_BCHW)
-            loss = sum(_cross_entropy(logits[axis].float(), truth[axis]) for axis in _ALL)
+            loss = sum(_cross_entropy(logit.float(), truth[axis]) for axis, logit in logits.items())
             loss = loss + _CLASSES_WEIGHT * _cross_entropy_of_shares(shares.float(), classes)
             loss.backward()
             optimizer.step()
@@ -238,7 +234,91 @@ def train_judge(lessons: Lessons, epochs: int = 20, on_epoch=None) -> Judge:
             total += loss.item()
         if on_epoch:
             on_epoch(epoch, total / (count // batch))
+    train_camera(judge, flows, labels["camera"], mirrored["camera"])
+    train_event(judge, lessons.looks_NCHW, flows, labels["event"])
     return judge.eval()
+
+
+def train_camera(judge: Judge, flows_NCHW: Tensor, labels_N: Tensor, mirrored_N: Tensor) -> None:
+    """Teach the part that names the camera. It sees motion alone: where something stands tells nothing about who films it."""
+
+    def lesson(chosen: Tensor) -> tuple[Tensor, Tensor]:
+        flip, moved = torch.rand(len(chosen)) < 0.5, flows_NCHW[chosen]
+        moved[flip] = moved[flip].flip(-1) * _across()
+        return moved + 0.05 * torch.randn_like(moved), torch.where(flip, mirrored_N[chosen], labels_N[chosen])
+
+    _teach(judge.camera, labels_N, lesson)
+
+
+def train_event(judge: Judge, looks_NCHW: Tensor, flows_NCHW: Tensor, labels_N: Tensor) -> None:
+    """Teach the part that names the event. Clips held still, in which nothing happens, and clips played backwards are among its lessons:
+    otherwise it would learn with what light and weather each event begins, and call a still of them the event."""
+    values = AXES["event"]
+    backwards = torch.tensor([values.index(_BACKWARDS.get(value, NOTHING)) for value in values])
+    turned = [_SPANS.index((8 - after, 8 - before)) for before, after in _SPANS]
+
+    def lesson(chosen: Tensor) -> tuple[Tensor, Tensor]:
+        looks, moved, truth = looks_NCHW[chosen], flows_NCHW[chosen], labels_N[chosen]
+        flip, kind = torch.rand(len(chosen)) < 0.5, torch.rand(len(chosen))
+        still, reverse = kind < 0.25, (kind >= 0.25) & (kind < 0.5)
+        looks[flip], moved[flip] = looks[flip].flip(-1), moved[flip].flip(-1) * _across()
+        looks[still], moved[still] = _held(looks[still], int(torch.randint(3, ()))), 0.0
+        looks[reverse] = _reversed(looks[reverse])
+        moved[reverse] = -moved[reverse].unflatten(1, (-1, 2))[:, turned].flatten(1, 2)
+        truth = torch.where(still, values.index(NOTHING), torch.where(reverse, backwards[truth], truth))
+        looks = _blurred(looks.float()) if torch.rand(()) < 0.5 else looks
+        seen = torch.cat([_changes(looks), moved + 0.05 * torch.randn_like(moved)], dim=1)
+        return seen + 0.02 * torch.randn_like(seen), truth
+
+    _teach(judge.event, labels_N, lesson)
+
+
+def _teach(part: nn.Module, labels_N: Tensor, lesson: Callable[[Tensor], tuple[Tensor, Tensor]]) -> None:
+    """Teach a small part of a judge what `lesson` gives, (B, C, 9, 16) and what each shows, of lessons with a label."""
+    known = (labels_N != _UNKNOWN).nonzero().flatten()
+    if not len(known):
+        return
+    batch = min(_PASS_BATCH, len(known))
+    optimizer = torch.optim.AdamW(part.parameters(), weight_decay=0.05)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=_PASSES * (len(known) // batch))
+    part.train()
+    for _ in range(_PASSES):
+        for chosen in known[torch.randperm(len(known))][: len(known) // batch * batch].split(batch):
+            seen, truth = lesson(chosen)
+            F.cross_entropy(part(seen), truth, label_smoothing=0.05).backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            schedule.step()
+
+
+def _changes(looks_BCHW: Tensor) -> Tensor:
+    """(B, 35, 9, 16), in means of 8 x 8 pixels, levels from -1 to 1: the three coloured frames of looks; of the nine greys, levels and
+    deviation within a place, in which lights stand out; and how much changes there from one to the next."""
+    looks_BCHW = looks_BCHW.float().div(127.5).sub(1)
+    greys = looks_BCHW[:, _COLOURED:]
+    means = F.avg_pool2d(looks_BCHW, STRIDE)
+    spread = (F.avg_pool2d(greys.square(), STRIDE) - means[:, _COLOURED:].square()).clamp(min=0).sqrt()
+    return torch.cat([means, 3 * spread, 3 * F.avg_pool2d(greys.diff(dim=1).abs(), STRIDE)], dim=1)
+
+
+def _blurred(looks_BCHW: Tensor) -> Tensor:
+    return F.avg_pool2d(F.pad(looks_BCHW, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+
+
+def _held(looks_BCHW: Tensor, which: int) -> Tensor:
+    """Looks at the first, the middle or the last frame held still."""
+    colour, grey = looks_BCHW[:, 3 * which : 3 * which + 3], looks_BCHW[:, _COLOURED + 4 * which :][:, :1]
+    return torch.cat([colour.repeat(1, 3, 1, 1), grey.expand(-1, NUM_FRAMES // 2 + 1, -1, -1)], dim=1)
+
+
+def _reversed(looks_BCHW: Tensor) -> Tensor:
+    first, middle, last = looks_BCHW[:, :_COLOURED].split(3, dim=1)
+    return torch.cat([last, middle, first, looks_BCHW[:, _COLOURED:].flip(1)], dim=1)
+
+
+def _across() -> Tensor:
+    """(12, 1, 1): what a mirror does to a `flow` beside flipping it."""
+    return torch.tensor([-1.0, 1.0] * len(_SPANS))[:, None, None]
 
 
 def accuracies(judge: Judge, lessons: Lessons) -> dict[str, tuple[float, int]]:
@@ -286,11 +366,6 @@ def _labels(scenes: list[Scene], pace_N: Tensor) -> dict[str, Tensor]:
     }
 
 
-def _reversed(looks: Tensor) -> Tensor:
-    first, middle, last = looks[:, :_COLOURED].split(3, dim=1)
-    return torch.cat([last, middle, first, looks[:, _COLOURED:].flip(1)], dim=1)
-
-
 def _cut_out(looks: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
     """Without a row or a column of places at some of the edges."""
     top, bottom, left, right = torch.randint(2, (4,)).tolist()
@@ -302,7 +377,7 @@ def _cut_out(looks: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
 def _augmented(looks: Tensor, tinted: Tensor) -> Tensor:
     """Blurred, brighter or darker, noised, all a little and at random, and some in other colours: content tells, not pixels."""
     if torch.rand(()) < 0.4:
-        looks = F.avg_pool2d(F.pad(looks, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+        looks = _blurred(looks)
     count = len(looks)
     looks = 127.5 + (looks - 127.5) * (1 + 0.05 * torch.randn(count, 1, 1, 1)) + 2.5 * torch.randn(count, 1, 1, 1)
     tints = torch.where(tinted[:, None], (0.3 * torch.randn(count, 3)).exp(), 1.0).repeat(1, _COLOURED // 3)

@@ -200,19 +200,21 @@ def judge(
     epochs: Annotated[int, typer.Option(min=1)] = 20,
     scenes: Annotated[int, typer.Option(min=60, help="Scenes rendered for the judge alone, in the size that it sees.")] = 12000,
     workers: Annotated[int, typer.Option(min=1, help="Processes that render.")] = os.cpu_count() or 1,
+    weights: Annotated[Path | None, typer.Option(help="A judge to go on from, at half the rate.", show_default=False)] = None,
     output: Annotated[Path | None, typer.Option(help="By default the embedded judge.", show_default=False)] = None,
     runs: Runs = DEFAULT_RUNS,
 ):
     """Train the classifier that `lanterne evaluate` judges with, on scenes of all combinations and on clips' reconstructions."""
-    from lanterne.evaluate.judge import WEIGHTS, Lessons, accuracies, save_judge, train_judge
+    from lanterne.evaluate.judge import WEIGHTS, Lessons, accuracies, load_judge, save_judge, train_judge
     from lanterne.models import checkpoint
     from lanterne.train.judge import lessons_of_shards, small_lessons
 
+    former = load_judge(weights) if weights else None
     autoencoder = checkpoint.load(runs / "autoencoder.safetensors").build("autoencoder")
     small = small_lessons(runs / "data-judge", scenes, workers, on_file=lambda: _say("rendered 60 more scenes"))
     lessons = Lessons.together([lessons_of_shards(runs / "data", autoencoder), small])
     _say(f"{len(lessons.scenes)} looks")
-    trained = train_judge(lessons, epochs, on_epoch=lambda epoch, loss: _say(f"epoch {epoch + 1}: {loss:.3f}"))
+    trained = train_judge(lessons, epochs, lambda epoch, loss: _say(f"epoch {epoch + 1}: {loss:.3f}"), former)
     save_judge(trained, output or WEIGHTS)
     for axis, (share, count) in accuracies(trained, lessons_of_shards(runs / "data-val", autoencoder)).items():
         _say(f"{axis}: {share:.3f} of {count} unseen looks")

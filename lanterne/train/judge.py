@@ -20,11 +20,8 @@ from lanterne.world.surface import CLASSES
 _RECONSTRUCTED = 3  # every third clip is also seen as the autoencoder paints it
 _PER_FILE = 60
 _FIRST_SEED, _FIRST_EVENTFUL_SEED = 9_000_000, 9_500_000  # of scenes that no other stage sees
-_EVENTFUL, _LESSONS_TO_EVENTFUL = "eventful", 4  # files of clips of four seconds, and how many others there are to one
-_NO_STILLS = np.zeros((0, HEIGHT, WIDTH, 3), np.uint8)
+_EVENTFUL, _LESSONS_TO_EVENTFUL = "eventful", 2  # files of clips of four seconds, and how many others there are to one
 _EVERY = 2  # a look is at every second frame
-# Of a file of small renders: how many of its scenes are clips. A still costs half of a clip and tells all but camera and event.
-_CLIPS_PER_FILE = 20
 
 
 def lessons_of_shards(folder: Path, autoencoder: StreamingAutoencoder) -> Lessons:
@@ -52,11 +49,11 @@ def lessons_of_shards(folder: Path, autoencoder: StreamingAutoencoder) -> Lesson
 
 
 def small_lessons(folder: Path, count: int, workers: int, on_file=None) -> Lessons:
-    """Looks at `count` scenes of all combinations, a third of them clips, and at a quarter as many clips of four seconds, in most of which
-    something happens; rendered at the size that the judge sees: a quarter of the work. Kept in `folder`."""
+    """Looks at clips of `count` scenes of all combinations, and at half as many of four seconds, in most of which something happens;
+    rendered at the size that the judge sees: a quarter of the work. Kept in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     files = -(-count // _PER_FILE)
-    paths = [folder / f"lessons-{number:05d}.npz" for number in range(files)]
+    paths = [folder / f"clips-{number:05d}.npz" for number in range(files)]
     paths += [folder / f"{_EVENTFUL}-{number:05d}.npz" for number in range(-(-files // _LESSONS_TO_EVENTFUL))]
     # Spawned: a fork of a process in which torch has threads may wait for them for ever.
     with ProcessPoolExecutor(workers, get_context("spawn"), initializer=os.nice, initargs=(10,)) as pool:
@@ -65,7 +62,7 @@ def small_lessons(folder: Path, count: int, workers: int, on_file=None) -> Lesso
             future.result()
             if on_file:
                 on_file()
-    return Lessons.together([part for path in paths for part in _read_lessons(path)])
+    return Lessons.together([_read_lessons(path) for path in paths])
 
 
 def _render_lessons(path: Path) -> None:
@@ -75,18 +72,16 @@ def _render_lessons(path: Path) -> None:
         return
     kind, number = path.stem.split("-")
     eventful = kind == _EVENTFUL
-    pace, clips = (FOUR_SECONDS, _PER_FILE) if eventful else (SECOND, _CLIPS_PER_FILE)
     first = (_FIRST_EVENTFUL_SEED if eventful else _FIRST_SEED) + _PER_FILE * int(number)
     scenes = [_draw_lesson(first + index, eventful and index % 3 > 0) for index in range(_PER_FILE)]
     frames, classes = [], []
-    for index, scene in enumerate(scenes):
-        shown = render(scene, WIDTH, HEIGHT, (NUM_FRAMES + 1) // _EVERY if index < clips else 1, step=_EVERY * pace)
+    for scene in scenes:
+        shown = render(scene, WIDTH, HEIGHT, (NUM_FRAMES + 1) // _EVERY, step=_EVERY * (FOUR_SECONDS if eventful else SECOND))
         frames.append(shown.frames_THWC)
         classes.append(_shares(shown.classes_THW[len(shown.classes_THW) // 2]))
     temporary = path.with_suffix(".partial")
     with temporary.open("wb") as file:
-        arrays = {"clips": np.stack(frames[:clips]), "stills": np.concatenate([_NO_STILLS, *frames[clips:]])}
-        np.savez(file, **arrays, classes=np.stack(classes), scenes=json.dumps([to_dict(scene) for scene in scenes]))
+        np.savez(file, clips=np.stack(frames), classes=np.stack(classes), scenes=json.dumps([to_dict(scene) for scene in scenes]))
     temporary.replace(path)
 
 
@@ -99,19 +94,12 @@ def _draw_lesson(seed: int, eventful: bool) -> Scene:
     return scene
 
 
-def _read_lessons(path: Path) -> list[Lessons]:
+def _read_lessons(path: Path) -> Lessons:
     with np.load(path) as file:
         scenes = [from_dict(values) for values in json.loads(str(file["scenes"]))]
-        classes = torch.from_numpy(file["classes"])
-        clips = look(np.repeat(file["clips"], _EVERY, axis=1)[:, :NUM_FRAMES])
-        stills = _look_at_stills(file["stills"])
-    count, pace = len(clips), FOUR_SECONDS if path.stem.startswith(_EVENTFUL) else SECOND
-    if count == len(scenes):
-        return [Lessons.of(clips, scenes, pace, classes)]
-    return [
-        Lessons.of(clips, scenes[:count], pace, classes[:count]),
-        Lessons.of(stills, scenes[count:], STILL, classes_NKHW=classes[count:]),
-    ]
+        looks = look(np.repeat(file["clips"], _EVERY, axis=1)[:, :NUM_FRAMES])
+        pace = FOUR_SECONDS if path.stem.startswith(_EVENTFUL) else SECOND
+        return Lessons.of(looks, scenes, pace, torch.from_numpy(file["classes"]))
 
 
 def _look_at_stills(pictures_NHWC: np.ndarray) -> torch.Tensor:
