@@ -42,6 +42,7 @@ _SPANS = ((0, 8), (0, 4), (4, 8), (0, 2), (3, 5), (6, 8))  # of the nine greys: 
 _UNKNOWN = -1  # a label that is not asked for
 STRIDE = 8  # pixels across a place that has classes
 _BATCH = 24
+_CHANGES = 35  # channels that `_changes` gives
 _PASSES, _PASS_BATCH = 40, 64  # of the parts that name camera and event, which are given little
 _IN_COLOUR = ("time_of_day", "weather", "season", "colour")  # axes that other colours would make another of
 STILL, SECOND, FOUR_SECONDS = 0, 1, 4  # a look's pace: frames from one that it looks at to the next
@@ -120,7 +121,7 @@ class Judge(nn.Module):
         apart = ("camera", "event")
         self.heads = nn.ModuleDict({axis: nn.Linear(192 + 128, len(values)) for axis, values in _ALL.items() if axis not in apart})
         self.camera = nn.Sequential(_motion(), nn.Linear(128, len(CAMERAS)))
-        self.event = nn.Sequential(_motion(35), nn.Linear(128, len(AXES["event"])))
+        self.event = nn.Sequential(_motion(_CHANGES), nn.Linear(128, len(AXES["event"])))
 
     def pictured(self, looks_BCHW: Tensor, flow_BCHW: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """Of looks as `look` gives them, and of their `flow`: logits (B, values) by every axis but camera and event, and what is seen
@@ -240,7 +241,10 @@ def train_judge(lessons: Lessons, epochs: int = 20, on_epoch=None, judge: Judge 
 
 
 def train_camera(judge: Judge, flows_NCHW: Tensor, labels_N: Tensor, mirrored_N: Tensor) -> None:
-    """Teach the part that names the camera. It sees motion alone: where something stands tells nothing about who films it."""
+    """Teach the part that names the camera. It sees motion alone: where something stands tells nothing about who films it.
+
+    flows_NCHW: (N, 12, 9, 16), as `flow` gives them. labels_N, mirrored_N: (N,) indices of cameras, of flipped looks too; -1 unknown.
+    """
 
     def lesson(chosen: Tensor) -> tuple[Tensor, Tensor]:
         flip, moved = torch.rand(len(chosen)) < 0.5, flows_NCHW[chosen]
@@ -252,7 +256,10 @@ def train_camera(judge: Judge, flows_NCHW: Tensor, labels_N: Tensor, mirrored_N:
 
 def train_event(judge: Judge, looks_NCHW: Tensor, flows_NCHW: Tensor, labels_N: Tensor) -> None:
     """Teach the part that names the event. Clips held still, in which nothing happens, and clips played backwards are among its lessons:
-    otherwise it would learn with what light and weather each event begins, and call a still of them the event."""
+    otherwise it would learn with what light and weather each event begins, and call a still of them the event.
+
+    looks_NCHW: (N, 18, 72, 128) uint8, as `look` gives them. flows_NCHW: (N, 12, 9, 16). labels_N: (N,) indices of events; -1 unknown.
+    """
     values = AXES["event"]
     backwards = torch.tensor([values.index(_BACKWARDS.get(value, NOTHING)) for value in values])
     turned = [_SPANS.index((8 - after, 8 - before)) for before, after in _SPANS]
