@@ -300,7 +300,8 @@ def invite(session: Session, name: str, email: str, by: str, days: int = INVITAT
     """An invitation, and the secret part of its link, which is kept nowhere. Raises CohortError, PeopleError."""
     audit.take_turn(session)
     people.require(session, by, "operator")
-    cohort, email, secret, at = get(session, name), people.address(email), secrets.token_urlsafe(24), now()
+    # In hexadecimal: `lanterne invite` takes it as an argument, and one that began with a dash would be read as an option.
+    cohort, email, secret, at = get(session, name), people.address(email), secrets.token_hex(24), now()
     if type(days) is not int or not 1 <= days <= 366:
         raise CohortError(f"days={days!r} cannot be used; give whole days from 1 to 366.")
     if offer(session, cohort.id).ends_at <= at:

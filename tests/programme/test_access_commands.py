@@ -80,6 +80,7 @@ def test_an_artist_does_it_all_at_the_command_line(lanterne, opened, tmp_path, m
         return shown.rpartition(" ")[2]
 
     link = lanterne("invite", "send", "spring", "ana@example.org", "--by", "olga").split()[1]
+    assert link.rpartition("/")[2].isalnum()  # never begins with a dash: it would be read as an option
     shown = lanterne("invite", "show", link)
     assert shown.startswith("For ana@example.org, until ") and "Be kind." in shown and "35.00 EUR" in shown
     assert "no invitation" in lanterne("invite", "show", link[:-1], code=2)
