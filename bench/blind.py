@@ -8,7 +8,6 @@ Prompts are captions of scenes that nothing else uses; both sides of a pair have
 
 import argparse
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from PIL import Image
 
 from lanterne.evaluate.sample import sample
 from lanterne.generate import Engine
+from lanterne.guidance import GuidedNetwork, guidance_at
 from lanterne.request import GUIDANCE
 from lanterne.world.captions import captions
 from lanterne.world.scene import draw_scene
@@ -26,6 +26,20 @@ _FRAMES = (0, 8, 16)
 _PAIRS_PER_SHEET = 8
 
 
+class _InTwo(GuidedNetwork):
+    """Asks the network twice at every step."""
+
+    def velocity(self, x_BCtHW, sigma_1t, start, places):
+        with_prompt, without = self._both(x_BCtHW, sigma_1t, places)
+        return without + guidance_at(start, self.guidance) * (with_prompt - without)
+
+
+class _TwoPasses(Engine):
+    def network(self, said, guidance, negative_prompt=""):
+        without_BLD = self.text_encoder.encode([negative_prompt] * len(said))
+        return _InTwo(self.transformer, self.text_encoder.encode(said), without_BLD, guidance)
+
+
 def make(folder: Path, steps: int, against: int, pairs: int, weights: Path | None) -> None:
     """Sheets of `pairs` pairs in `folder`, and which side is which, in key.json, not to be looked at before the tally."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -34,7 +48,7 @@ def make(folder: Path, steps: int, against: int, pairs: int, weights: Path | Non
     ways = [f"{steps} steps as shipped", f"{against} steps of two passes"]
     clips = [
         list(sample(one, prompts, list(range(pairs)), 17, count, GUIDANCE))
-        for one, count in ((engine, steps), (replace(engine, guided=None), against))
+        for one, count in ((engine, steps), (_TwoPasses(**vars(engine)), against))
     ]
     left = random.integers(2, size=pairs).tolist()
     for start in range(0, pairs, _PAIRS_PER_SHEET):
@@ -43,7 +57,7 @@ def make(folder: Path, steps: int, against: int, pairs: int, weights: Path | Non
         columns = [f"{side}, frame {frame}" for side in ("left", "right") for frame in _FRAMES]
         sheet = Image.fromarray(grid(rows, [str(index + 1) for index in shown], columns))
         sheet.save(folder / f"pairs-{start // _PAIRS_PER_SHEET + 1}.png")
-    key = {"ways": ways, "left": left, "prompts": prompts, "weights": [engine.weights, engine.guided_weights]}
+    key = {"ways": ways, "left": left, "prompts": prompts, "weights": engine.weights}
     (folder / "key.json").write_text(json.dumps(key))
 
 

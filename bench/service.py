@@ -261,7 +261,8 @@ def report() -> str:
 {stop_table()}
 
 The clients hold plain sockets in a process of their own. With and without them the same long video is made, in turns of {WINDOW} s; its
-speed is counted in passes through the transformer. In the first {RUSH} s of each turn all connect at once; their p99 stands by itself.
+speed is counted in passes through the transformer, a step's being one. In the first {RUSH} s of each turn all connect at once; their p99
+stands by itself.
 
 {clients_table()}
 

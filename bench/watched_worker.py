@@ -1,29 +1,29 @@
 """A worker that writes down when the network computes: `python -m bench.watched_worker FILE`, in the environment of a server.
 
-It is the worker of `lanterne worker`, with one method wrapped: each line of FILE is one pass through the transformer, as its begin and
-end on the system's monotonic clock, which all processes share.
+It is the worker of `lanterne worker`, with one method wrapped: each line of FILE is one step's pass or passes through the transformer,
+as their begin and end on the system's monotonic clock, which all processes share.
 """
 
 import sys
 import time
 
-from lanterne.models.transformer import SpacetimeTransformer
+from lanterne.guidance import GuidedNetwork
 from lanterne.service import log, worker
 from lanterne.service.settings import Settings
 
 
 def main() -> None:
-    inner = SpacetimeTransformer.forward_chunk
+    inner = GuidedNetwork.velocity
     with open(sys.argv[1], "a", buffering=1) as passes:
 
-        def forward_chunk(*args, **kwargs):
+        def velocity(*args, **kwargs):
             began = time.monotonic()
             try:
                 return inner(*args, **kwargs)
             finally:
                 passes.write(f"{began:.6f} {time.monotonic():.6f}\n")
 
-        SpacetimeTransformer.forward_chunk = forward_chunk
+        GuidedNetwork.velocity = velocity
         settings = Settings.load()
         log.start(settings)
         worker.work(settings)

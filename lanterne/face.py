@@ -104,7 +104,6 @@ def fulfil(order: Order, preview: Path | None = None, as_json: bool = False, qui
         "request": asdict(request),
         "given": {name: {"path": str(path.absolute()), "sha256": paths.file_hash(path)} for name, path in order.given.items()},
         "weights": engine.weights,
-        "guided_weights": engine.guided_for(request),
         "native_size": list(request.native_size),
         "resampling": resampling(engine.upscaler, request.native_size, request.width, request.height),
         "generated_by_ai": True,

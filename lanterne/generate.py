@@ -21,7 +21,7 @@ from lanterne import FPS, __version__, anchor
 from lanterne.camera import CameraMotion, places
 from lanterne.errors import Cancelled, writing
 from lanterne.flow import CHUNK, FIRST_CHUNK, frame_of, frames_for, latent_frames_for, noise, sigmas_for
-from lanterne.guidance import CONTEXT_SIGMA, LATER_GUIDANCE, OnePass, TwoPasses
+from lanterne.guidance import CONTEXT_SIGMA, FALL, HIGH, LATER_GUIDANCE, GuidedNetwork
 from lanterne.models import checkpoint
 from lanterne.models.autoencoder import SPATIAL_FACTOR, StreamingAutoencoder
 from lanterne.models.prompt_classifier import PromptClassifier, load_classifier
@@ -30,13 +30,16 @@ from lanterne.models.transformer import KeyValueCache, SpacetimeTransformer
 from lanterne.models.upscaler import Upscaler
 from lanterne.paths import EMBEDDED, file_hash
 from lanterne.precision import best_dtype
-from lanterne.request import GUIDANCE, Request
+from lanterne.request import Request
 from lanterne.samplers import adams_bashforth
 
 SHIFT = 3.0
 JOIN, JOIN_CELLS = 0.5, 2  # share of a chunk's jump in layout and light that each step takes out; latents across a cell of means
 # What a request's frames depend on and it does not say.
-SAMPLING = (adams_bashforth.__name__, SHIFT, LATER_GUIDANCE, CONTEXT_SIGMA, JOIN, JOIN_CELLS, anchor.REACH, anchor.MEAN)
+SAMPLING = (
+    adams_bashforth.__name__, SHIFT, HIGH, FALL, LATER_GUIDANCE, CONTEXT_SIGMA, JOIN, JOIN_CELLS, anchor.REACH,
+    anchor.MEAN,
+)
 CONTEXT_STREAM = 1 << 32  # latent frames beyond any video's: this noise is never a start's
 
 
@@ -66,8 +69,7 @@ class Progress:
 
 @dataclass
 class Engine:
-    """The models in memory, ready to run. upscaler: where the weights have one. guided: the transformer that GUIDANCE was distilled into,
-    where its file, guided_weights, lies beside them."""
+    """The models in memory, ready to run. upscaler: where the weights have one."""
 
     transformer: SpacetimeTransformer
     autoencoder: StreamingAutoencoder
@@ -76,12 +78,10 @@ class Engine:
     weights: str  # the weights file's SHA-256
     metadata: dict = field(default_factory=dict)
     upscaler: Upscaler | None = None
-    guided: SpacetimeTransformer | None = None
-    guided_weights: str | None = None
 
     @classmethod
     def load(cls, path: Path | None = None, dtype: torch.dtype | None = None) -> "Engine":
-        """Load the embedded model, or a weights file, and beside it what `lanterne train guidance` made of it.
+        """Load the embedded model, or a weights file.
 
         dtype: by default bfloat16 where the processor multiplies it faster, float32 elsewhere. Raises CheckpointError.
         """
@@ -89,20 +89,14 @@ class Engine:
         loaded = checkpoint.load(path)
         dtype = dtype or best_dtype()
         upscaler = loaded.build("upscaler").to(dtype).to(memory_format=torch.channels_last) if "upscaler" in loaded.configs else None
-        weights, guided = file_hash(path), guided_beside(path)
-        beside = checkpoint.load(guided) if guided.exists() else None
-        if beside and beside.metadata.get("guides") != {"weights": weights, "guidance": GUIDANCE}:
-            beside = None  # it was made of other weights
         return cls(
             loaded.build("transformer").to(dtype),
             loaded.build("autoencoder").to(dtype).to(memory_format=torch.channels_last),
             TextEncoder.load(),
             load_classifier(),
-            weights,
+            file_hash(path),
             loaded.metadata,
             upscaler,
-            beside and beside.build("transformer").to(dtype),
-            beside and file_hash(guided),
         )
 
     def guess(self, prompt: str) -> dict[str, tuple[str, float]]:
@@ -132,27 +126,10 @@ class Engine:
             latents.append(self.autoencoder.encode_step(_to_video(group).to(self.dtype), memory)[0][0].float())
         return torch.stack(latents), count
 
-    def takes_one_pass(self, guidance: float, negative_prompt: str = "") -> bool:
-        """Whether a step is one pass of `guided`: it knows one guidance, and nothing of negative prompts."""
-        return self.guided is not None and guidance == GUIDANCE and not negative_prompt.strip()
-
-    def guided_for(self, request: Request) -> str | None:
-        """The SHA-256 of what makes this request beside the weights: guided_weights, or None."""
-        return self.guided_weights if self.takes_one_pass(request.guidance, request.negative_prompt) else None
-
-    def network(self, said: list[str], guidance: float, negative_prompt: str = "") -> OnePass | TwoPasses:
+    def network(self, said: list[str], guidance: float, negative_prompt: str = "") -> GuidedNetwork:
         """What leads from noise to the videos of these texts, in the words that the transformer was taught."""
-        text_BLD = self.text_encoder.encode(said)
-        if self.takes_one_pass(guidance, negative_prompt):
-            return OnePass(self.guided, text_BLD)
-        if guidance == 1:
-            return OnePass(self.transformer, text_BLD)
-        return TwoPasses(self.transformer, text_BLD, self.text_encoder.encode([negative_prompt] * len(said)), guidance)
-
-
-def guided_beside(weights: Path) -> Path:
-    """Where the transformer that guidance was distilled into lies, for these weights."""
-    return weights.with_name(f"{weights.stem}-guided{weights.suffix}")
+        without_BLD = self.text_encoder.encode([negative_prompt] * len(said))
+        return GuidedNetwork(self.transformer, self.text_encoder.encode(said), without_BLD, guidance)
 
 
 def spans_of(history: int, total: int) -> list[tuple[int, int]]:
@@ -168,8 +145,7 @@ def run_name(engine: Engine, request: Request, conditions: Conditions) -> str:
     given = hashlib.sha256()
     for value in (conditions.image_HWC, conditions.history_TCHW, conditions.source_TCHW):
         given.update(b"-" if value is None else np.ascontiguousarray(value).tobytes())
-    weights = [engine.weights, engine.guided_for(request)]
-    text = json.dumps([asdict(request), SAMPLING, *weights, str(engine.dtype), given.hexdigest(), __version__], sort_keys=True)
+    text = json.dumps([asdict(request), SAMPLING, engine.weights, str(engine.dtype), given.hexdigest(), __version__], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -288,7 +264,7 @@ class _ChunkSampler:
     """Samples one chunk after the other for one request."""
 
     def __init__(
-        self, engine: Engine, request: Request, conditions: Conditions, network: OnePass | TwoPasses, motion: CameraMotion
+        self, engine: Engine, request: Request, conditions: Conditions, network: GuidedNetwork, motion: CameraMotion
     ):
         self.network, self.motion = network, motion
         self.request, self.source = request, conditions.source_TCHW

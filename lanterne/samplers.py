@@ -18,8 +18,3 @@ def adams_bashforth(velocity, x, sigmas, on_step=None):
         if on_step:
             on_step(step, x)
     return x
-
-
-def guided(v_prompt, v_without, scale: float):
-    """Classifier-free guidance: beyond what the prompt changes. Ho and Salimans 2022, eq. 6. A scale of 1 is no guidance."""
-    return v_without + scale * (v_prompt - v_without)

@@ -7,7 +7,6 @@ from typer.testing import CliRunner
 
 from lanterne.cli import app as lanterne_app
 from lanterne.errors import LanterneError
-from lanterne.generate import Engine, guided_beside
 from lanterne.models import checkpoint
 from lanterne.models.text_encoder import TextEncoder
 from lanterne.models.transformer import nano
@@ -49,10 +48,6 @@ def test_the_dry_run_leaves_weights_that_make_a_clip(runs, tmp_path, tiny_weight
     assert {"transformer trained", "decoder trained"} <= set(after.metadata["training"])
     for part, layer in (("transformer", "blocks.1.ffn.net.0.proj.weight"), ("autoencoder", "decoder.conv_out.weight")):
         assert not after.state_dicts[part][layer].equal(before.state_dicts[part][layer])
-    recipe("guidance", "--dry-run", "--minutes", 2, "--output", output, "--runs", runs)
-    pieces = sorted(output.glob("lanterne-guided.safetensors*"))
-    guided_beside(weights).write_bytes(b"".join(piece.read_bytes() for piece in pieces))
-    assert (output / "guidance.jsonl").exists() and Engine.load(weights).guided is not None
     order = ["generate", "a lake at dawn", "--seconds", "0.3", "--steps", "2", "--weights", weights, "--output", tmp_path / "clip.mp4"]
     made = CliRunner().invoke(lanterne_app, list(map(str, order)), catch_exceptions=False)
     assert made.exit_code == 0 and (tmp_path / "clip.mp4").stat().st_size > 1000

@@ -1,22 +1,28 @@
-"""Guidance by two passes, and by one of a network that learnt what the two give."""
-
-import shutil
-from copy import deepcopy
+"""Guidance for less than a second pass a step, against whole passes with the prompt and without."""
 
 import numpy as np
 import pytest
 import torch
-from typer.testing import CliRunner
 
 from lanterne.flow import TIMESTEPS
-from lanterne.generate import Conditions, Engine, generate, guided_beside, places_of, run_name
-from lanterne.guidance import CONTEXT_SIGMA, OnePass, TwoPasses, guidance_at
-from lanterne.models import checkpoint
-from lanterne.request import GUIDANCE, Request
-from lanterne.samplers import guided
-from lanterne.train import guidance as stage
-from lanterne.train.commands import app
+from lanterne.generate import Engine, places_of
+from lanterne.guidance import CONTEXT_SIGMA, FALL, HIGH, GuidedNetwork, guidance_at
+from lanterne.request import GUIDANCE
 from lanterne.world.prompts import read
+
+
+class _Counted:
+    """Says what its network says, and how many tokens it was asked for."""
+
+    def __init__(self, model):
+        self.model, self.tokens = model, 0
+
+    def __getattr__(self, name):
+        return getattr(self.model, name)
+
+    def forward_chunk(self, x, *given):
+        self.tokens += x[:, 0].numel()
+        return self.model.forward_chunk(x, *given)
 
 
 @pytest.fixture(scope="module")
@@ -24,91 +30,114 @@ def engine(tiny_weights):
     return Engine.load(tiny_weights, dtype=torch.float32)
 
 
-def _latents(count, frames=4):
-    return torch.randn(count, 8, frames, 9, 16)
+@pytest.fixture
+def sides(engine):
+    """Of two videos: with guidance, and the prompt's side and the other alone."""
+    torch.manual_seed(1)
+    model, text_BLD = engine.transformer, engine.text_encoder.encode(["a lake at dawn", "a city at night"])
+    nothing = torch.zeros_like(text_BLD)
+    return GuidedNetwork(model, text_BLD, nothing, GUIDANCE), *(GuidedNetwork(model, text, text, 1.0) for text in (text_BLD, nothing))
+
+
+@pytest.fixture
+def later(sides):
+    """The same after a first chunk. Only the prompt's side remembers it; the other remembers noise."""
+    made, standing, noise = _latents(5), _standing(sides[0], 0, 5), _latents(5)
+    both, prompt, nothing = sides
+    with torch.inference_mode():
+        for side in (both, prompt):
+            side.remember(made, noise, standing)
+        nothing.model.remember(noise, torch.tensor([[float(TIMESTEPS)]]), nothing.text, nothing.cache, standing)
+        nothing.prompt_cache = nothing.cache.part(slice(2))
+    return sides
+
+
+def _latents(frames):
+    return torch.randn(2, 8, frames, 9, 16)
+
+
+def _standing(network, start, stop):
+    motions = [read(prompt)[1] for prompt in ("slow pan left", "static camera")]
+    return torch.cat([places_of(motion, network.cache, start, stop, 9, 16) for motion in motions])
 
 
 @torch.inference_mode()
-def test_two_passes_are_one_with_and_one_without_the_prompt(engine):
-    """What comes first is guided in full; what comes later by less, and towards a history that only the prompt's side has."""
-    torch.manual_seed(1)
-    model, text_BLD = engine.transformer, engine.text_encoder.encode(["a lake at dawn", "a city at night"])
-    motions, nothing, noise = [read(prompt)[1] for prompt in ("slow pan left", "static camera")], torch.zeros_like(text_BLD), _latents(2, 5)
-    two, alone = TwoPasses(model, text_BLD, nothing, GUIDANCE), [OnePass(model, text_BLD), OnePass(model, nothing)]
-    first, later, sigma = _latents(2, 5), _latents(2), torch.tensor([[0.7]])
-    standing = torch.cat([places_of(motion, two.cache, 0, 5, 9, 16) for motion in motions])
-    expected = guided(*(one.velocity(first, sigma, 0, standing) for one in alone), GUIDANCE)
-    assert torch.allclose(two.velocity(first, sigma, 0, standing), expected, atol=1e-5)
-
-    two.remember(first, noise, standing)
-    alone[0].remember(first, noise, standing)
-    model.remember(noise, torch.tensor([[float(TIMESTEPS)]]), alone[1].text, alone[1].cache, standing)
-    standing = torch.cat([places_of(motion, two.cache, 5, 9, 9, 16) for motion in motions])
-    expected = guided(*(one.velocity(later, sigma, 5, standing) for one in alone), guidance_at(5, GUIDANCE))
-    assert torch.allclose(two.velocity(later, sigma, 5, standing), expected, atol=1e-5)
-    assert 1 < guidance_at(5, GUIDANCE) < GUIDANCE and 0 < CONTEXT_SIGMA < 1
+def test_a_first_chunk_and_a_single_latent_frame_are_asked_for_twice_at_every_step(sides):
+    both, prompt, nothing = sides
+    for frames in (5, 1):
+        standing = _standing(both, 0, frames)
+        for sigma in (1.0, 0.9, 0.7, 0.6, 0.2):
+            x, level = _latents(frames), torch.tensor([[sigma]])
+            with_prompt, without = (side.velocity(x, level, 0, standing) for side in (prompt, nothing))
+            assert torch.allclose(both.velocity(x, level, 0, standing), without + GUIDANCE * (with_prompt - without), atol=1e-4)
 
 
-class _Steps:
-    """A clock that goes by steps, ten a second: what is learnt is then the same on every machine."""
-
-    def __init__(self, minutes, spent=0.0):
-        self.budget, self.spent = 60 * minutes, spent
-
-    @property
-    def part(self):
-        self.spent += 0.1
-        return min(1.0, self.spent / self.budget)
-
-
-def test_a_network_learns_what_two_passes_give(engine, tmp_path, monkeypatch):
-    """On its own way, from many chunks and from given first frames; and goes on where it stopped."""
-    monkeypatch.setattr(stage, "Clock", _Steps)
-    monkeypatch.setattr(stage, "_EVERY_SECONDS", 1)
-    monkeypatch.setattr(stage, "_LENGTHS", ((1, 0.4), (5, 0.4), (9, 0.2)))
-    monkeypatch.setattr(stage, "_USUAL_STEPS", 1.0)
-    teacher, rows = deepcopy(engine.transformer), []
-    for block in teacher.blocks:  # random weights hardly listen
-        block.attn2.to_out[0].weight *= 8
-    stage.distil_guidance(teacher, engine.text_encoder, tmp_path, 0.1, on_log=rows.append)
-    monkeypatch.setattr(stage, "_FROM_A_STILL", 1.0)
-    monkeypatch.setattr(stage, "_LENGTHS", ((5, 1.0),))
-    student = stage.distil_guidance(teacher, engine.text_encoder, tmp_path, 0.15, on_log=rows.append)
-    steps = [row["step"] for row in rows]
-    assert steps == sorted(steps) and len(rows) > 2
-    assert not any(parameter.requires_grad for parameter in student.parameters())
-
-    texts, x, sigma = engine.text_encoder.encode(["waves on a beach at noon"]), _latents(1, 5), torch.tensor([[1.0]])
-    with torch.inference_mode():
-        standing = places_of(read("static camera")[1], student.new_cache(), 0, 5, 9, 16)
-        target = TwoPasses(teacher, texts, torch.zeros_like(texts), GUIDANCE).velocity(x, sigma, 0, standing)
-        before, after = (OnePass(model, texts).velocity(x, sigma, 0, standing) for model in (teacher, student))
-    assert (after - target).square().mean() < 0.8 * (before - target).square().mean()
+@torch.inference_mode()
+def test_later_and_at_high_noise_the_side_without_the_prompt_sees_the_mean(later):
+    both, prompt, nothing = later
+    x, sigma, level = _latents(4), 0.9, torch.tensor([[0.9]])
+    standing = _standing(both, 5, 9)
+    v = prompt.velocity(x, level, 5, standing)
+    # A mean of four has noise of sigma / 2 beside 1 - sigma of the picture.
+    scale = 1 - sigma + sigma / 2
+    mean = x.mean(dim=2, keepdim=True)
+    nothing.prompt_cache = nothing.model.new_cache()
+    other = nothing.velocity(mean / scale, torch.tensor([[sigma / 2 / scale]]), 5, standing[:, 7:8])
+    change = (mean / scale - sigma / 2 / scale * other - (mean - sigma * v.mean(dim=2, keepdim=True))) / sigma
+    expected = v + (guidance_at(5, GUIDANCE) - 1) * sigma**FALL * change
+    assert torch.allclose(both.velocity(x, level, 5, standing), expected, atol=1e-4)
+    assert sigma > HIGH and change.abs().mean() > 0
 
 
-def _video(engine, **changes):
-    request = Request(**({"prompt": "a lake at dawn", "seed": 3, "seconds": 1, "steps": 2} | changes))
-    return np.concatenate(list(generate(engine, request))), run_name(engine, request, Conditions())
+@torch.inference_mode()
+def test_further_down_an_answer_is_asked_for_at_every_other_step_and_kept_for_the_next(later):
+    both, prompt, nothing = later
+    high, *below = (torch.tensor([[sigma]]) for sigma in (0.9, 0.7, 0.6, 0.5, 0.2))
+    standing, steps, scale = _standing(both, 5, 9), [(_latents(4), sigma) for sigma in below], guidance_at(5, GUIDANCE)
+    assert 1 < scale < GUIDANCE and 0 < CONTEXT_SIGMA < 1
+    for _ in range(2):  # another chunk begins anew, wherever the one before was left
+        for step, (x, sigma) in enumerate(steps):
+            with_prompt = prompt.velocity(x, sigma, 5, standing)
+            if step % 2 == 0:
+                asked = with_prompt - nothing.velocity(x, sigma, 5, standing)
+            assert torch.allclose(both.velocity(x, sigma, 5, standing), with_prompt + (scale - 1) * asked, atol=1e-4)
+        both.velocity(*steps[0], 5, standing)
+        both.velocity(_latents(4), high, 5, standing)
 
 
-def test_the_distilled_network_is_used_where_it_fits_and_nowhere_else(engine, tiny_weights, tmp_path):
-    weights = tmp_path / "mine.safetensors"
-    shutil.copy(tiny_weights, weights)
-    done = CliRunner().invoke(app, ["guidance", "--minutes", "0.05", "--weights", str(weights), "--runs", str(tmp_path / "runs")])
-    assert done.exit_code == 0, done.output
-    made = tmp_path / "runs" / guided_beside(weights).name
-    assert made.name == "mine-guided.safetensors" and "copy it beside" in done.stderr
+@torch.inference_mode()
+def test_an_answer_is_not_kept_for_another_chunk(later):
+    both, prompt, nothing = later
+    low, standing = torch.tensor([[0.5]]), _standing(both, 5, 9)
+    both.velocity(_latents(4), low, 5, standing)
+    made, noise = _latents(4), _latents(4)
+    for side in (both, prompt):
+        side.remember(made, noise, standing)
+    nothing.model.remember(noise, torch.tensor([[float(TIMESTEPS)]]), nothing.text, nothing.cache, standing)
+    nothing.prompt_cache = nothing.cache.part(slice(2))
+    x, standing = _latents(4), _standing(both, 9, 13)
+    with_prompt, without = (side.velocity(x, low, 9, standing) for side in (prompt, nothing))
+    expected = with_prompt + (guidance_at(9, GUIDANCE) - 1) * (with_prompt - without)
+    assert torch.allclose(both.velocity(x, low, 9, standing), expected, atol=1e-4)
 
-    shutil.copy(made, guided_beside(weights))
-    quick = Engine.load(weights, dtype=torch.float32)
-    assert isinstance(quick.network(["a lake"], GUIDANCE), OnePass)
-    plain, name = _video(engine)
-    quicker, other_name = _video(quick)
-    assert plain.shape == quicker.shape and not np.array_equal(plain, quicker) and name != other_name
-    for changes in ({"guidance": 2.0}, {"guidance": 1.0}, {"negative_prompt": "fog"}):  # it knows nothing of these
-        (expected, its_name), (same, same_name) = _video(engine, **changes), _video(quick, **changes)
-        assert np.array_equal(expected, same) and its_name == same_name
 
-    other = checkpoint.load(weights)  # weights that were trained on since are not what it was made of
-    checkpoint.save(weights, {name: other.build(name) for name in other.configs}, {"training": {"data": "more"}}, dtype="float32")
-    assert Engine.load(weights, dtype=torch.float32).guided is None
+@torch.inference_mode()
+def test_eight_steps_take_sixteen_passes_and_later_eleven(engine):
+    from lanterne.flow import sigmas_for
+    from lanterne.generate import SHIFT
+    from lanterne.samplers import adams_bashforth
+
+    model, text_BLD = _Counted(engine.transformer), engine.text_encoder.encode(["a lake at dawn"])
+    for guidance, expected in ((1.0, [8, 8]), (GUIDANCE, [16, 11])):
+        passes, network = [], GuidedNetwork(model, text_BLD, torch.zeros_like(text_BLD), guidance)
+        for start, stop in ((0, 5), (5, 9)):
+            model.tokens, standing = 0, places_of(read("static camera")[1], network.cache, start, stop, 9, 16)
+            x = torch.from_numpy(np.random.default_rng(0).standard_normal((1, 8, stop - start, 9, 16), dtype=np.float32))
+
+            def velocity(x, sigma, network=network, start=start, standing=standing):
+                return network.velocity(x, torch.tensor([[sigma]]), start, standing)
+
+            adams_bashforth(velocity, x, sigmas_for(8, SHIFT))
+            passes.append(model.tokens / x[0, 0].numel())
+            network.remember(x, x, standing)
+        assert passes == expected

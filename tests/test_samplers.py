@@ -1,11 +1,11 @@
-"""The solver and guidance against answers known in closed form."""
+"""The solver against answers known in closed form."""
 
 import numpy as np
 import pytest
 
 from lanterne.errors import Cancelled
 from lanterne.flow import interpolate, sigmas_for, velocity
-from lanterne.samplers import adams_bashforth, guided
+from lanterne.samplers import adams_bashforth
 
 
 def test_a_straight_path_is_solved_exactly_in_any_number_of_steps():
@@ -39,8 +39,3 @@ def test_steps_are_told_in_order_and_an_exception_stops_the_run():
 
     with pytest.raises(Cancelled):
         adams_bashforth(lambda x, sigma: pytest.fail("went on") if sigma < 1 else 0.0, 1.0, sigmas_for(3), stop)
-
-
-@pytest.mark.parametrize(("scale", "expected"), [(0, 1.0), (1, 3.0), (2.5, 6.0)])
-def test_guidance_goes_beyond_what_the_prompt_changes(scale, expected):
-    assert guided(3.0, 1.0, scale) == expected

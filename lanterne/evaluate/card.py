@@ -42,8 +42,7 @@ def write_card(
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet = path.with_name("model-card.jpg")
     Image.fromarray(_contact_sheet(made_NTHWC, rows)).save(sheet, quality=82)
-    weights = " and ".join(f"`{name[:12]}`" for name in (report["weights"], report["guided_weights"]) if name)
-    text = [f"# Model card\n\nMeasured on {date.today().isoformat()} by `{command}`, weights {weights}, "
+    text = [f"# Model card\n\nMeasured on {date.today().isoformat()} by `{command}`, weights `{report['weights'][:12]}`, "
             f"judge `{report['judge']}`.\n"]
     text.append(_table(["", ""], [[key, value] for key, value in about.items()]))
     text.append(f"![What the model makes of held-out prompts]({sheet.name})\n")

@@ -22,8 +22,7 @@ def evaluate(
     from lanterne.evaluate.card import write_card
     from lanterne.evaluate.evaluate import Evaluation
     from lanterne.evaluate.judge import load_judge
-    from lanterne.generate import Engine, guided_beside
-    from lanterne.models import checkpoint
+    from lanterne.generate import Engine
     from lanterne.paths import EMBEDDED
     from lanterne.request import GUIDANCE, STEPS
 
@@ -36,20 +35,13 @@ def evaluate(
     report, pairs = evaluation.all(quick)
     parts = ("transformer", "autoencoder", "classifier")
     sizes = {name: sum(p.numel() for p in getattr(engine, name).parameters()) / 1e6 for name in parts}
-    path = weights or EMBEDDED
-    files = f"{path.stat().st_size / 1e6:.1f} MB, int8 blockwise"
-    passes, training = "two passes a step", engine.metadata.get("training", {})
-    if engine.takes_one_pass(GUIDANCE):
-        training = training | checkpoint.load(guided_beside(path)).metadata.get("training", {})
-        files += f"; {guided_beside(path).stat().st_size / 1e6:.1f} MB more for the transformer that guidance was distilled into"
-        passes = "distilled: one pass a step"
     about = {
         "Transformer": f"{sizes['transformer']:.1f} M parameters, block-causal over chunks of 4 latent frames",
         "Autoencoder": f"{sizes['autoencoder']:.1f} M parameters, 16 x 16 x 4 pixels to 32 channels",
         "Prompts": f"read by word lists and a classifier of {sizes['classifier']:.1f} M parameters",
-        "File": files,
-        "Sampling": f"{STEPS} steps of Adams and Bashforth, guidance {GUIDANCE:g} ({passes}), {str(engine.dtype).removeprefix('torch.')}",
-    } | {name.capitalize(): str(value) for name, value in training.items()}
+        "File": f"{(weights or EMBEDDED).stat().st_size / 1e6:.1f} MB, int8 blockwise",
+        "Sampling": f"{STEPS} steps of Adams and Bashforth, guidance {GUIDANCE:g}, {str(engine.dtype).removeprefix('torch.')}",
+    } | {name.capitalize(): str(value) for name, value in engine.metadata.get("training", {}).items()}
     command = "lanterne evaluate" + (f" --prompts {prompts}" if prompts else "") + (" --quick" if quick else "")
     write_card(report, evaluation.clips()["model"], evaluation.rows, pairs, output, about, command,
                evaluation.samples(), engine.metadata.get("sources", []))

@@ -106,8 +106,7 @@ class Evaluation:
         # All that the model's clips depend on is in the folder's name: nothing stale is ever measured.
         self.read = reader(engine.metadata, engine.guess)
         told = [self.read(prompt) for prompt in (*self.prompts, *_ROLLOUTS)]
-        distilled = [engine.guided_weights] if engine.takes_one_pass(GUIDANCE) else []
-        settings = _digest([STEPS, GUIDANCE, SAMPLING, str(engine.dtype), told, *distilled])
+        settings = _digest([STEPS, GUIDANCE, SAMPLING, str(engine.dtype), told])
         self.folder = runs / "evaluate" / f"{engine.weights[:12]}-{settings}"
         self.folder.mkdir(parents=True, exist_ok=True)
 
@@ -346,8 +345,7 @@ class Evaluation:
         nearest, pairs = self.nearest_training_clip(clips) or (None, [])
         verdicts = self.verdicts(clips)
         report = {
-            "weights": self.engine.weights, "guided_weights": self.engine.guided_weights,
-            "judge": self.judge.name, "prompts": len(self.rows),
+            "weights": self.engine.weights, "judge": self.judge.name, "prompts": len(self.rows),
             "attributes": self.attributes(verdicts), "cameras": self.cameras(verdicts, clips),
             "dynamics": self.dynamics(clips), "autoencoder": self.autoencoder(clips), "diversity": self.diversity(),
             "nearest": nearest, "renders_8": self.rollout_of_renders(8, 4), "rollout_8": self.rollout(8, 4),

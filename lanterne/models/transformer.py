@@ -60,6 +60,10 @@ class PreparedText:
     keys: tuple[Tensor, ...]
     values: tuple[Tensor, ...]
 
+    def part(self, rows: slice) -> "PreparedText":
+        """Of these of the batch."""
+        return PreparedText(*(tuple(layer[rows] for layer in layers) for layers in (self.keys, self.values)))
+
 
 class KeyValueCache:
     """What the chunks already generated leave for the next one to attend to.
@@ -80,6 +84,13 @@ class KeyValueCache:
     def frames(self) -> tuple[int, ...]:
         """The latent frames remembered."""
         return tuple(frame for chunk in self.chunks for frame in chunk)
+
+    def part(self, rows: slice) -> "KeyValueCache":
+        """What is remembered now of these of the batch; nothing is copied."""
+        cache = KeyValueCache(len(self.layers), self.window)
+        cache.chunks = list(self.chunks)
+        cache.layers = [[(keys[rows], values[rows]) for keys, values in layer] for layer in self.layers]
+        return cache
 
     def append(self, keys_and_values: list[tuple[Tensor, Tensor]], num_frames: int) -> None:
         """One more chunk: unrotated keys and values (B, A, N, K) per layer. Drops the oldest beyond the window but the first."""

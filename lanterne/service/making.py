@@ -91,7 +91,6 @@ class Making:
             "request": asdict(self.request),
             "given": {role: {"sha256": file.sha256} for role, file in given.items()},
             "weights": engine.weights,
-            "guided_weights": engine.guided_for(self.request),
             "native_size": list(self.request.native_size),
             "resampling": resampling(engine.upscaler, self.request.native_size, self.request.width, self.request.height),
             "generated_by_ai": True,

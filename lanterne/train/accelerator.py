@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from lanterne.errors import LanterneError
-from lanterne.paths import EMBEDDED, file_hash
+from lanterne.paths import EMBEDDED
 
 PACK_LIMIT = 64 * 2**20  # bytes that travel to such a machine, the repository's files included
 PIECE = 15 * 2**20  # bytes of a file that comes back
@@ -227,18 +227,6 @@ def stage(runs: Path, output: Path, minutes: float, recipe: Recipe, size: str | 
         if log.exists():
             shutil.copy(log, output)
     return _in_pieces(runs / "lanterne.safetensors", output)
-
-
-def guidance(runs: Path, output: Path, minutes: float, recipe: Recipe, on_log=print) -> Path:
-    """Distil guidance into the weights that a stage would go on from, and leave what was made and the log in `output`."""
-    from lanterne.models.text_encoder import TextEncoder
-    from lanterne.train.guidance import write_guided
-
-    output.mkdir(parents=True, exist_ok=True)
-    weights = _start_of(runs)
-    made = write_guided(weights, runs, minutes, recipe.device, TextEncoder.load(_packed_encoder(runs)), on_log)
-    shutil.copy(next(runs.glob(f"guidance-{file_hash(weights)[:12]}/*.jsonl")), output)
-    return _in_pieces(made, output)
 
 
 def _start_of(runs: Path) -> Path:

@@ -176,26 +176,6 @@ def upscaler(
 
 
 @app.command()
-def guidance(
-    minutes: Minutes = 60,
-    weights: Annotated[Path | None, typer.Option(help="Whose transformer; by default the embedded one's.", show_default=False)] = None,
-    device: Device = "cpu",
-    runs: Runs = DEFAULT_RUNS,
-):
-    """Distil guidance into a copy of a finished transformer, which then takes one pass a step instead of two.
-
-    Written to RUNS under the weights' name with "-guided"; where it lies beside the weights, it is used.
-    """
-    from lanterne.models.text_encoder import TextEncoder
-    from lanterne.paths import EMBEDDED
-    from lanterne.train.guidance import write_guided
-
-    path = weights or EMBEDDED
-    made = write_guided(path, runs, minutes, device, TextEncoder.load(), on_log=_say)
-    _say(f"wrote {made}; copy it beside {path} where lanterne evaluate says that it does as well")
-
-
-@app.command()
 def judge(
     epochs: Annotated[int, typer.Option(min=1)] = 20,
     scenes: Annotated[int, typer.Option(min=60, help="Scenes rendered for the judge alone, in the size that it sees.")] = 12000,
@@ -304,20 +284,6 @@ def rented_stage(
     recipe = accelerator.dry_run() if dry_run else accelerator.rented_gpu()
     weights = accelerator.stage(runs, output, minutes / 60 if dry_run else minutes, recipe, size, first, on_log=_say)
     _say(f"wrote {weights}")
-
-
-@rented.command("guidance")
-def rented_guidance(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for what is made, in pieces under 16 MiB, and the log.")],
-    minutes: Annotated[float, typer.Option(min=1, help="Wall clock in all, earlier calls included.")] = 9,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="On a processor, with seconds for minutes.")] = False,
-    runs: Runs = DEFAULT_RUNS,
-):
-    """Distil guidance into the transformer that the last stage left, or else the one that the pack or the repository brought."""
-    from lanterne.train import accelerator
-
-    recipe = accelerator.dry_run() if dry_run else accelerator.rented_gpu()
-    _say(f"wrote {accelerator.guidance(runs, output, minutes / 60 if dry_run else minutes, recipe, on_log=_say)}")
 
 
 @rented.command(hidden=True)
