@@ -22,7 +22,7 @@ from lanterne.world.scene import draw_scene
 from lanterne.world.sheet import grid
 
 _FIRST_SEED = 30_000_000
-_FRAMES = (0, 8, 16)
+_FRAMES = (0, 16, 32)  # the last is of the second chunk
 _PAIRS_PER_SHEET = 8
 
 
@@ -47,7 +47,7 @@ def make(folder: Path, steps: int, against: int, pairs: int, weights: Path | Non
     prompts = [captions(draw_scene(_FIRST_SEED + index, "any"), index, french_share=0)["medium"] for index in range(pairs)]
     ways = [f"{steps} steps as shipped", f"{against} steps of two passes"]
     clips = [
-        list(sample(one, prompts, list(range(pairs)), 17, count, GUIDANCE))
+        list(sample(one, prompts, list(range(pairs)), _FRAMES[-1] + 1, count, GUIDANCE))
         for one, count in ((engine, steps), (_TwoPasses(**vars(engine)), against))
     ]
     left = random.integers(2, size=pairs).tolist()
