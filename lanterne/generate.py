@@ -36,10 +36,7 @@ from lanterne.samplers import adams_bashforth
 SHIFT = 3.0
 JOIN, JOIN_CELLS = 0.5, 2  # share of a chunk's jump in layout and light that each step takes out; latents across a cell of means
 # What a request's frames depend on and it does not say.
-SAMPLING = (
-    adams_bashforth.__name__, SHIFT, HIGH, FALL, LATER_GUIDANCE, CONTEXT_SIGMA, JOIN, JOIN_CELLS, anchor.REACH,
-    anchor.MEAN,
-)
+SAMPLING = (adams_bashforth.__name__, SHIFT, HIGH, FALL, LATER_GUIDANCE, CONTEXT_SIGMA, JOIN, JOIN_CELLS, anchor.REACH, anchor.MEAN)
 CONTEXT_STREAM = 1 << 32  # latent frames beyond any video's: this noise is never a start's
 
 

@@ -68,7 +68,7 @@ class GuidedNetwork:
         return v + (scale - 1) * change
 
     def remember(self, x0_BCtHW: Tensor, noise_BCtHW: Tensor, places: Tensor) -> None:
-        """A finished chunk, for those to come."""
+        """A finished chunk, for those to come. Noise of its shape; places as `velocity` takes them."""
         x, sigmas = (1 - CONTEXT_SIGMA) * x0_BCtHW + CONTEXT_SIGMA * noise_BCtHW, [CONTEXT_SIGMA]
         if self.guidance != 1:
             x, sigmas, places = torch.cat([x, noise_BCtHW]), [CONTEXT_SIGMA, 1.0], _twice(places)
@@ -84,7 +84,8 @@ class GuidedNetwork:
         return self._pass(torch.cat([x, x]), sigma_1t, self.text, self.cache, _twice(places)).chunk(2)
 
     def _change_of_mean(self, v: Tensor, x: Tensor, sigma: float, places: Tensor) -> Tensor:
-        """(B, C, 1, H, W): what the prompt changes in the mean of the latent frames, as far as it holds for each of them.
+        """(B, C, 1, H, W): what the prompt changes in the mean of the latent frames, as far as it holds for each of them. None is given:
+        chunks are cut where what is given ends.
 
         The noise of a mean of n is 1 / sqrt(n) of theirs. Brought to the scale that the network knows, it stands at a lower noise level.
         """
