@@ -185,9 +185,9 @@ def _begin(video_id: str) -> int:
 def make_chunk(video_id: str, index: int) -> str:
     """Make one chunk, after those that this process has not seen are read again; they are kept, so that they cost little."""
     with bench.busy:
-        if bench.leaving.is_set():
-            threading.Event().wait()  # the process ends now, and the step is done by its successor
-        return _trying(video_id, lambda: _advance(video_id, index)) or STOPS
+        if not bench.leaving.is_set():
+            return _trying(video_id, lambda: _advance(video_id, index)) or STOPS
+    threading.Event().wait()  # the process ends now, which waits for the lock alone, and the step is done by its successor
 
 
 def _advance(video_id: str, index: int) -> str:
