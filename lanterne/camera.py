@@ -26,6 +26,12 @@ class CameraMotion(NamedTuple):
     arc: float = 0.0
 
 
+def over(motion: CameraMotion, seconds: float) -> CameraMotion:
+    """The motion of a clip of so many seconds. A longer one than REACH takes the path of REACH more slowly: at its full rate the camera
+    would leave all that the first seconds show, and a picture that nothing holds dissolves."""
+    return CameraMotion(*(rate * min(1.0, REACH / seconds) for rate in motion))
+
+
 def places(motion: Sequence[float] | np.ndarray, seconds_T: np.ndarray, height: int, width: int) -> np.ndarray:
     """(T, H, W, 2) float32: row and column, in tokens, at which each token's content would stand at second 0.
 

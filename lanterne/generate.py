@@ -18,10 +18,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lanterne import FPS, __version__, anchor
-from lanterne.camera import CameraMotion, places
+from lanterne.camera import CameraMotion, over, places
 from lanterne.errors import Cancelled, writing
 from lanterne.flow import CHUNK, FIRST_CHUNK, frame_of, frames_for, latent_frames_for, noise, sigmas_for
-from lanterne.guidance import CONTEXT_SIGMA, FALL, HIGH, LATER_GUIDANCE, GuidedNetwork
+from lanterne.guidance import CONTEXT_SIGMA, FALL, HIGH, LATER_CONTEXT_SIGMAS, LATER_GUIDANCE, GuidedNetwork
 from lanterne.models import checkpoint
 from lanterne.models.autoencoder import SPATIAL_FACTOR, StreamingAutoencoder
 from lanterne.models.prompt_classifier import PromptClassifier, load_classifier
@@ -36,7 +36,10 @@ from lanterne.samplers import adams_bashforth
 SHIFT = 3.0
 JOIN, JOIN_CELLS = 0.5, 2  # share of a chunk's jump in layout and light that each step takes out; latents across a cell of means
 # What a request's frames depend on and it does not say.
-SAMPLING = (adams_bashforth.__name__, SHIFT, HIGH, FALL, LATER_GUIDANCE, CONTEXT_SIGMA, JOIN, JOIN_CELLS, anchor.REACH, anchor.MEAN)
+SAMPLING = (
+    adams_bashforth.__name__, SHIFT, HIGH, FALL, LATER_GUIDANCE, CONTEXT_SIGMA, *LATER_CONTEXT_SIGMAS, JOIN, JOIN_CELLS, anchor.REACH,
+    anchor.MEAN,
+)
 CONTEXT_STREAM = 1 << 32  # latent frames beyond any video's: this noise is never a start's
 
 
@@ -204,6 +207,7 @@ def generate(
     spans = spans_of(past, latent_frames_for(num_frames))
     said, motion = read(request.prompt)
     network = engine.network([said], request.guidance, request.negative_prompt)
+    motion = over(motion, request.num_frames / FPS)
     sampler, memory, sent = _ChunkSampler(engine, request, conditions, network, motion), None, 0
     for index, (start, stop) in enumerate(spans):
         if should_stop():

@@ -13,11 +13,14 @@ Batches of B videos: the road's is of one. Where both sides are asked they go as
 import torch
 from torch import Tensor
 
-from lanterne.flow import TIMESTEPS
+from lanterne.flow import TIMESTEPS, interpolate
 from lanterne.models.transformer import KeyValueCache, PreparedText, SpacetimeTransformer
 
 LATER_GUIDANCE = 0.5  # share of the guidance that chunks after the first get: what they show is settled, and colours would grow
-CONTEXT_SIGMA = 0.1  # history is remembered a little noisy, as in training: errors then fade instead of adding up
+CONTEXT_SIGMA = 0.1  # a first chunk is remembered a little noisy, as history is in training
+# Later ones much more, the first latent frame of a chunk most and the last, which the next chunk goes on from, least. What nobody asked for
+# is lost in it instead of being painted over, firmer each time; what there is to see comes from the prompt and the first chunk.
+LATER_CONTEXT_SIGMAS = 0.8, 0.3
 HIGH = 0.8  # the noise level above which the mean is asked
 # The share of the mean's answer that holds for all falls with the noise, as sigma ** FALL: then the two see ever different details.
 FALL = 8
@@ -69,11 +72,13 @@ class GuidedNetwork:
 
     def remember(self, x0_BCtHW: Tensor, noise_BCtHW: Tensor, places: Tensor) -> None:
         """A finished chunk, for those to come. Noise of its shape; places as `velocity` takes them."""
-        x, sigmas = (1 - CONTEXT_SIGMA) * x0_BCtHW + CONTEXT_SIGMA * noise_BCtHW, [CONTEXT_SIGMA]
+        count, frames = len(x0_BCtHW), x0_BCtHW.shape[2]
+        ends = LATER_CONTEXT_SIGMAS if self.cache.chunks else (CONTEXT_SIGMA, CONTEXT_SIGMA)
+        sigma_Bt = torch.linspace(*ends, frames, device=x0_BCtHW.device).expand(count, frames)
+        x = interpolate(x0_BCtHW, noise_BCtHW, sigma_Bt)
         if self.guidance != 1:
-            x, sigmas, places = torch.cat([x, noise_BCtHW]), [CONTEXT_SIGMA, 1.0], _twice(places)
-        sigma_B1 = torch.tensor(sigmas, device=x.device)[:, None].repeat_interleave(len(x0_BCtHW), dim=0)
-        self.model.remember(x.to(self._dtype), sigma_B1 * TIMESTEPS, self.text, self.cache, places)
+            x, sigma_Bt, places = torch.cat([x, noise_BCtHW]), torch.cat([sigma_Bt, torch.ones_like(sigma_Bt)]), _twice(places)
+        self.model.remember(x.to(self._dtype), sigma_Bt * TIMESTEPS, self.text, self.cache, places)
         self.prompt_cache, self.kept = self.cache.part(self.with_prompt), None
 
     def _with_prompt(self, x: Tensor, sigma_1t: Tensor, places: Tensor) -> Tensor:

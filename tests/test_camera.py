@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lanterne.camera import REACH, CameraMotion, places
+from lanterne.camera import REACH, CameraMotion, over, places
 from lanterne.flow import frame_of
 from lanterne.world.camera import motion_of
 from lanterne.world.prompts import read
@@ -27,6 +27,14 @@ def test_a_camera_that_stands_leaves_the_grid():
 def test_far_times_are_held():
     motion = CameraMotion(pan=0.2)
     assert np.array_equal(places(motion, np.array([-60.0]), 9, 16), places(motion, np.array([-REACH]), 9, 16))
+
+
+def test_a_long_clip_takes_the_path_of_a_short_one_more_slowly():
+    motion = CameraMotion(0.2, 0.1, 0.14, -0.13, 0.3)
+    assert over(motion, 0.5) == over(motion, REACH) == motion
+    end, at_end = places(motion, np.array([REACH]), 9, 16), places(over(motion, 60), np.array([60.0]), 9, 16)
+    assert np.allclose(at_end, end, atol=1e-4)
+    assert np.allclose(places(over(motion, 60), np.array([30.0]), 9, 16), places(motion, np.array([REACH / 2]), 9, 16), atol=1e-4)
 
 
 def test_many_cameras_at_once_are_each_as_alone():

@@ -5,6 +5,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from lanterne import generate as generation
+from lanterne.camera import CameraMotion
 from lanterne.errors import Cancelled
 from lanterne.evaluate.sample import sample
 from lanterne.flow import frames_for
@@ -130,6 +132,19 @@ def test_continuing_our_own_latents_in_whole_chunks_is_making_the_longer_video(e
     given = Conditions(history_TCHW=history, history_frames=33)
     continued = _frames(engine, _request(seconds=(64 - 33) / 16), given)
     assert np.array_equal(continued, whole)
+
+
+@pytest.mark.parametrize(("seconds", "pan"), [(2, 0.2), (8, 0.1)])
+def test_the_camera_of_a_long_video_is_slow(engine, seconds, pan, monkeypatch):
+    seen, places_of = [], generation.places_of
+
+    def looked_at(motion, *given):
+        seen.append(motion)
+        return places_of(motion, *given)
+
+    monkeypatch.setattr(generation, "places_of", looked_at)
+    next(generate(engine, _request(seconds=seconds), read=lambda prompt: (prompt, CameraMotion(pan=0.2))))
+    assert seen[0] == CameraMotion(pan=pytest.approx(pan))
 
 
 def test_an_edit_keeps_the_length_and_weak_ones_keep_the_video(engine):

@@ -6,7 +6,7 @@ import torch
 
 from lanterne.flow import TIMESTEPS
 from lanterne.generate import Engine, places_of
-from lanterne.guidance import CONTEXT_SIGMA, FALL, HIGH, GuidedNetwork, guidance_at
+from lanterne.guidance import CONTEXT_SIGMA, FALL, HIGH, LATER_CONTEXT_SIGMAS, GuidedNetwork, guidance_at
 from lanterne.request import GUIDANCE
 from lanterne.world.prompts import read
 
@@ -119,6 +119,28 @@ def test_an_answer_is_not_kept_for_another_chunk(later):
     with_prompt, without = (side.velocity(x, low, 9, standing) for side in (prompt, nothing))
     expected = with_prompt + (guidance_at(9, GUIDANCE) - 1) * (with_prompt - without)
     assert torch.allclose(both.velocity(x, low, 9, standing), expected, atol=1e-4)
+
+
+@torch.inference_mode()
+def test_later_chunks_are_remembered_through_more_noise_and_the_frame_that_the_next_goes_on_from_through_least(engine):
+    heard, text_BLD = [], engine.text_encoder.encode(["a lake at dawn"])
+
+    class Listening(_Counted):
+        def remember(self, x, timestep, *given):
+            heard.append((x, timestep))
+            self.model.remember(x, timestep, *given)
+
+    network = GuidedNetwork(Listening(engine.transformer), text_BLD, torch.zeros_like(text_BLD), GUIDANCE)
+    for start, stop in ((0, 5), (5, 9), (9, 13)):
+        clean, noise = torch.zeros(1, 8, stop - start, 9, 16), torch.ones(1, 8, stop - start, 9, 16)
+        network.remember(clean, noise, places_of(read("static camera")[1], network.cache, start, stop, 9, 16))
+    first, *later = ([levels.tolist() for levels in timestep / TIMESTEPS] for _, timestep in heard)
+    assert first == [pytest.approx([CONTEXT_SIGMA] * 5), [1.0] * 5]
+    most, least = LATER_CONTEXT_SIGMAS
+    assert later == [[pytest.approx([most, (2 * most + least) / 3, (most + 2 * least) / 3, least]), [1.0] * 4]] * 2
+    assert 1 > most > least > CONTEXT_SIGMA
+    for x, timestep in heard:  # of a picture of zeros and noise of ones
+        assert torch.allclose(x, (timestep / TIMESTEPS)[:, None, :, None, None].expand_as(x))
 
 
 @torch.inference_mode()

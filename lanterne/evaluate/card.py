@@ -32,12 +32,13 @@ _SAMPLES = {
 def write_card(
     report: dict, made_NTHWC: np.ndarray, rows: list[dict], pairs: list[list[np.ndarray]], path: Path, about: dict, command: str,
     samples: dict[str, tuple[list[str], np.ndarray]], sources: list[dict] = (),
+    minute: tuple[list[str], list[list[np.ndarray]]] | None = None,
 ) -> None:
     """Write `path` (Markdown) and, beside it, its pictures: the contact sheet, the nearest training clips, the long rollouts.
 
     made_NTHWC: the model's clips of the prompts in rows; pairs: of Evaluation.all; samples: of Evaluation.samples; about: what is known
     of the model, in the order in which it is shown; sources: the data sets that the weights' file says it was trained on, as
-    train/consented.py has them.
+    train/consented.py has them; minute: of Evaluation.minute.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet = path.with_name("model-card.jpg")
@@ -89,6 +90,11 @@ def write_card(
     text.append("## Does it last?\n")
     text.append(_rollouts(report))
     if "rollout_60" in report:
+        sheet = path.with_name("model-card-minute.jpg")
+        pictures = [picture for row in minute[1] for picture in row]
+        captions = [f"{12 * place} s" if place else prompt for prompt, row in zip(*minute, strict=True) for place in range(len(row))]
+        Image.fromarray(captioned(pictures, captions, across=5)).save(sheet, quality=82)
+        text.append(f"A picture every 12 s of each video of a minute:\n\n![A minute of each]({sheet.name})\n")
         _plot(report["rollout_60"]["windows"], path.with_name("rollout.png"))
         text.append("![Brightness, saturation, sharpness and motion by 4 s window over a minute](rollout.png)\n")
     text.append("## Autoencoder, variety, copying\n")

@@ -44,7 +44,7 @@ def evaluate(
     } | {name.capitalize(): str(value) for name, value in engine.metadata.get("training", {}).items()}
     command = "lanterne evaluate" + (f" --prompts {prompts}" if prompts else "") + (" --quick" if quick else "")
     write_card(report, evaluation.clips()["model"], evaluation.rows, pairs, output, about, command,
-               evaluation.samples(), engine.metadata.get("sources", []))
+               evaluation.samples(), engine.metadata.get("sources", []), None if quick else evaluation.minute())
     say(f"wrote {output} and its pictures")
     for axis, value in report["attributes"]["model"].items():
         if value is None:

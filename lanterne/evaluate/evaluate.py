@@ -257,6 +257,11 @@ class Evaluation:
         )
         return self._lasting(self.folder / f"rollout-{seconds:g}-{count}.json", videos, f"rollout of {seconds:g} s", count)
 
+    def minute(self) -> tuple[list[str], list[list[np.ndarray]]]:
+        """Prompts of the rollouts of a minute, and pictures of each, one every 12 s; after `rollout` has made them."""
+        stem = f"rollout-60-{len(_ROLLOUTS)}"
+        return list(_ROLLOUTS), [list(np.load(self.folder / f"{stem}-{index}.npy")[::3]) for index in range(len(_ROLLOUTS))]
+
     def rollout_of_renders(self, seconds: float, count: int) -> dict:
         """The same of renders of the same prompts: cameras that move change what is seen, and so do waves and clouds."""
         from lanterne.world.render import render
@@ -351,7 +356,7 @@ class Evaluation:
             "nearest": nearest, "renders_8": self.rollout_of_renders(8, 4), "rollout_8": self.rollout(8, 4),
         }
         if not quick:
-            report["rollout_60"] = self.rollout(60, 2)
+            report["rollout_60"] = self.rollout(60, len(_ROLLOUTS))
         (self.folder / "report.json").write_text(json.dumps(report, indent=1))
         return report, pairs
 

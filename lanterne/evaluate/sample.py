@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lanterne.camera import CameraMotion
+from lanterne import FPS
+from lanterne.camera import CameraMotion, over
 from lanterne.flow import chunk_spans, latent_frames_for, noise, sigmas_for
 from lanterne.generate import CONTEXT_STREAM, SHIFT, Engine, joined, places_of
 from lanterne.samplers import adams_bashforth
@@ -39,7 +40,7 @@ def _sample_latents(
         return torch.from_numpy(np.stack(drawn))
 
     for start, stop in chunk_spans(latent_frames_for(num_frames)):
-        standing = torch.cat([places_of(motion, network.cache, start, stop, 9, 16) for _, motion in told])
+        standing = torch.cat([places_of(over(motion, num_frames / FPS), network.cache, start, stop, 9, 16) for _, motion in told])
 
         def velocity(x, sigma, start=start, standing=standing):
             v = network.velocity(x, torch.tensor([[sigma]]), start, standing)
