@@ -9,10 +9,12 @@ import os
 import random
 import signal
 import sqlite3
+import threading
 import time
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import asdict
+from types import SimpleNamespace
 
 import pytest
 from serving import SMALL, Server, receiver, until
@@ -244,6 +246,18 @@ def _rows(database):
         files = session.execute(select(File.role, File.sha256).order_by(File.role)).all()
         events = session.scalar(select(func.count()).select_from(Event))
         return files, (session.execute(select(Video.status, Video.progress, Video.claim)).all(), events)
+
+
+def test_a_worker_that_leaves_does_not_wait_for_a_chunk_that_was_not_begun(benches, monkeypatch):
+    """The next step may get the lock before the worker does, which then leaves at once all the same."""
+    asked, bench = threading.Event(), benches[0]
+    monkeypatch.setattr(jobs, "bench", bench)
+    monkeypatch.setattr(bench, "leaving", SimpleNamespace(is_set=lambda: asked.set() or True))
+    step = threading.Thread(target=jobs.make_chunk.__wrapped__, args=("video_x", 0), daemon=True)
+    step.start()
+    assert asked.wait(60)  # the step has the lock
+    assert bench.busy.acquire(timeout=60)
+    assert step.is_alive()  # and is left undone, for the successor
 
 
 def test_a_slot_that_another_machine_has_is_refused(benches):
