@@ -273,12 +273,15 @@ def test_an_evaluation_writes_a_card_with_every_row_and_its_pictures(evaluation,
     path = tmp_path / "docs" / "card.md"
     samples = evaluation.samples()
     assert [len(pictures_NHWC) for _, pictures_NHWC in samples.values()] == [2, 6]
-    write_card(report, clips["renders"], evaluation.rows, pictures, path, {"Transformer": "tiny"}, "lanterne evaluate", samples)
+    report["rollout_60"] = report["rollout_8"]  # in the place of a minute, which takes minutes
+    minute = ["a lake", "dunes"], [[clip[frame] for frame in range(5)] for clip in clips["renders"][:2]]
+    about = {"Transformer": "tiny"}
+    write_card(report, clips["renders"], evaluation.rows, pictures, path, about, "lanterne evaluate", samples, minute=minute)
     text = path.read_text()
-    for expected in ("**the model**", "ceiling", "floor", "8 s", "PSNR", "What it was trained on", "What it cannot do", "tiny"):
+    for expected in ("**the model**", "ceiling", "floor", "8 s", "60 s", "PSNR", "What it was trained on", "What it cannot do", "tiny"):
         assert expected in text
     assert "nan" not in text.lower().replace("lanterne", "")
-    for name in ("model-card", "model-card-chosen", "model-card-random"):
+    for name in ("model-card", "model-card-chosen", "model-card-random", "model-card-minute"):
         with Image.open(tmp_path / "docs" / f"{name}.jpg") as sheet:
             assert sheet.width > 1000
         assert (tmp_path / "docs" / f"{name}.jpg").stat().st_size < 600_000
