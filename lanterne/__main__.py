@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import suppress
 
 # OpenMP's threads wait asleep: those that spin made compiled torch ten times slower on two cores.
 _THREADS = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0"}
@@ -23,7 +24,20 @@ def main() -> None:
     begin()
     from lanterne.cli import main as run
 
-    run()
+    try:
+        run()
+    except SystemExit as done:
+        if sys.argv[1:2] == ["generate"] and isinstance(done.code, int):
+            _leave(done.code)
+        raise
+
+
+def _leave(code: int) -> None:
+    """End at once: nothing is open any more, and taking torch apart module by module takes 0.3 s."""
+    with suppress(OSError, ValueError):  # whoever read it is gone, or it is closed
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":

@@ -45,13 +45,13 @@ def generate(
         Path | None, typer.Option("--output", "-o", help="The file to write, .mp4 (or .png for a still). By default "
                                   "lanterne-output/ and a name made of the prompt.", show_default=False)
     ] = None,
-    seconds: Annotated[float | None, typer.Option(help="Length: 0.25 to 600, or 0 for a still picture. [default: 4]")] = None,
-    aspect: Annotated[str | None, typer.Option(help="Shape: 16:9, 9:16 or 1:1. [default: 16:9]")] = None,
+    seconds: Annotated[float | None, typer.Option(help="Length: 0.25 to 600, or 0 for a still picture. \\[default: 4]")] = None,
+    aspect: Annotated[str | None, typer.Option(help="Shape: 16:9, 9:16 or 1:1. \\[default: 16:9]")] = None,
     size: Annotated[
         str | None, typer.Option(help="Size in pixels, such as 1280x720; beyond the model's own it is scaled up. "
-                                 "[default: the model's own, 256x144 for 16:9]")
+                                 "\\[default: the model's own, 256x144 for 16:9]")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="The same seed gives the same video. [default: drawn anew]")] = None,
+    seed: Annotated[int | None, typer.Option(help="The same seed gives the same video. \\[default: drawn anew]")] = None,
     negative: Annotated[str | None, typer.Option(help="What it should not show.", show_default=False)] = None,
     image: Annotated[Path | None, typer.Option(help="A picture to start from.", show_default=False)] = None,
     continue_: Annotated[
@@ -59,10 +59,10 @@ def generate(
                                   show_default=False)
     ] = None,
     edit: Annotated[Path | None, typer.Option(help="A video to remake as the prompt says.", show_default=False)] = None,
-    strength: Annotated[float | None, typer.Option(help="With --edit: how much may change, up to 1. [default: 0.6]")] = None,
-    steps: Annotated[int | None, typer.Option(help="Sampling steps per chunk; more is slower and finer. [default: 14]")] = None,
+    strength: Annotated[float | None, typer.Option(help="With --edit: how much may change, up to 1. \\[default: 0.6]")] = None,
+    steps: Annotated[int | None, typer.Option(help="Sampling steps per chunk; more is slower and finer. \\[default: 8]")] = None,
     guidance: Annotated[
-        float | None, typer.Option(help="How strictly to follow the prompt, 1 to 20. [default: 3]")
+        float | None, typer.Option(help="How strictly to follow the prompt, 1 to 20. \\[default: 3]")
     ] = None,
     again: Annotated[
         Path | None, typer.Option(help="Repeat what made this file; other options given change it.", show_default=False)

@@ -9,6 +9,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -86,18 +87,20 @@ class Engine:
         dtype: by default bfloat16 where the processor multiplies it faster, float32 elsewhere. Raises CheckpointError.
         """
         path = Path(path) if path else EMBEDDED
-        loaded = checkpoint.load(path)
-        dtype = dtype or best_dtype()
-        upscaler = loaded.build("upscaler").to(dtype).to(memory_format=torch.channels_last) if "upscaler" in loaded.configs else None
-        return cls(
-            loaded.build("transformer").to(dtype),
-            loaded.build("autoencoder").to(dtype).to(memory_format=torch.channels_last),
-            TextEncoder.load(),
-            load_classifier(),
-            file_hash(path),
-            loaded.metadata,
-            upscaler,
-        )
+        with ThreadPoolExecutor(1) as beside:
+            text_encoder = beside.submit(TextEncoder.load)  # as much to read and to check as all the rest
+            loaded = checkpoint.load(path)
+            dtype = dtype or best_dtype()
+            upscaler = loaded.build("upscaler").to(dtype).to(memory_format=torch.channels_last) if "upscaler" in loaded.configs else None
+            return cls(
+                loaded.build("transformer").to(dtype),
+                loaded.build("autoencoder").to(dtype).to(memory_format=torch.channels_last),
+                text_encoder.result(),
+                load_classifier(),
+                file_hash(path),
+                loaded.metadata,
+                upscaler,
+            )
 
     def guess(self, prompt: str) -> dict[str, tuple[str, float]]:
         """The likeliest value of each axis of the world in a prompt, and its probability: for `lanterne.world.prompts`."""

@@ -20,7 +20,7 @@ class Upscale:
         for frame_HWC in frames_THWC:  # one at a time: a second of large ones in float32 would be 700 MB
             x_BCTHW = torch.from_numpy(np.ascontiguousarray(frame_HWC)).permute(2, 0, 1)[None, :, None].float().div(127.5).sub(1)
             made, self._memory = self._model(x_BCTHW.to(self._model.conv_in.weight.dtype), self._memory)
-            large.append(made[0, :, 0].clamp(-1, 1).add(1).mul(127.5).round().byte().permute(1, 2, 0).numpy())
+            large.append(made[0, :, 0].mul(127.5).add_(127.5).round_().clamp_(0, 255).byte().permute(1, 2, 0).numpy())
         return np.stack(large)
 
 

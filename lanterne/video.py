@@ -6,7 +6,9 @@ plays them before they are whole; stills are PNG. The settings a file was made w
 
 import json
 import math
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from fractions import Fraction
 from mmap import mmap
@@ -21,6 +23,7 @@ from lanterne import FPS
 from lanterne.errors import LanterneError, writing
 
 _CRF = "17"  # visually lossless; the model's own blur is far above it
+_AHEAD = 16  # frames, a chunk
 _SETTINGS_KEY = "comment"  # the one free text tag that every MP4 reader shows
 _PNG_KEY = "Comment"
 _THUMBNAIL, _SPRITE, _SPRITE_COLUMNS = 512, 160, 10
@@ -56,7 +59,9 @@ class VideoWriter:
     (t, H, W, 3) to larger ones. Use as a context manager: an exception inside leaves nothing behind. The same frames and settings give the
     same bytes. seal(file) is called with the whole file before it gets its name, to sign it; what cannot be sealed does not stay.
 
-    Raises MediaError where the folder cannot be written or the disk is full.
+    Frames are enlarged and written in a thread of its own, at most _AHEAD of them behind: meanwhile the next are made.
+
+    Raises WriteError where the folder cannot be written or the disk is full; for frames, with one of the next or at the end.
     """
 
     def __init__(
@@ -64,14 +69,15 @@ class VideoWriter:
         enlarge: Callable[[np.ndarray], np.ndarray] | None = None,
     ):
         self.path, self._seal, self._enlarge = Path(path), seal, enlarge
-        self.num_frames = 0
+        self.num_frames, self._num_written = 0, 0
+        self._beside, self._pending = ThreadPoolExecutor(1), deque()
         self._size = (width, height)
         self._temporary = self.path.with_name(f".{self.path.stem}.partial.mp4")
         with writing(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._container = av.open(str(self._temporary), "w", format="mp4", options={"movflags": "+faststart"})
         self._container.metadata[_SETTINGS_KEY] = json.dumps(settings, sort_keys=True)
-        stream = self._container.add_stream("libx264", rate=fps, options={"crf": _CRF, "preset": "medium", "threads": "1"})
+        stream = self._container.add_stream("libx264", rate=fps, options={"crf": _CRF, "preset": "medium", "threads": "2"})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         self._time_base = Fraction(1, fps)  # the stream's own changes once the container's header is written
         context = stream.codec_context
@@ -80,6 +86,13 @@ class VideoWriter:
         self._stream = stream
 
     def write(self, frames_THWC: np.ndarray) -> None:
+        """Take these frames, which are not changed any more."""
+        while self._pending and self.num_frames - self._num_written >= _AHEAD:
+            self._pending.popleft().result()
+        self._pending.append(self._beside.submit(self._write, frames_THWC))
+        self.num_frames += len(frames_THWC)
+
+    def _write(self, frames_THWC: np.ndarray) -> None:
         if self._enlarge:
             frames_THWC = self._enlarge(frames_THWC)
         with writing(self.path):
@@ -88,16 +101,19 @@ class VideoWriter:
                     *self._size, "yuv420p", dst_colorspace=Colorspace.ITU709, interpolation=Interpolation.LANCZOS,
                     src_color_range=ColorRange.JPEG, dst_color_range=ColorRange.MPEG,
                 )
-                frame.pts, frame.time_base = self.num_frames, self._time_base
+                frame.pts, frame.time_base = self._num_written, self._time_base
                 self._container.mux(self._stream.encode(frame))
-                self.num_frames += 1
+                self._num_written += 1
 
     def __enter__(self) -> "VideoWriter":
         return self
 
     def __exit__(self, kind, error, trace) -> None:
         try:
+            self._beside.shutdown(cancel_futures=kind is not None)
             if kind is None:
+                for written in self._pending:
+                    written.result()
                 with writing(self.path):
                     self._container.mux(self._stream.encode(None))
                     self._container.close()

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from lanterne.__main__ import _MEMORY
+from lanterne.request import GUIDANCE, STEPS, STRENGTH
 from lanterne.video import VideoWriter
 
 
@@ -169,7 +170,10 @@ def test_a_fault_of_ours_is_not_shown_as_the_users(lanterne, tmp_path, home, mon
 
 def test_help_and_version_answer_without_torch(lanterne):
     assert "generate" in lanterne("--help", whole=True).stdout
-    assert "--continue" in lanterne("generate", "--help").stdout
+    told = " ".join(lanterne("generate", "--help").stdout.split())
+    assert "--continue" in told
+    for default in (f"slower and finer. [default: {STEPS}]", f"1 to 20. [default: {GUIDANCE:g}]", f"up to 1. [default: {STRENGTH}]"):
+        assert default in told
     assert lanterne("--version").stdout.startswith("lanterne ")
     code = "import sys, lanterne.cli; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

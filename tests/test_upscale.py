@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from lanterne.models.upscaler import FACTOR, Upscaler, upscaler_small, upscaler_tiny
+from lanterne.models.upscaler import FACTOR, Upscaler, interpolated, upscaler_small, upscaler_tiny
 from lanterne.train import upscaler as stage
 from lanterne.train.adversarial import Opponent
 from lanterne.train.data import save_array
@@ -32,6 +32,13 @@ def test_frames_one_by_one_are_those_of_the_whole():
     together = model(video)[0][0].clamp(-1, 1).add(1).mul(127.5).round().byte().permute(1, 2, 3, 0).numpy()
     assert np.abs(together.astype(int) - whole).max() <= 1
     assert not np.array_equal(Upscale(model)(frames[3:4])[0], whole[3])  # what was before is seen
+
+
+def test_what_it_starts_from_is_bicubic_interpolation():
+    model = Upscaler(upscaler_tiny()).requires_grad_(False)
+    model.conv_out.weight.zero_()  # it adds nothing
+    frame = torch.rand(1, 3, 1, 11, 17) * 2 - 1
+    torch.testing.assert_close(model(frame)[0][:, :, 0], interpolated(frame[:, :, 0]), atol=2e-5, rtol=0)
 
 
 def test_it_is_as_small_as_it_says():

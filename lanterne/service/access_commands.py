@@ -45,7 +45,7 @@ def add_person(
     email: Annotated[str, typer.Argument(help="Their address.")],
     by: By,
     role: Annotated[list[str], typer.Option(help="operator, reviewer or artist; repeat for several.")],
-    id_: Annotated[str | None, typer.Option("--id", help="An id that is easy to type. [default: drawn by chance]")] = None,
+    id_: Annotated[str | None, typer.Option("--id", help="An id that is easy to type. \\[default: drawn by chance]")] = None,
 ):
     """Open an account; the first is an operator's. Artists come by invitation."""
     from lanterne.programme import people

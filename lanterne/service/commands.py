@@ -19,13 +19,13 @@ keys_app = typer.Typer(help="Make, list and revoke keys to the API.", no_args_is
 webhooks_app = typer.Typer(help="Addresses that are told when videos end.", no_args_is_help=True)
 
 Weights = Annotated[Path | None, typer.Option(help="Another weights file than the embedded one.", show_default=False)]
-Owner = Annotated[str | None, typer.Option("--by", help="The artist whose key it is. [default: who runs the server]", show_default=False)]
+Owner = Annotated[str | None, typer.Option("--by", help="The artist whose key it is. \\[default: who runs the server]", show_default=False)]
 
 
 @serve_app.command()
 def serve(
-    host: Annotated[str | None, typer.Option(help="The address to listen on. [default: 127.0.0.1]")] = None,
-    port: Annotated[int | None, typer.Option(help="The port; 0 takes a free one. [default: 8000]")] = None,
+    host: Annotated[str | None, typer.Option(help="The address to listen on. \\[default: 127.0.0.1]")] = None,
+    port: Annotated[int | None, typer.Option(help="The port; 0 takes a free one. \\[default: 8000]")] = None,
     weights: Weights = None,
     worker: Annotated[bool, typer.Option(help="Start a worker beside the server.")] = True,
 ):
@@ -41,7 +41,7 @@ def serve(
 
 @worker_app.command()
 def worker(
-    slot: Annotated[str | None, typer.Option(help="A name that stays this worker's own. [default: worker-0]")] = None,
+    slot: Annotated[str | None, typer.Option(help="A name that stays this worker's own. \\[default: worker-0]")] = None,
     weights: Weights = None,
     with_parent: Annotated[bool, typer.Option(hidden=True)] = False,
 ):
@@ -146,9 +146,9 @@ def create(
         list[str], typer.Option(help="What it may do: videos:read, videos:write, metrics, or what its owner's role does: review, admin; "
                                 "repeat for several.")
     ] = ("videos:read", "videos:write"),
-    days: Annotated[int | None, typer.Option(min=1, help="It expires after so many days. [default: never]")] = None,
-    videos: Annotated[int | None, typer.Option(min=1, help="It may ask for so many videos in a period. [default: any number]")] = None,
-    seconds: Annotated[int | None, typer.Option(min=1, help="And for so many seconds of video. [default: any number]")] = None,
+    days: Annotated[int | None, typer.Option(min=1, help="It expires after so many days. \\[default: never]")] = None,
+    videos: Annotated[int | None, typer.Option(min=1, help="It may ask for so many videos in a period. \\[default: any number]")] = None,
+    seconds: Annotated[int | None, typer.Option(min=1, help="And for so many seconds of video. \\[default: any number]")] = None,
     period: Annotated[int, typer.Option(min=1, help="The days of that period; it moves with the time.")] = 30,
     network: Annotated[
         list[str] | None, typer.Option(help="It may be used from here alone, such as 192.0.2.0/24; repeat for several.")
@@ -170,7 +170,7 @@ def make(
     name: Annotated[str, typer.Option(help="What it is for, to know it again.")],
     by: Annotated[str, typer.Option("--by", help="Whose it is: the id of an artist in that cohort.")],
     scope: Annotated[list[str], typer.Option(help="What it may do; repeat for several.")] = ("videos:read", "videos:write"),
-    days: Annotated[int | None, typer.Option(help="It expires after so many days. [default: with the cohort]", show_default=False)] = None,
+    days: Annotated[int | None, typer.Option(help="It ends after so many days. \\[default: with the cohort]", show_default=False)] = None,
     network: Annotated[
         list[str] | None, typer.Option(help="It may be used from here alone, such as 192.0.2.0/24; repeat for several.")
     ] = None,

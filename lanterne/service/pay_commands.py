@@ -17,7 +17,7 @@ pay_app = typer.Typer(help="Claims, decisions, payouts and statements.", no_args
 audit_app = typer.Typer(help="The log of every decision, and proofs that it was not changed.", no_args_is_help=True)
 
 By = Annotated[str, typer.Option("--by", help="Who does this: the id of an operator, as `lanterne people list` shows it.")]
-Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file. [default: show it]", show_default=False)]
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file. \\[default: show it]", show_default=False)]
 
 
 def _session():
@@ -143,11 +143,11 @@ def reverse(
 def claim(
     person: Annotated[str, typer.Argument(help="Whose work it is.")],
     kind: Annotated[str, typer.Argument(help="hours, bug, feedback or use.")],
-    day: Annotated[str | None, typer.Option(help="When. [default: today]", show_default=False)] = None,
+    day: Annotated[str | None, typer.Option(help="When. \\[default: today]", show_default=False)] = None,
     hours: Annotated[str | None, typer.Option(help="For hours: how many, such as 1.5 or 1:30.", show_default=False)] = None,
     about: Annotated[str | None, typer.Option(help="For all others: which bug, feedback or use.", show_default=False)] = None,
     note: Annotated[str, typer.Option(help="A word about it.")] = "",
-    card: Annotated[str | None, typer.Option(help="The rate card. [default: what their terms name]", show_default=False)] = None,
+    card: Annotated[str | None, typer.Option(help="The rate card. \\[default: what their terms name]", show_default=False)] = None,
     key: Annotated[str | None, typer.Option(help="Makes repeating the command safe.", show_default=False)] = None,
 ):
     """Enter work in a person's name."""
@@ -162,7 +162,7 @@ def claim(
 
 @pay_app.command()
 def entries(
-    person: Annotated[str | None, typer.Argument(help="Whose. [default: everybody's]", show_default=False)] = None,
+    person: Annotated[str | None, typer.Argument(help="Whose. \\[default: everybody's]", show_default=False)] = None,
     waiting: Annotated[bool, typer.Option("--waiting", help="Only what waits for a decision.")] = False,
 ):
     """Claims, what was decided on them and why."""
@@ -189,7 +189,7 @@ def entries(
 def decide(
     entry: str,
     by: By,
-    accept: Annotated[str | None, typer.Option(help="How much in all, such as 12.50. [default: as claimed]", show_default=False)] = None,
+    accept: Annotated[str | None, typer.Option(help="How much in all, such as 12.50. \\[default: as claimed]", show_default=False)] = None,
     reason: Annotated[str, typer.Option(help="Why, if it is less than was claimed. The artist reads it.")] = "",
 ):
     """Accept a claim, in whole or in part."""
@@ -219,7 +219,7 @@ def credit(
     by: By,
     because: Annotated[str, typer.Option(help="What was late. The artist reads it.")],
     due: Annotated[str, typer.Option(help="The day it was due.")],
-    missed: Annotated[str | None, typer.Option(help="The day it was done. [default: today]", show_default=False)] = None,
+    missed: Annotated[str | None, typer.Option(help="The day it was done. \\[default: today]", show_default=False)] = None,
     currency: Annotated[str, typer.Option(help="ISO 4217.")] = "EUR",
 ):
     """Owe a person what the terms promise for a deadline that was missed."""
@@ -262,7 +262,7 @@ def payee(person: str, by: By, name: Annotated[str, typer.Option()], iban: Annot
 @pay_app.command()
 def payout(
     by: By,
-    day: Annotated[str | None, typer.Option(help="On which the bank pays. [default: tomorrow]", show_default=False)] = None,
+    day: Annotated[str | None, typer.Option(help="On which the bank pays. \\[default: tomorrow]", show_default=False)] = None,
     key: Annotated[str | None, typer.Option(help="Makes repeating the command safe.", show_default=False)] = None,
 ):
     """Pay everybody what they are owed, but oneself and whose IBAN one set: makes the bank file, which `lanterne pay export` writes out."""
@@ -335,7 +335,7 @@ def bounce(payout: str, person: str, by: By, reason: Annotated[str, typer.Option
 @pay_app.command()
 def statement(
     person: str,
-    month: Annotated[str | None, typer.Option(help="Such as 2026-11. [default: from the beginning]", show_default=False)] = None,
+    month: Annotated[str | None, typer.Option(help="Such as 2026-11. \\[default: from the beginning]", show_default=False)] = None,
     form: Annotated[str, typer.Option("--format", help="html, pdf or csv.")] = "html",
     currency: Annotated[str | None, typer.Option(help="Which, where there are several.", show_default=False)] = None,
     output: Output = None,
@@ -381,7 +381,7 @@ def _read(path: Path) -> str:
 @audit_app.command()
 def verify(
     receipts: Annotated[list[Path] | None, typer.Argument(help="Receipts that the log must hold.", show_default=False)] = None,
-    key: Annotated[str | None, typer.Option(help="The public key to check with. [default: this server's]", show_default=False)] = None,
+    key: Annotated[str | None, typer.Option(help="The public key to check with. \\[default: this server's]", show_default=False)] = None,
 ):
     """Check every line, signature and the given receipts, and the ledger against the log; name the first line that was changed."""
     from lanterne.programme import audit, ledger

@@ -14,8 +14,8 @@ _DAY = 86400
 
 @report_app.command()
 def report(
-    since: Annotated[str | None, typer.Option("--from", help="The first day. [default: that of the log]", show_default=False)] = None,
-    until: Annotated[str | None, typer.Option("--to", help="The last day. [default: today]", show_default=False)] = None,
+    since: Annotated[str | None, typer.Option("--from", help="The first day. \\[default: that of the log]", show_default=False)] = None,
+    until: Annotated[str | None, typer.Option("--to", help="The last day. \\[default: today]", show_default=False)] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder to write it to.")] = Path("report"),
     check: Annotated[Path | None, typer.Option(help="Instead: count this report.json again.", show_default=False)] = None,
     log: Annotated[Path | None, typer.Option(help="With --check: by a log.jsonl, without the server.", show_default=False)] = None,

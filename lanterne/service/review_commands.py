@@ -73,7 +73,7 @@ def publish_policy(
 
 @policy_app.command(name="show")
 def show_policy(
-    version: Annotated[int | None, typer.Argument(min=1, max=2**31 - 1, help="[default: the latest]", show_default=False)] = None,
+    version: Annotated[int | None, typer.Argument(min=1, max=2**31 - 1, help="\\[default: the latest]", show_default=False)] = None,
 ):
     """The policy, word for word."""
     from lanterne.programme import money, review
@@ -174,8 +174,8 @@ def appeal(request: RequestId, words: Annotated[str, typer.Argument(help="Why th
 @release_app.command(name="publish")
 def publish_video(
     request: RequestId, by: Artist,
-    title: Annotated[str, typer.Option(help="Shown beside the video. [default: none]", show_default=False)] = "",
-    credit: Annotated[str, typer.Option(help="A name or pseudonym to be shown. [default: none]", show_default=False)] = "",
+    title: Annotated[str, typer.Option(help="Shown beside the video. \\[default: none]", show_default=False)] = "",
+    credit: Annotated[str, typer.Option(help="A name or pseudonym to be shown. \\[default: none]", show_default=False)] = "",
     prompt: Annotated[bool, typer.Option("--prompt", help="Show the prompt, too.")] = False,
 ):
     """Show an approved video to the public, as a copy with the approval signed into it."""

@@ -81,7 +81,7 @@ def compare(
     first: Annotated[str, typer.Argument(help="A video's id.")],
     second: Annotated[str, typer.Argument(help="Another's, of the same prompt.")],
     by: Annotated[str, typer.Option("--by", help="Who asks.")],
-    person: Annotated[str | None, typer.Option("--for", help="Who is asked. [default: who asks]", show_default=False)] = None,
+    person: Annotated[str | None, typer.Option("--for", help="Who is asked. \\[default: who asks]", show_default=False)] = None,
 ):
     """Put two videos side by side for somebody; chance says which is left."""
     from lanterne.programme import feedback
@@ -150,7 +150,7 @@ def contest(remark: RemarkId, words: str, by: Artist):
 
 @feedback_app.command(name="list")
 def list_remarks(
-    person: Annotated[str | None, typer.Option(help="Whose. [default: everybody's]", show_default=False)] = None,
+    person: Annotated[str | None, typer.Option(help="Whose. \\[default: everybody's]", show_default=False)] = None,
     waiting: Annotated[bool, typer.Option("--waiting", help="Only what nobody decided on yet, and bugs to be mended.")] = False,
 ):
     """What was said: id, whose, state, content. What was withdrawn is shown to nobody else."""
@@ -174,7 +174,7 @@ def decide(
     state: Annotated[str, typer.Argument(help="Of bugs confirmed, fixed or declined; of the rest accepted or declined.")],
     by: By,
     reason: Annotated[str, typer.Option(help="Why, if it is declined. Its author reads it.")] = "",
-    card: Annotated[str | None, typer.Option(help="The rate card. [default: what its author's terms name]", show_default=False)] = None,
+    card: Annotated[str | None, typer.Option(help="The rate card. \\[default: what its author's terms name]", show_default=False)] = None,
 ):
     """Accept what somebody said, which pays for it once, or decline it with a reason."""
     from lanterne.programme import feedback
@@ -251,7 +251,7 @@ def export(
     by: By,
     output: Annotated[Path, typer.Option("--output", "-o", help="A new folder for the records and their description in Croissant.")],
     purpose: Annotated[str, typer.Option(help="training, evaluation or publicity.")] = "training",
-    licence: Annotated[str | None, typer.Option(help="What it may be used for. [default: its purpose, and nothing else]",
+    licence: Annotated[str | None, typer.Option(help="What it may be used for. \\[default: its purpose, and nothing else]",
                                                 show_default=False)] = None,
 ):
     """Export what everybody in it has a live consent for at this moment."""

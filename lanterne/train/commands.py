@@ -105,7 +105,7 @@ def transformer(
     minutes: Minutes = 120,
     size: Size = "nano",
     batch_frames: Annotated[
-        int | None, typer.Option(min=1, help="Latent frames in a batch. [default: 40; on a GPU 384]", show_default=False)
+        int | None, typer.Option(min=1, help="Latent frames in a batch. \\[default: 40; on a GPU 384]", show_default=False)
     ] = None,
     device: Device = "cpu",
     runs: Runs = DEFAULT_RUNS,
@@ -219,7 +219,7 @@ def prompts(
 def consented(
     data: Annotated[Path, typer.Option("--data", help="A folder that `lanterne data export` wrote.")],
     database: Annotated[
-        str | None, typer.Option(help="The server's database. [default: the home folder's, where there is one]", show_default=False)
+        str | None, typer.Option(help="The server's database. \\[default: the home folder's, where there is one]", show_default=False)
     ] = None,
 ):
     """Read a data set of what artists said as training must: described, whole, without what was withdrawn. No stage trains on one yet."""
@@ -268,7 +268,7 @@ def rented_stage(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the weights, in pieces under 16 MiB, and the logs.")],
     minutes: Annotated[float, typer.Option(min=1, help="Wall clock of this call, start and end included.")] = 9.5,
     size: Annotated[
-        str | None, typer.Option(help="nano or small; another than that of the weights starts anew. [default: theirs]", show_default=False)
+        str | None, typer.Option(help="nano or small; another than the weights' starts anew. \\[default: theirs]", show_default=False)
     ] = None,
     first: Annotated[
         int, typer.Option(min=0, max=2800, help="Number of the first shard to render: 1200 on from that of the machine before.")
