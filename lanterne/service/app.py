@@ -6,7 +6,6 @@ Who asks is settled before a body is read. Routes that only talk to the database
 import asyncio
 import json
 import logging
-import secrets
 import time
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -28,8 +27,10 @@ from lanterne.service.deployment import Deployment
 from lanterne.service.downloads import Download, Stream
 from lanterne.service.errors import APIError, kind_of, not_found, without_home
 from lanterne.service.events import Feed
-from lanterne.service.links import Link
+from lanterne.service.links import Link, broken
+from lanterne.service.protocol import new_request_id
 from lanterne.service.queue import Queue
+from lanterne.service.refusals import refusal
 from lanterne.service.review_routes import public_video
 from lanterne.service.settings import Settings
 from lanterne.service.signed_in import LARGEST, caller_of
@@ -347,9 +348,11 @@ async def _on_api_error(request, error: APIError):
 
 
 async def _on_bad_parameter(request, error: RequestValidationError):
+    if request.scope.get("endpoint") is linked:  # all of a link was made here, so nothing of it is for its user to mend
+        return _answer(broken())
     first = error.errors()[0]
-    name = str(first["loc"][-1])
-    return _answer(APIError(400, "invalid_value", f"{name}={str(first.get('input'))[:60]!r} cannot be used: {first['msg']}.", name))
+    name = first["loc"][1]  # after where it stands: path, query or header
+    return _answer(refusal([first | {"loc": (name,)}], {name: first["input"]}, "parameter"))
 
 
 async def _on_http_error(request, error: HTTPException):
@@ -394,7 +397,7 @@ class Application:
     async def __call__(self, scope, receive, send) -> None:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
-        name, started, status = f"req_{secrets.token_hex(12)}", time.monotonic(), 0
+        name, started, status = new_request_id(), time.monotonic(), 0
 
         async def send_with_id(message):
             nonlocal status

@@ -112,7 +112,8 @@ class File(Base):
 
 
 class Event(Base):
-    """What happened to a video, for those who watch it being made."""
+    """What happened to a video, for those who watch it being made. owner, place: of one that was deleted, so that a list goes on after it
+    as long as this is kept."""
 
     __tablename__ = "events"
     number: Mapped[int] = mapped_column(primary_key=True)
@@ -120,6 +121,8 @@ class Event(Base):
     name: Mapped[str]
     data: Mapped[dict]
     created_at: Mapped[int]
+    owner: Mapped[str | None]
+    place: Mapped[int | None]  # the video's number
     __table_args__ = (Index("events_of_video", "video_id", "number"), {"sqlite_autoincrement": True})
 
 

@@ -38,6 +38,10 @@ class Link:
     def check(self, secret: bytes, signature: str) -> None:
         """Raises APIError 403 where nobody here signed it, or it has expired."""
         if not hmac.compare_digest(self.signature(secret), signature):
-            raise APIError(403, "invalid_link", "This link was not made here, or a letter of it is wrong; copy the whole link again.")
+            raise broken()
         if self.expires <= now():
             raise APIError(403, "link_expired", "This link has expired; ask who gave it to you for another.")
+
+
+def broken() -> APIError:
+    return APIError(403, "invalid_link", "This link was not made here, or a letter of it is wrong or missing; copy the whole link again.")

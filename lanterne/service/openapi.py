@@ -20,7 +20,9 @@ from lanterne.video import FPS
 
 WELCOME = """A text becomes a video. Programs for OpenAI's Videos API work here when their base URL and key are changed.
 
-Press *Authorize* and give a key (`ltn_…`, made by `lanterne keys create`); every request below can then be tried out."""
+Press *Authorize* and give a key (`ltn_…`, made by `lanterne keys create`); every request under `/v1` can then be tried out. Those under
+`/programme` ask for a person who is signed in: sign in here with `POST /programme/session`, and the browser keeps the session. Where a
+person's role is what counts, a key with the role's scope opens them, too."""
 BODIES = {
     "create": wire.Create, "edit": wire.Edit, "extend": wire.Extend, "remix": wire.Remix, "create_character": wire.CreateCharacter,
     "cancel": wire.Cancel, "link": wire.MakeLink, "verify_file": wire.Verify,

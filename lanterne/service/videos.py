@@ -5,7 +5,7 @@ import logging
 import math
 import secrets
 from dataclasses import asdict
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from io import BytesIO
 from pathlib import Path
 
@@ -16,9 +16,9 @@ from starlette.datastructures import UploadFile
 
 from lanterne.request import Request, RequestError
 from lanterne.service import inputs, keys, metrics, outside, wire
-from lanterne.service.database import Character, File, Key, Repeat, Video, now
+from lanterne.service.database import Character, Event, File, Key, Repeat, Video, now
 from lanterne.service.deployment import Deployment
-from lanterne.service.errors import APIError, invalid, not_found
+from lanterne.service.errors import APIError, counted, invalid, not_found
 from lanterne.service.events import note
 from lanterne.service.holding import Given, forget, hold
 from lanterne.service.keys import Caller
@@ -40,7 +40,9 @@ _log = logging.getLogger("lanterne.web")
 
 def create(deployment: Deployment, caller: Caller, fields: dict, repeat_key: str | None) -> Video:
     """Queue a new video. Raises APIError for what the model cannot do."""
-    asked = wire.read(wire.Create, fields)
+    asked, repeat = wire.read(wire.Create, fields), _Repeat.of(repeat_key, "create", fields)
+    if made := _before(deployment, caller, repeat):
+        return made
     model = _model(deployment, asked.model)
     if asked.characters:
         raise invalid(
@@ -55,46 +57,48 @@ def create(deployment: Deployment, caller: Caller, fields: dict, repeat_key: str
             path = received.picture(asked.input_reference)
             given["image"] = (path, inputs.check_picture(path, width, height, "input_reference"))
         video = _video(caller, "create", model, asked.prompt, request, int(asked.seconds))
-        return _enter(deployment, caller, video, given, _Repeat.of(repeat_key, "create", fields, received))
+        return _enter(deployment, caller, video, given, repeat)
 
 
 def remix(deployment: Deployment, caller: Caller, video_id: str, fields: dict, repeat_key: str | None) -> Video:
     """Queue a finished video made again with another prompt: an edit of its latents."""
-    asked = wire.read(wire.Remix, fields)
-    source = _finished(deployment, caller, video_id)
-    return _edit(deployment, caller, asked, source, fields, repeat_key, f"remix {video_id}")
+    asked, repeat = wire.read(wire.Remix, fields), _Repeat.of(repeat_key, f"remix {video_id}", fields)
+    return _before(deployment, caller, repeat) or _edit(deployment, caller, asked, _finished(deployment, caller, video_id, "id"), repeat)
 
 
 def edit(deployment: Deployment, caller: Caller, fields: dict, repeat_key: str | None) -> Video:
     """Queue a video made from another by a prompt."""
-    asked = wire.read(wire.Edit, fields)
+    asked, repeat = wire.read(wire.Edit, fields), _Repeat.of(repeat_key, "edit", fields)
+    if made := _before(deployment, caller, repeat):
+        return made
     model = _model(deployment, asked.model)
     if isinstance(asked.video, wire.VideoReference):
-        source = _finished(deployment, caller, asked.video.id)
-        return _edit(deployment, caller, asked, source, fields, repeat_key, "edit")
+        return _edit(deployment, caller, asked, _finished(deployment, caller, asked.video.id, "video.id"), repeat)
     with _Received(deployment) as received:
         path, width, height, seconds = received.video(asked.video)
         request = _request(deployment, asked, seconds=seconds, width=width, height=height, strength=asked.strength)
         video = _video(caller, "edit", model, asked.prompt, request, seconds)
-        return _enter(deployment, caller, video, {"source": (path, "video/mp4")}, _Repeat.of(repeat_key, "edit", fields, received))
+        return _enter(deployment, caller, video, {"source": (path, "video/mp4")}, repeat)
 
 
-def _edit(deployment, caller, asked: wire.Remix, source: Video, fields, repeat_key, route: str) -> Video:
+def _edit(deployment: Deployment, caller: Caller, asked: wire.Remix, source: Video, repeat: "_Repeat | None") -> Video:
     request = _request(
         deployment, asked, seconds=source.seconds, width=source.width, height=source.height, strength=asked.strength
     )
     video = _video(caller, "edit", deployment.settings.model, asked.prompt, request, source.seconds, remixed_from=source.id)
-    return _enter(deployment, caller, video, {}, _Repeat.of(repeat_key, route, fields), source)
+    return _enter(deployment, caller, video, {}, repeat, source)
 
 
 def extend(deployment: Deployment, caller: Caller, fields: dict, repeat_key: str | None) -> Video:
     """Queue a video that goes on where another ends, and holds it. Its seconds are those of both."""
-    asked = wire.read(wire.Extend, fields)
+    asked, repeat = wire.read(wire.Extend, fields), _Repeat.of(repeat_key, "extend", fields)
+    if made := _before(deployment, caller, repeat):
+        return made
     model, more = _model(deployment, asked.model), int(asked.seconds)
     with _Received(deployment) as received:
         given, source = {}, None
         if isinstance(asked.video, wire.VideoReference):
-            source = _finished(deployment, caller, asked.video.id)
+            source = _finished(deployment, caller, asked.video.id, "video.id")
             width, height, before = source.width, source.height, source.seconds
         else:
             path, width, height, before = received.video(asked.video)
@@ -108,7 +112,7 @@ def extend(deployment: Deployment, caller: Caller, fields: dict, repeat_key: str
             )
         request = _request(deployment, asked, seconds=more, width=width, height=height)
         video = _video(caller, "extend", model, asked.prompt, request, before + more)
-        return _enter(deployment, caller, video, given, _Repeat.of(repeat_key, "extend", fields, received), source)
+        return _enter(deployment, caller, video, given, repeat, source)
 
 
 def get(deployment: Deployment, caller: Caller, video_id: str) -> Video:
@@ -122,6 +126,8 @@ def page(deployment: Deployment, caller: Caller, limit: int, order: str, after: 
         query = select(Video).where(Video.owner == caller.owner)
         if after is not None:
             number = session.scalar(select(Video.number).where(Video.owner == caller.owner, Video.id == after))
+            if number is None:  # deleted, maybe, by who goes through the list
+                number = session.scalar(select(Event.place).where(Event.video_id == after, Event.owner == caller.owner))
             if number is None:
                 raise APIError(404, "not_found", f"after={after[:80]!r} is not one of your videos; give the page's last_id.", "after")
             query = query.where(Video.number > number if order == "asc" else Video.number < number)
@@ -193,12 +199,13 @@ def cancel(deployment: Deployment, caller: Caller, video_id: str, keep: bool) ->
 def remove(deployment: Deployment, caller: Caller, video_id: str) -> bool:
     """Delete a video with its files; a running one stops within a step, since its row is gone. Returns whether it was still waiting."""
     with deployment.database.session() as session:
-        waited = _own(session, caller, video_id).status == "queued"
+        video = _own(session, caller, video_id)
+        waited = video.status == "queued"
         if waited:
             keys.give_back(session, video_id)
         session.execute(delete(Video).where(Video.id == video_id))
         forget(session, deployment, video_id)
-        note(session, video_id, "deleted", {})
+        session.add(Event(video_id=video_id, name="deleted", data={}, created_at=now(), owner=video.owner, place=video.number))
     return waited
 
 
@@ -248,17 +255,21 @@ def to_wire(video: Video, wait: Wait | None = None) -> wire.Video:
     )
 
 
-def _own(session: Session, caller: Caller, video_id: str) -> Video:
+def _own(session: Session, caller: Caller, video_id: str, param: str = "id") -> Video:
     video = session.scalar(select(Video).where(Video.id == video_id, Video.owner == caller.owner).execution_options(populate_existing=True))
     if video is None:
-        raise not_found("video", video_id)
+        raise not_found("video", video_id, param)
     return video
 
 
-def _finished(deployment: Deployment, caller: Caller, video_id: str) -> Video:
-    video = get(deployment, caller, video_id)
+def _finished(deployment: Deployment, caller: Caller, video_id: str, param: str) -> Video:
+    with deployment.database.session() as session:
+        video = _own(session, caller, video_id, param)
+    if video.status == "failed":
+        said = f"The video {video.id} failed ({video.error_message.rstrip('.')}); give a finished one."
+        raise invalid(said, param, "video_failed")
     if video.status != "completed":
-        raise invalid(f"The video {video.id} is {video.status}; wait until it is completed.", "video", "video_not_ready")
+        raise invalid(f"The video {video.id} is {video.status}; wait until it is completed.", param, "video_not_ready")
     return video
 
 
@@ -336,9 +347,6 @@ class _Received:
         self.paths.append(path := inputs.receive(self._deployment.store, source, param))
         return path
 
-    def digests(self) -> list[str]:
-        return [sha256(path.read_bytes()).hexdigest() for path in self.paths]
-
 
 class _Repeat:
     """An Idempotency-Key and what came with it."""
@@ -347,13 +355,19 @@ class _Repeat:
         self.key, self.fingerprint = key, fingerprint
 
     @classmethod
-    def of(cls, key: str | None, route: str, fields: dict, received: _Received | None = None) -> "_Repeat | None":
+    def of(cls, key: str | None, route: str, fields: dict) -> "_Repeat | None":
         if key is None:
             return None
         if not 0 < len(key) <= MAX_KEY:
-            raise invalid(f"The Idempotency-Key has {len(key)} characters and may have 1 to {MAX_KEY}.", "Idempotency-Key")
-        said = json.dumps([route, fields], sort_keys=True, default=lambda upload: "file")
-        digests = received.digests() if received else []
+            raise invalid(f"The Idempotency-Key has {counted(len(key), 'character')} and may have 1 to {MAX_KEY}.", "Idempotency-Key")
+        digests = []
+
+        def file(upload: UploadFile) -> str:
+            digests.append(file_digest(upload.file, "sha256").hexdigest())
+            upload.file.seek(0)
+            return "file"
+
+        said = json.dumps([route, fields], sort_keys=True, default=file)
         return cls(key, sha256(json.dumps([said, digests]).encode()).hexdigest())
 
 
@@ -361,8 +375,6 @@ def _enter(
     deployment: Deployment, caller: Caller, video: Video, given: Given, repeat: _Repeat | None, source: Video | None = None
 ) -> Video:
     """Write the video down, with its files, all or nothing. Raises APIError over the caller's limits or on a full disk."""
-    if repeat and (before := _before(deployment, caller, repeat)):
-        return before
     if deployment.store.free() < deployment.settings.reserve_bytes:
         raise APIError(503, "disk_full", "The server's disk is nearly full; no new video is taken until there is space.")
     for path, _ in given.values():
@@ -382,8 +394,8 @@ def _enter(
                 _borrow(session, source, video)
             note(session, video.id, "queued", {})
     except IntegrityError:  # the same key came twice at once
-        if repeat and (before := _before(deployment, caller, repeat)):
-            return before
+        if made := _before(deployment, caller, repeat):
+            return made
         raise
     return video
 
@@ -392,7 +404,8 @@ def _within_limits(session: Session, deployment: Deployment, caller: Caller) -> 
     limit = deployment.settings.queued_per_owner
     active = session.scalar(select(func.count()).select_from(Video).where(Video.owner == caller.owner, Video.status.in_(ACTIVE)))
     if active > limit:
-        raise APIError(429, "too_many_videos", f"You have {active - 1} videos queued or in progress and may have {limit}; wait for one.")
+        said = f"You have {counted(active - 1, 'video')} queued or in progress and may have {limit}; wait for one."
+        raise APIError(429, "too_many_videos", said)
 
 
 def _borrow(session: Session, source: Video, video: Video) -> None:
@@ -404,7 +417,10 @@ def _borrow(session: Session, source: Video, video: Video) -> None:
     session.add(File(holder=video.id, role=role, sha256=latents.sha256, bytes=latents.bytes, media_type=latents.media_type))
 
 
-def _before(deployment: Deployment, caller: Caller, repeat: _Repeat) -> Video | None:
+def _before(deployment: Deployment, caller: Caller, repeat: _Repeat | None) -> Video | None:
+    """What was made when this came first. Looked for before all that may have changed since, such as whether its source is there."""
+    if repeat is None:
+        return None
     with deployment.database.session() as session:
         found = session.get(Repeat, (caller.owner, repeat.key))
         if found is None:

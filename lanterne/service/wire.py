@@ -12,13 +12,14 @@ from contextlib import suppress
 from io import BytesIO
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, WithJsonSchema
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
 from lanterne.service.errors import APIError, invalid
 from lanterne.service.links import LONGEST
+from lanterne.service.refusals import refusal, shown
 
 MAX_FIELDS, MAX_FILES, MAX_DEPTH = 200, 4, 4
 MAX_FIELD_BYTES = 22 * 2**20  # a data URL may have 20,971,520 characters
@@ -52,7 +53,7 @@ async def read_body(request: Request, max_bytes: int) -> dict[str, Any]:
     except (ValueError, RecursionError):
         raise invalid("The body is not JSON; check its quotes and commas, or send multipart/form-data.", code="invalid_json") from None
     if not isinstance(fields, dict):
-        raise invalid(f"The body is a JSON {type(fields).__name__}; send an object with fields.", code="invalid_json")
+        raise invalid(f"The body is {shown(fields)}; send a JSON object with fields.", code="invalid_json")
     return fields
 
 
@@ -142,22 +143,15 @@ def read(schema: type[Schema], fields: dict[str, Any]) -> Schema:
     try:
         return schema.model_validate(fields)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        name = ".".join(str(part) for part in first["loc"] if not str(part).endswith(("]", "Reference"))) or "body"
-        if first["type"] == "missing":
-            raise APIError(400, "missing_field", f"The field {name} is missing; give it.", name) from None
-        if first["type"] == "extra_forbidden":
-            known = ", ".join(schema.model_fields)
-            raise APIError(400, "unknown_field", f"The field {name[:80]!r} is not known here; known are {known}.", name[:80]) from None
-        value = repr(first["input"])
-        shown = value if len(value) <= 60 else value[:57] + "…"
-        said = first["msg"].removeprefix("Value error, ").rstrip(".")
-        raise invalid(f"{name}={shown} cannot be used: {said}.", name) from None
+        known = [field.alias or name for name, field in schema.model_fields.items()]
+        raise refusal(error.errors(include_url=False), fields, "field", known) from None
 
 
 def _number(value: Any) -> Any:
-    if isinstance(value, bool) or (isinstance(value, str) and not isinstance(value, FormText)):
+    if isinstance(value, str) and not isinstance(value, FormText):
         raise ValueError("in JSON, give a number without quotes")
+    if isinstance(value, bool):
+        raise ValueError("give a number")
     return value
 
 
@@ -170,13 +164,13 @@ def _truth(value: Any) -> Any:
 def _seconds(value: Any) -> Any:
     if (isinstance(value, int) and not isinstance(value, bool)) or (isinstance(value, float) and value.is_integer()):
         value = str(int(value))  # in JSON, 4.0 is a whole number, too
-    if isinstance(value, str) and not re.fullmatch(r"[1-9][0-9]{0,3}", value):
+    if not isinstance(value, str) or not re.fullmatch(r"[1-9][0-9]{0,3}", value):
         raise ValueError('give a whole number of seconds as a string, such as "4"')
     return value
 
 
 def _size(value: Any) -> Any:
-    if isinstance(value, str) and not re.fullmatch(r"[1-9][0-9]{0,4}x[1-9][0-9]{0,4}", value):
+    if not isinstance(value, str) or not re.fullmatch(r"[1-9][0-9]{0,4}x[1-9][0-9]{0,4}", value):
         raise ValueError("give width x height in pixels, such as 1280x720")
     return value
 
@@ -198,13 +192,17 @@ def _file(value: Any) -> Any:
         return UploadFile(BytesIO(value.encode()))
 
 
-def _file_or_object(value: Any) -> Any:
+def _file_or_object(value: Any, info: ValidationInfo) -> Any:
     if isinstance(value, FormText) and value.startswith("{"):  # an object in a form, as OpenAPI writes it
         with suppress(ValueError, RecursionError):
             value = json.loads(value)
+    if info.field_name == "video" and isinstance(value, str) and value.startswith("video_"):
+        given = value[:80]
+        raise ValueError(f"give it as video[id]={given}" if isinstance(value, FormText) else f'give it as {{"id": "{given}"}}')
     value = _file(value)
-    if not isinstance(value, (UploadFile, dict, BaseModel)) and value is not None:
-        raise ValueError("upload a file in multipart/form-data, or give an object such as video[id] or input_reference[image_url]")
+    if not isinstance(value, (UploadFile, dict, BaseModel)) and (value is not None or info.field_name == "video"):
+        example = '"id": "video_…"' if info.field_name == "video" else '"image_url": "https://…"'
+        raise ValueError(f"upload a file in multipart/form-data, or give an object such as {{{example}}}")
     return value
 
 
@@ -217,7 +215,8 @@ Size = Annotated[
     Field(description="Width x height in pixels, even numbers.", examples=["1280x720"]),
 ]
 Number = BeforeValidator(_number)
-NoNull = AfterValidator(_no_null)  # Postgres keeps no such character, and no sentence needs it
+# Postgres keeps no such character, and no sentence needs it. It stands after a text's limits, which else would not count characters.
+NoNull = AfterValidator(_no_null)
 Prompt = Annotated[str, Field(min_length=1, max_length=32000), NoNull]
 Upload = Annotated[UploadFile, WithJsonSchema({"type": "string", "format": "binary", "description": "A file's bytes."})]
 
@@ -245,7 +244,7 @@ class Choices(_Given):
     """Fields beyond OpenAI's that every kind of video takes."""
 
     seed: Annotated[int | None, Field(ge=0, lt=2**63, description="The same gives the same video; by default drawn anew."), Number] = None
-    negative_prompt: Annotated[str, NoNull, Field(max_length=32000, description="What it should not show.")] = ""
+    negative_prompt: Annotated[str, Field(max_length=32000, description="What it should not show."), NoNull] = ""
     guidance_scale: Annotated[float | None, Field(ge=1, le=20, description="How strictly to follow the prompt."), Number] = None
     num_inference_steps: Annotated[int | None, Field(ge=1, le=200, description="Sampling steps per chunk."), Number] = None
     fps: Annotated[int | None, Field(description="Frames a second; the model makes 16."), Number] = None
@@ -284,7 +283,7 @@ class Extend(Choices):
 
 
 class CreateCharacter(_Given):
-    name: Annotated[str, NoNull, Field(min_length=1, max_length=80)]
+    name: Annotated[str, Field(min_length=1, max_length=80), NoNull]
     video: Annotated[Upload, BeforeValidator(_file), Field(description="A video that shows it.")]
 
 
