@@ -1,6 +1,7 @@
 """How the program starts: with what libraries read from the environment once, before they run."""
 
 import os
+import signal
 import sys
 from contextlib import suppress
 
@@ -15,17 +16,24 @@ def begin() -> None:
     """Set both, where the user has not; the process then starts once more, as the same program with the same arguments."""
     for name, value in _THREADS.items():
         os.environ.setdefault(name, value)
-    if sys.platform == "linux" and sys.executable and "GLIBC_TUNABLES" not in os.environ:
+    if sys.platform != "linux":
+        return
+    if sys.executable and "GLIBC_TUNABLES" not in os.environ:
         os.environ["GLIBC_TUNABLES"] = _MEMORY  # read before a process has run a line: so once more from the start
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Ctrl-C waits until there is somebody to answer
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def main() -> None:
-    begin()
-    from lanterne.cli import main as run
-
     try:
+        begin()
+        from lanterne.cli import main as run
+
         run()
+    except KeyboardInterrupt:  # before or after those that the command line answers itself
+        print("Stopped.", file=sys.stderr)
+        sys.exit(130)
     except SystemExit as done:
         if sys.argv[1:2] == ["generate"] and isinstance(done.code, int):
             _leave(done.code)

@@ -1,5 +1,6 @@
 """The command line. Heavy modules are imported where they are used, so that help and completion answer at once."""
 
+import re
 import sys
 import traceback
 from datetime import datetime
@@ -45,7 +46,9 @@ def generate(
         Path | None, typer.Option("--output", "-o", help="The file to write, .mp4 (or .png for a still). By default "
                                   "lanterne-output/ and a name made of the prompt.", show_default=False)
     ] = None,
-    seconds: Annotated[float | None, typer.Option(help="Length: 0.25 to 600, or 0 for a still picture. \\[default: 4]")] = None,
+    seconds: Annotated[
+        float | None, typer.Option(help="Length: 0.25 to 600, or 0 for a still picture; an edit has its source's. \\[default: 4]")
+    ] = None,
     aspect: Annotated[str | None, typer.Option(help="Shape: 16:9, 9:16 or 1:1. \\[default: 16:9]")] = None,
     size: Annotated[
         str | None, typer.Option(help="Size in pixels, such as 1280x720; beyond the model's own it is scaled up. "
@@ -68,7 +71,7 @@ def generate(
         Path | None, typer.Option(help="Repeat what made this file; other options given change it.", show_default=False)
     ] = None,
     resume: Annotated[
-        str | None, typer.Option(help='Finish an interrupted run: its name, or "last".', show_default=False)
+        str | None, typer.Option(help='Finish an interrupted run: its name, or "last"; --output may be another.', show_default=False)
     ] = None,
     weights: Annotated[Path | None, typer.Option(help="Another weights file than the embedded one.", show_default=False)] = None,
     mark: Annotated[bool, typer.Option("--mark", help='Show "made with AI" in a corner.')] = False,
@@ -86,9 +89,9 @@ def generate(
 
       lanterne generate "a canyon at night, storm" --seconds 60 -o film.mp4
 
-      lanterne generate "snow begins to fall" --continue film.mp4
+      lanterne generate "waves on a rocky coast, snow falling" --continue film.mp4
     """
-    from lanterne.face import Order, fulfil
+    from lanterne.face import Order, fulfil, require_preview
 
     chosen = {
         "prompt": prompt, "negative_prompt": negative, "seconds": seconds, "seed": seed, "steps": steps,
@@ -97,6 +100,8 @@ def generate(
     width, height = _size_of(size, aspect)
     given = {"image": image, "continue": continue_, "edit": edit}
     order = Order.of(chosen | {"width": width, "height": height}, given, output, weights, mark, again, resume)
+    if preview:
+        require_preview(preview, [order.output, *order.given.values(), *([again] if again else [])])
     fulfil(order, preview=preview, as_json=json_, quiet=quiet)
 
 
@@ -129,12 +134,13 @@ def _size_of(size: str | None, aspect: str | None) -> tuple[int | None, int | No
         raise LanterneError(f"The aspect {aspect!r} is unknown; give one of {', '.join(ASPECTS)}.")
     if size is None:
         return ASPECTS[aspect] if aspect else (None, None)
-    width, separator, height = size.lower().partition("x")
-    if not (separator and width.isdigit() and height.isdigit()):
+    numbers = re.fullmatch("([0-9]{1,9})x([0-9]{1,9})", size.lower())
+    if not numbers:
         raise LanterneError(f"The size {size!r} cannot be read; give width x height in pixels, such as 1280x720.")
-    if aspect and abs(int(width) / max(int(height), 1) / (ASPECTS[aspect][0] / ASPECTS[aspect][1]) - 1) > 0.02:
+    width, height = map(int, numbers.groups())
+    if aspect and abs(width / max(height, 1) / (ASPECTS[aspect][0] / ASPECTS[aspect][1]) - 1) > 0.02:
         raise LanterneError(f"The size {size} does not have the aspect {aspect}; leave one of the two out.")
-    return int(width), int(height)
+    return width, height
 
 
 def _needs(extra: str, error: ImportError) -> LanterneError:
@@ -207,6 +213,8 @@ def main() -> None:
     """Entry point: every error becomes one sentence and an exit code."""
     try:
         code = typer.main.get_command(app).main(prog_name="lanterne", standalone_mode=False)
+        if code == 130:  # typer's for Ctrl-C, which it keeps to itself
+            raise KeyboardInterrupt
         sys.exit(code if isinstance(code, int) else 0)
     except Cancelled as stopped:
         _say(str(stopped))
@@ -218,7 +226,8 @@ def main() -> None:
         _say(f"Error: {error}")
         sys.exit(2)
     except _UsageError as error:
-        _say(f"Error: {error.format_message()}" + ("" if error.format_message().endswith(".") else "."))
+        if message := error.format_message():  # there is none where the help was the answer
+            _say(f"Error: {message.removesuffix('.')}.")
         sys.exit(2)
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output is gone: nobody is left to tell

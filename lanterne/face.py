@@ -8,7 +8,9 @@ import secrets
 import signal
 import sys
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from lanterne import __version__, paths
-from lanterne.errors import Cancelled, LanterneError, writing
+from lanterne.errors import Cancelled, LanterneError, WriteError, writing
 
 GIVEN = ("image", "continue", "edit")  # at most one of these files
 _KEPT_LATENTS = 200  # files; a minute of video is 4 MB
@@ -41,9 +43,13 @@ class Order:
         chosen = {name: value for name, value in chosen.items() if value is not None}
         given = {name: path for name, path in given.items() if path is not None}
         if resume is not None:
-            if chosen or given or output or weights or mark or again:
-                raise LanterneError("--resume takes everything from the interrupted run; leave the other options out.")
-            return _interrupted(resume)
+            if chosen or given or weights or mark or again:
+                raise LanterneError("--resume takes all but --output from the interrupted run; leave the other options out.")
+            order = _interrupted(resume)
+            if output:
+                _require_output(output, still=order.request.get("seconds") == 0)
+            return replace(order, output=output or order.output)
+        said = chosen
         if again is not None:
             before = _settings_of(again)
             chosen = before["request"] | chosen
@@ -54,19 +60,18 @@ class Order:
             raise LanterneError(f"--{' and --'.join(given)} exclude each other; give one of them.")
         if "prompt" not in chosen:
             raise LanterneError('There is no prompt; say what to show, such as: lanterne generate "a lake at dawn".')
-        if "strength" in chosen and "edit" not in given and again is None:
+        if "strength" in said and "edit" not in given:
             raise LanterneError("--strength says how much an edit may change; give the video with --edit.")
+        if "edit" in given:
+            if "seconds" in said:
+                raise LanterneError(f"--seconds {said['seconds']:g} cannot be had of an edit, which has its source's length; leave it out.")
+            chosen.pop("seconds", None)  # of what is repeated
         chosen.setdefault("seed", secrets.randbelow(2**31))
         still = chosen.get("seconds") == 0
-        if still and ("continue" in given or "edit" in given):
-            raise LanterneError("--seconds 0 makes a still, which cannot continue or edit a video; give the seconds to make.")
+        if still and "continue" in given:
+            raise LanterneError("--seconds 0 makes a still, which cannot continue a video; give the seconds to make.")
         output = output or Path("lanterne-output") / f"{_slug(chosen['prompt'])}-{chosen['seed']}{'.png' if still else '.mp4'}"
-        wanted = ".png" if still else ".mp4"
-        if output.suffix.lower() != wanted:
-            kind = "still is a PNG" if still else "video is an MP4"
-            raise LanterneError(f"{output} cannot be written, since a {kind}; name the output *{wanted}.")
-        if os.path.isdir(output):  # unlike Path's, it answers for names too long, too, which are refused when writing
-            raise LanterneError(f"{output} is a folder; give the name of a file, such as {output / f'video{wanted}'}.")
+        _require_output(output, still)
         return cls(chosen, given, output, weights, mark)
 
     def to_json(self) -> str:
@@ -81,6 +86,15 @@ class Order:
         )
 
 
+def require_preview(preview: Path, others: Iterable[Path]) -> None:
+    """Refuse a preview that is no PNG, or that would be written over one of the `others`, which its order reads or writes."""
+    from lanterne.video import require_name
+
+    require_name(preview, "preview", ".png")
+    if os.path.realpath(preview) in map(os.path.realpath, others):
+        raise LanterneError(f"The preview {preview} would be written over the file of that name, which is needed; give it another name.")
+
+
 def fulfil(order: Order, preview: Path | None = None, as_json: bool = False, quiet: bool = False) -> None:
     """Generate, write the file, print what was made. Ctrl-C stops at the next step and says how to go on."""
     started = time.monotonic()
@@ -88,8 +102,15 @@ def fulfil(order: Order, preview: Path | None = None, as_json: bool = False, qui
     from lanterne.programme import watermark
     from lanterne.programme.identity import identity
     from lanterne.upscale import resampling, upscale_for
+    from lanterne.video import require_writable
 
-    request = road.Request(**order.request)  # refuses before anything is loaded
+    request = road.Request(**order.request)  # refuses before anything is loaded, as does what follows
+    try:
+        require_writable(order.output)
+    except WriteError as error:
+        raise WriteError(f"{error} Give it with --output." if order.resumed else str(error)) from error
+    if preview:
+        require_writable(preview)
     console = Console(stderr=True, quiet=quiet)
     with console.status("Loading the model"):
         engine = road.Engine.load(order.weights)
@@ -110,10 +131,12 @@ def fulfil(order: Order, preview: Path | None = None, as_json: bool = False, qui
     } | ({"visible_mark": True} if order.mark else {})
     with writing(run.folder / "order.json"):
         run.folder.mkdir(parents=True, exist_ok=True)
-        (run.folder / "order.json").write_text(order.to_json())
+        partial_order = run.folder / "order.partial"
+        partial_order.write_text(order.to_json())
+        partial_order.replace(run.folder / "order.json")
     done_before = run.finished
     if done_before and not quiet:
-        console.print(f"Taking up the interrupted run {run.name}: {done_before} chunks are done.")
+        console.print(f"Taking up the interrupted run {run.name}: {_count(done_before, 'chunk')} done.")
     try:
         with stop:
             frames = _frames(engine, request, conditions, run, console, preview, stop)
@@ -125,10 +148,13 @@ def fulfil(order: Order, preview: Path | None = None, as_json: bool = False, qui
         kept, cancelled = run.finished, isinstance(error, Cancelled)
         if not kept:
             run.remove()
-        how = f"{_count(kept, 'chunk')} kept; go on with: lanterne generate --resume {run.name}" if kept else "nothing was finished"
+        command = f"lanterne generate --resume {run.name}" + (" --output FILE" if isinstance(error, WriteError) else "")
+        how = f"{_count(kept, 'chunk')} kept; go on with: {command}" if kept else "nothing was finished"
         if cancelled:
             raise Cancelled(f"Stopped; {how}.") from None
-        raise type(error)(f"{error} {how.capitalize()}." if kept else str(error)) from error
+        if not kept:
+            raise
+        raise LanterneError(f"{error} {how}.") from error
     if request.seconds:
         _keep_latents(order.output, run)
     run.remove()
@@ -231,8 +257,6 @@ def _sign(order: Order, weights: str, number: int, who, path: Path) -> None:
 
 def _conditions(engine, request, given: dict[str, Path]):
     """Conditions, the request they lead to, and how many frames of an old video come first."""
-    from dataclasses import replace
-
     import numpy as np
     import torch
 
@@ -294,7 +318,7 @@ def _report_words(prompt: str, engine, console: Console) -> tuple[dict, tuple]:
 
 def _print_summary(console: Console, summary: dict) -> None:
     made = "" if summary["made_at"] == f"{summary['width']}x{summary['height']}" else f", made at {summary['made_at']}"
-    length = f"{summary['seconds']:g} s, {summary['frames']} frames, " if summary["seconds"] else ""
+    length = f"{summary['seconds']:g} s, {_number(summary['frames'], 'frame')}, " if summary["seconds"] else ""
     console.print(f"[bold]{summary['file']}[/bold]", highlight=False)
     console.print(f"  {length}{summary['width']}x{summary['height']}{made}", highlight=False)
     console.print(f"  seed {summary['seed']}, {summary['steps']} steps, guidance {summary['guidance']:g}", highlight=False)
@@ -328,6 +352,12 @@ class _StopOnSignal:
             signal.signal(number, handler)
 
 
+def _require_output(output: Path, still: bool) -> None:
+    from lanterne.video import require_name
+
+    require_name(output, *(("still", ".png") if still else ("video", ".mp4")))
+
+
 def _settings_of(path: Path) -> dict:
     from lanterne.video import read_settings
 
@@ -343,16 +373,16 @@ def _files_again(given: dict, again: Path) -> dict[str, Path]:
 
 
 def _interrupted(name: str) -> Order:
-    orders = sorted(paths.runs().glob("*/order.json"), key=lambda path: path.stat().st_mtime)
-    if name != "last":
-        orders = [path for path in orders if path.parent.name == name]
-    if not orders:
-        raise LanterneError(f"There is no interrupted run {name!r}; it may be finished already." if name != "last" else
-                            "There is no interrupted run to resume; start one with a prompt.")
-    order = json.loads(orders[-1].read_text())
-    given = {kind: Path(path) for kind, path in order["given"].items()}
-    weights = Path(order["weights"]) if order["weights"] else None
-    return Order(order["request"], given, Path(order["output"]), weights, order.get("mark", False), resumed=True)
+    latest_first = sorted(paths.runs().glob("*/order.json"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in latest_first:
+        if name in ("last", path.parent.name):
+            with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):  # damaged, as a full disk or a crash leaves it
+                order = json.loads(path.read_text())
+                given = {kind: Path(file) for kind, file in order["given"].items()}
+                weights = Path(order["weights"]) if order["weights"] else None
+                return Order(order["request"], given, Path(order["output"]), weights, order.get("mark", False), resumed=True)
+    raise LanterneError(f"There is no interrupted run {name!r}; it may be finished already." if name != "last" else
+                        "There is no interrupted run to resume; start one with a prompt.")
 
 
 def peak_memory() -> int:
@@ -366,4 +396,8 @@ def _slug(prompt: str) -> str:
 
 
 def _count(number: int, noun: str) -> str:
-    return f"{number} {noun} is" if number == 1 else f"{number} {noun}s are"
+    return f"{_number(number, noun)} {'is' if number == 1 else 'are'}"
+
+
+def _number(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -6,6 +6,7 @@ plays them before they are whole; stills are PNG. The settings a file was made w
 
 import json
 import math
+import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -52,6 +53,30 @@ def _cropped(picture: np.ndarray, width: int, height: int) -> np.ndarray:
     return picture[..., top : top + keep, :, :]
 
 
+def require_name(path: Path, what: str, suffix: str) -> None:
+    """Refuse a name under which `what` cannot be written: one that ends otherwise than in `suffix`, or a folder's. Raises MediaError."""
+    if path.suffix.lower() != suffix:
+        kind = {".mp4": "an MP4", ".png": "a PNG"}[suffix]
+        raise MediaError(f"{path} cannot be written, since a {what} is {kind}; name it *{suffix}.")
+    if os.path.isdir(path):  # unlike Path's, it answers for names too long, too, which are refused when writing
+        raise MediaError(f"{path} is a folder; give the name of a file, such as {path / (what + suffix)}.")
+
+
+def require_writable(path: Path) -> None:
+    """Find out whether a file can be written under that name, before the work for it is done. Makes its folder. Raises WriteError."""
+    temporary = _temporary_of(path, path.suffix)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not os.path.exists(temporary):  # else somebody could write it, and may be just now
+            temporary.touch()
+            temporary.unlink()
+
+
+def _temporary_of(path: Path, suffix: str) -> Path:
+    """The name of a file until it is whole."""
+    return path.with_name(f".{path.stem}.partial{suffix}")
+
+
 class VideoWriter:
     """One open encoder session: frames go in as they are made, and the file appears under its name when it is whole.
 
@@ -72,7 +97,7 @@ class VideoWriter:
         self.num_frames, self._num_written = 0, 0
         self._beside, self._pending = ThreadPoolExecutor(1), deque()
         self._size = (width, height)
-        self._temporary = self.path.with_name(f".{self.path.stem}.partial.mp4")
+        self._temporary = _temporary_of(self.path, ".mp4")
         with writing(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._container = av.open(str(self._temporary), "w", format="mp4", options={"movflags": "+faststart"})
@@ -121,7 +146,7 @@ class VideoWriter:
                         self._seal(self._temporary)
                     self._temporary.replace(self.path)
         finally:
-            if self._temporary.exists():
+            if os.path.exists(self._temporary):  # unlike Path's, it answers for names too long, too
                 with suppress(OSError):  # the disk is full or gone; what failed first is already on its way up
                     self._container.close()
                 self._temporary.unlink(missing_ok=True)
@@ -148,7 +173,7 @@ def write_png(
     path = Path(path)
     info = PngImagePlugin.PngInfo()
     info.add_itxt(_PNG_KEY, json.dumps(settings, sort_keys=True))
-    temporary = path.with_name(f".{path.stem}.partial.png")
+    temporary = _temporary_of(path, ".png")
     try:
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -157,7 +182,7 @@ def write_png(
                 seal(temporary)
             temporary.replace(path)
     finally:
-        if temporary.exists():
+        if os.path.exists(temporary):
             temporary.unlink()
 
 

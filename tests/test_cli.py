@@ -1,5 +1,6 @@
 """The command as a user runs it: a process, its output, its exit code and the files it leaves."""
 
+import errno
 import hashlib
 import json
 import os
@@ -12,6 +13,7 @@ import av
 import forks
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from lanterne.__main__ import _MEMORY
@@ -26,7 +28,7 @@ def lanterne(tiny_weights, tmp_path, home):
 
     def run(*arguments, check=True, start=False, whole=False):
         arguments = [str(argument) for argument in arguments]
-        if arguments[0] == "generate" and "--weights" not in arguments and "--resume" not in arguments:
+        if arguments[:1] == ["generate"] and "--weights" not in arguments and "--resume" not in arguments:
             arguments += ["--weights", str(tiny_weights)]
         command = [*([sys.executable, "-m", "lanterne"] if start or whole else [forks.lanterne()]), *arguments]
         options = {"cwd": tmp_path, "text": True, "env": os.environ | {"COLUMNS": "200"}}
@@ -108,6 +110,79 @@ def test_ctrl_c_keeps_what_is_done_and_resume_finishes_it(lanterne, tmp_path):
     assert not list(runs.iterdir())
 
 
+def test_what_is_kept_of_an_interrupted_run_can_be_written_elsewhere(lanterne, tmp_path, home, tiny_weights):
+    """Its own place is gone; beside it are orders that a crash left empty or in pieces."""
+    (tmp_path / "text.txt").write_text("a file, not a folder")
+    request = {"prompt": "a lake", "seed": 3, "seconds": 0.25, "steps": 1}
+    order = {"request": request, "given": {}, "output": str(tmp_path / "text.txt" / "v.mp4"), "weights": str(tiny_weights)}
+    for name, text in (("whole", json.dumps(order)), ("empty", ""), ("broken", json.dumps(order)[:40]), ("other", "[]")):
+        (home / "runs" / name).mkdir(parents=True)
+        (home / "runs" / name / "order.json").write_text(text)
+    done = lanterne("generate", "--resume", "last", check=False)
+    assert done.returncode == 2 and "not a folder" in done.stderr and "--output" in done.stderr
+    assert "no interrupted run" in lanterne("generate", "--resume", "broken", check=False).stderr
+    assert "*.mp4" in lanterne("generate", "--resume", "whole", "-o", "v.png", check=False).stderr
+    done = lanterne("generate", "--resume", "last", "-o", "v.mp4")
+    assert _count(tmp_path / "v.mp4") == 4 and "4 frames" in done.stderr
+
+
+def test_a_video_that_can_no_longer_be_written_says_how_its_chunks_are_not_lost(tmp_path, home, tiny_weights, monkeypatch):
+    from lanterne import face
+    from lanterne.errors import LanterneError
+
+    def fill_the_disk(*_):
+        raise OSError(errno.ENOSPC, "full")
+
+    given = {"prompt": "a lake", "seed": 3, "seconds": 0.25, "steps": 1}
+    with monkeypatch.context() as patch, pytest.raises(LanterneError, match="the disk is full") as told:
+        patch.setattr(face, "_sign", fill_the_disk)
+        face.fulfil(face.Order.of(given, {}, tmp_path / "v.mp4", tiny_weights, False, None, None), quiet=True)
+    name = next((home / "runs").iterdir()).name
+    assert str(told.value).endswith(f" 1 chunk is kept; go on with: lanterne generate --resume {name} --output FILE.")
+    face.fulfil(face.Order.of({}, {}, tmp_path / "w.mp4", None, False, None, name), quiet=True)
+    assert _count(tmp_path / "w.mp4") == 4 and not (tmp_path / "v.mp4").exists()
+
+
+@pytest.mark.parametrize("module", ["typer", "av"])  # before there is a command line, and in a command
+def test_ctrl_c_at_any_time_says_stopped(lanterne, tmp_path, monkeypatch, module):
+    (tmp_path / "slow" / module).mkdir(parents=True)
+    (tmp_path / "slow" / module / "__init__.py").write_text("raise KeyboardInterrupt")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "slow"))
+    done = lanterne("generate", "a lake", check=False, whole=True)
+    assert (done.returncode, done.stderr) == (130, "Stopped.\n")
+
+
+def test_without_a_command_the_help_is_all_that_is_said(lanterne):
+    for group in ([], ["world"], ["train"], ["keys"]):
+        done = lanterne(*group, check=False)
+        assert done.returncode == 2 and "Usage: " in done.stdout and done.stderr == ""
+
+
+def test_a_preview_is_written_over_no_file_that_is_needed(lanterne, tmp_path):
+    Image.new("RGB", (256, 144)).save(tmp_path / "p.png")
+    before = _hash(tmp_path / "p.png")
+    for options in (("--preview", "p.png", "--image", "p.png"), ("--preview", "./s.png", "--seconds", 0, "-o", "s.png")):
+        done = lanterne("generate", "a lake", *options, check=False)
+        assert done.returncode == 2 and "written over" in done.stderr
+    assert _hash(tmp_path / "p.png") == before
+    lanterne("generate", "a lake", "--seconds", 0.25, "--steps", 1, "-o", "v.mp4", "--preview", "p.png")
+    assert _hash(tmp_path / "p.png") != before
+
+
+def test_an_edit_is_as_long_as_its_source_and_only_an_edit_has_a_strength(lanterne, tmp_path):
+    quick = ("--steps", 1, "--seed", 1)
+    lanterne("generate", "a lake", "--seconds", 0.5, "-o", "a.mp4", *quick)
+    lanterne("generate", "a lake at night", "--edit", "a.mp4", "-o", "e.mp4", *quick)
+    lanterne("generate", "--again", "e.mp4", "-o", "e2.mp4")
+    assert _hash(tmp_path / "e.mp4") == _hash(tmp_path / "e2.mp4")
+    for options, message in (
+        (("a lake", "--edit", "a.mp4", "--seconds", 3), "--seconds 3"), (("--again", "e.mp4", "--seconds", 3), "--seconds 3"),
+        (("--again", "a.mp4", "--strength", 0.5), "--strength"),
+    ):
+        done = lanterne("generate", *options, "-o", "x.mp4", check=False)
+        assert done.returncode == 2 and message in done.stderr and not (tmp_path / "x.mp4").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -119,6 +194,7 @@ def test_ctrl_c_keeps_what_is_done_and_resume_finishes_it(lanterne, tmp_path):
         (["generate", "a lake", "--seconds", "long"], "valid"),
         (["generate", "a lake", "--size", "255x143"], "width of 255"),
         (["generate", "a lake", "--size", "big"], "cannot be read"),
+        (["generate", "a lake", "--size", "²x²"], "cannot be read"),
         (["generate", "a lake", "--aspect", "4:3"], "aspect '4:3'"),
         (["generate", "a lake", "--size", "100x100", "--aspect", "16:9"], "does not have the aspect"),
         (["generate", "a lake", "--image", "text.txt"], "cannot be read as a picture"),
@@ -131,14 +207,27 @@ def test_ctrl_c_keeps_what_is_done_and_resume_finishes_it(lanterne, tmp_path):
         (["generate", "a lake", "--weights", "text.txt"], "not a whole safetensors file"),
         (["generate", "a lake", "--weights", "none.safetensors"], "no weights file"),
         (["generate", "a lake", "-o", "text.txt/v.mp4"], "not a folder"),
+        (["generate", "a lake", "-o", "n" * 300 + ".mp4", "--weights", "none.safetensors"], "name is too long"),
         (["generate", "a lake", "-o", "v.avi"], "*.mp4"),
         (["generate", "a lake", "-o", "."], "*.mp4"),
+        (["generate", "a lake", "--preview", "."], "*.png"),
+        (["generate", "a lake", "--preview", "whole.mp4"], "*.png"),
         (["generate", "--again", "text.txt"], "holds no settings"),
         (["generate", "--resume", "nothing"], "no interrupted run"),
         (["generate", "a lake", "--no-such-option"], "No such option"),
         (["nonsense"], "No such command"),
         (["world", "render", "--family", "moon"], "not in this world"),
+        (["world", "render", "--family", "lake", "--subject", "moon"], "leave it out or use one of boat, "),
+        (["world", "render", "--size", "²x²"], "two even numbers"),
+        (["world", "render", "-o", "w.png"], "*.mp4"),
+        (["world", "render", "-o", "home/"], "*.mp4"),
         (["world", "sheet", "--by", "colour"], "--by 'colour'"),
+        (["train", "render", "--device", "tpu"], "device 'tpu'"),
+        pytest.param(
+            ["train", "latents", "--device", "cuda"], "no NVIDIA GPU", marks=pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU"),
+        ),
+        (["train", "latents"], "run `lanterne train render` first"),
+        (["train", "judge"], "run `lanterne train render` first"),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_code_2(lanterne, tmp_path, arguments, message):

@@ -19,6 +19,7 @@ from lanterne.video import (
     read_picture,
     read_settings,
     read_video,
+    require_writable,
     write_png,
     write_segment,
     write_spritesheet,
@@ -162,6 +163,22 @@ def test_a_folder_that_is_a_file_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(WriteError, match="is a file, not a folder"):
         _write(tmp_path / "file" / "v.mp4", _clip(1))
+
+
+def test_a_name_that_is_too_long_is_refused_before_and_when_it_is_written(tmp_path):
+    for suffix, write in ((".mp4", lambda path: _write(path, _clip(1))), (".png", lambda path: write_png(path, _clip(1)[0], 256, 144, {}))):
+        for attempt in (require_writable, write):
+            with pytest.raises(WriteError, match="name is too long"):
+                attempt(tmp_path / ("n" * 300 + suffix))
+
+
+def test_finding_out_whether_a_file_can_be_written_leaves_its_folder_and_what_is_in_it(tmp_path):
+    require_writable(tmp_path / "new" / "v.mp4")
+    assert list((tmp_path / "new").iterdir()) == []
+    with VideoWriter(tmp_path / "v.mp4", 256, 144, {}) as writer:
+        writer.write(_clip(40))
+        require_writable(tmp_path / "v.mp4")  # another's, just now
+    assert (tmp_path / "v.mp4").exists()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

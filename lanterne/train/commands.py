@@ -7,13 +7,27 @@ from typing import Annotated
 
 import typer
 
+from lanterne.errors import LanterneError
+
 app = typer.Typer(no_args_is_help=True, help="Render data and train the embedded model. Every stage goes on where it stopped.")
 rented = typer.Typer(no_args_is_help=True, help="Train on a rented GPU in stages of a few minutes that each leave whole weights.")
 app.add_typer(rented, name="accelerator")
 
+
+def _require_device(device: str) -> str:
+    if device not in ("cpu", "cuda"):
+        raise LanterneError(f"The device {device!r} is unknown; give cpu or cuda.")
+    if device == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise LanterneError("The device 'cuda' cannot be used, since no NVIDIA GPU is found here; give cpu.")
+    return device
+
+
 Runs = Annotated[Path, typer.Option(help="Folder for data, latents and training states.")]
 Minutes = Annotated[float, typer.Option(min=0.05, help="Wall clock of the stage in all, earlier runs included.")]
-Device = Annotated[str, typer.Option(help="cpu or cuda.")]
+Device = Annotated[str, typer.Option(help="cpu or cuda.", callback=_require_device)]
 Size = Annotated[str, typer.Option(help="tiny, nano or small.")]
 DEFAULT_RUNS = Path("runs")
 
@@ -93,11 +107,12 @@ def latents(device: Device = "cpu", runs: Runs = DEFAULT_RUNS):
     from lanterne.models import checkpoint
     from lanterne.train.latents import cache_latents
 
+    _require_data(runs)
     _require(runs, "autoencoder.safetensors", "lanterne train autoencoder")
     model = checkpoint.load(runs / "autoencoder.safetensors").build("autoencoder").to(device).eval()
     for name in ("", "-val"):
         count = cache_latents(runs / f"data{name}", runs / f"latents{name}", model, device, on_shard=_say)
-        typer.echo(f"encoded {count} shards of data{name}", err=True)
+        typer.echo(f"encoded {count} {'shard' if count == 1 else 'shards'} of data{name}", err=True)
 
 
 @app.command()
@@ -189,6 +204,8 @@ def judge(
     from lanterne.models import checkpoint
     from lanterne.train.judge import lessons_of_shards, small_lessons
 
+    _require_data(runs)
+    _require(runs, "autoencoder.safetensors", "lanterne train autoencoder")
     former = load_judge(weights) if weights else None
     autoencoder = checkpoint.load(runs / "autoencoder.safetensors").build("autoencoder")
     small = small_lessons(runs / "data-judge", scenes, workers, on_file=lambda: _say("rendered 60 more scenes"))
@@ -241,7 +258,8 @@ def everything(
     device: Device = "cpu",
     runs: Runs = DEFAULT_RUNS,
 ):
-    """All stages in order: a sixth of the time renders, a quarter trains the autoencoder, the rest the transformer."""
+    """All stages in order: a sixth of the time renders, a quarter trains the autoencoder, half the transformer; the rest is for encoding
+    the clips in between."""
     # About one shard a minute and core, at 256x144.
     render(shards=max(4, int(minutes / 6) * (os.cpu_count() or 1)), runs=runs, first=0, workers=os.cpu_count() or 1, device="cpu")
     autoencoder(minutes=minutes / 4, device=device, runs=runs, decoder_only=False, tiny=size == "tiny")
@@ -344,6 +362,11 @@ def _summary(log: Path) -> str:
 
 def _say(what):
     typer.echo(what, err=True)
+
+
+def _require_data(runs: Path):
+    for name in ("data", "data-val"):
+        _require(runs / name, "clips-*.json", "lanterne train render")
 
 
 def _require(folder: Path, pattern: str, command: str):

@@ -1,5 +1,6 @@
 """`lanterne world`: look at the world that the model learns from."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -49,17 +50,19 @@ def render(
     import numpy as np
 
     from lanterne.errors import writing
-    from lanterne.video import FPS, VideoWriter
+    from lanterne.video import FPS, VideoWriter, require_name, require_writable
     from lanterne.world.captions import captions
     from lanterne.world.render import render as render_scene
     from lanterne.world.scene import draw_scene, to_dict
 
-    width, separator, height = size.lower().partition("x")
-    if not (separator and width.isdigit() and height.isdigit()) or int(width) % 2 or int(height) % 2:
+    numbers = re.fullmatch("([0-9]{1,9})x([0-9]{1,9})", size.lower())
+    width, height = map(int, numbers.groups()) if numbers else (1, 1)
+    if width % 2 or height % 2:
         raise LanterneError(f"The size {size!r} cannot be rendered; give two even numbers, such as 256x144.")
-    width, height = int(width), int(height)
     if not (16 <= width <= 1920 and 16 <= height <= 1920):
         raise LanterneError(f"The size {size} is out of range; give 16 to 1920 pixels a side.")
+    require_name(output, "video", ".mp4")
+    require_writable(output)
     chosen = {"family": family, "time_of_day": time, "weather": weather, "camera": camera, "subject": subject, "event": event}
     chosen = {name: value for name, value in chosen.items() if value}
     scene = _asked(prompt or "", chosen, seed) if prompt or chosen else draw_scene(seed, "any")
@@ -90,7 +93,9 @@ def _asked(prompt: str, chosen: dict, seed: int):
             chosen = {"family": understand(chosen["subject"]).family} | chosen
         return replace(scene_of(replace(said, **chosen), seed), **chosen)  # the second raises where they do not go together
     except ValueError as error:
-        raise LanterneError(str(error)) from None
+        # A scene's value for what it lacks is none that can be given.
+        message = str(error).replace("use one of None.", "leave it out.").replace("use one of None, ", "leave it out or use one of ")
+        raise LanterneError(message) from None
 
 
 def _write_picture(picture, path: Path) -> None:
