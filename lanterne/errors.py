@@ -9,6 +9,14 @@ class LanterneError(Exception):
     """Something the user can put right. Programs end with exit code 2 and show the message alone, without a traceback."""
 
 
+class NotFound(LanterneError):
+    """Something that is not there. remedy: at the command line; elsewhere: for who reads it in another place, such as over HTTP."""
+
+    def __init__(self, said: str, remedy: str, elsewhere: str = "check its spelling"):
+        super().__init__(f"{said}; {remedy}.")
+        self.elsewhere = f"{said}; {elsewhere}."
+
+
 class Cancelled(LanterneError):
     """Stopped on request. Programs end with exit code 130; what was finished can be resumed."""
 

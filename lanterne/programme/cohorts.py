@@ -13,7 +13,7 @@ from hashlib import sha256
 from sqlalchemy import ForeignKey, ForeignKeyConstraint, UniqueConstraint, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from lanterne.errors import LanterneError
+from lanterne.errors import LanterneError, NotFound
 from lanterne.programme import audit, ledger, money, people
 from lanterne.programme.mail import Mail
 from lanterne.programme.people import Person
@@ -26,6 +26,10 @@ LARGEST_TEXT = 100_000  # characters of terms
 
 class CohortError(LanterneError):
     """A cohort, an invitation or an acceptance that cannot be, in one sentence."""
+
+
+class Missing(CohortError, NotFound):
+    """A cohort or an invitation that is not there."""
 
 
 class UnknownInvitation(CohortError):
@@ -162,7 +166,7 @@ def open_cohort(session: Session, name: str, text: str, card: str, quotas: Quota
     people.require(session, by, "operator")
     ledger.person(name)  # the same letters as an id's
     if session.get(Cohort, name) is not None:
-        raise CohortError(f"There is a cohort {name!r} already; `lanterne cohort terms` publishes its next terms.")
+        raise CohortError(f"There is a cohort {name!r} already; publish its next terms, or choose another name.")
     session.add(Cohort(id=name, opened_at=now(), opened_by=by, closed_at=None))
     session.flush()
     audit.append(session, "cohort.opened", {"cohort": name, "by": by})
@@ -217,7 +221,7 @@ def get(session: Session, name: str) -> Cohort:
     """A cohort that is open. Raises CohortError."""
     cohort = session.get(Cohort, name, populate_existing=True)
     if cohort is None:
-        raise CohortError(f"There is no cohort {name[:80]!r}; `lanterne cohort list` shows them.")
+        raise Missing(f"There is no cohort {name[:80]!r}", "`lanterne cohort list` shows them")
     if cohort.closed_at is not None:
         raise CohortError(f"The cohort {cohort.id} is closed.")
     return cohort
@@ -322,7 +326,7 @@ def withdraw(session: Session, invitation_id: str, by: str) -> None:
     people.require(session, by, "operator")
     open_ = (Invitation.id == invitation_id, Invitation.used_at.is_(None), Invitation.withdrawn_at.is_(None))
     if not session.execute(update(Invitation).where(*open_).values(withdrawn_at=now())).rowcount:
-        raise CohortError(f"There is no open invitation {invitation_id[:80]!r}; `lanterne invite list` shows them.")
+        raise Missing(f"There is no open invitation {invitation_id[:80]!r}", "`lanterne invite list` shows them")
     audit.append(session, "invitation.withdrawn", {"invitation": invitation_id, "by": by})
 
 

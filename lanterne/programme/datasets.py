@@ -16,11 +16,11 @@ from hashlib import sha256
 from sqlalchemy import ForeignKey, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from lanterne.errors import LanterneError
+from lanterne.errors import LanterneError, NotFound
 from lanterne.programme import audit, consent, feedback
 from lanterne.programme.consent import Consent, pseudonym
 from lanterne.programme.feedback import Comparison, Remark, Said, Subject
-from lanterne.programme.pay import Actor, day_of, text
+from lanterne.programme.pay import Actor, counted, day_of, text
 from lanterne.tables import Base, now
 
 CROISSANT = "croissant.json"
@@ -61,6 +61,10 @@ COLUMNS = {  # by kind: {column: (type, what it means)}
 
 class DatasetError(LanterneError):
     """A data set, a release or a model that cannot be, in one sentence."""
+
+
+class Missing(DatasetError, NotFound):
+    """A release that is not there."""
 
 
 class DatasetRelease(Base):
@@ -228,8 +232,8 @@ def croissant(release: DatasetRelease) -> str:
         "conformsTo": "http://mlcommons.org/croissant/1.0", "version": "1.0.0", "license": release.licence,
         "datePublished": datetime.fromtimestamp(release.exported_at, UTC).date().isoformat(),
         "description":
-            f"{release.records} records of what artists said of videos that a machine made. Everybody in a record consented to its use for "
-            f"{release.purpose} when it was exported, and may withdraw that: ask by the record's id before each use.",
+            f"{counted(release.records, 'record')} of what artists said of videos that a machine made. Everybody in a record consented to "
+            f"its use for {release.purpose} when it was exported, and may withdraw that: ask by the record's id before each use.",
         "keywords": ["text to video", release.kind, release.purpose],
         "rai:personalSensitiveInformation": ["People are pseudonyms; prompts and remarks are in their own words."],
         "distribution": [{
@@ -263,7 +267,7 @@ def releases(session: Session) -> list[tuple[DatasetRelease, list[DatasetModel]]
 def get(session: Session, release_id: str) -> DatasetRelease:
     release = session.get(DatasetRelease, release_id)
     if release is None:
-        raise DatasetError(f"There is no release {str(release_id)[:80]!r} of a data set; `lanterne data releases` shows them.")
+        raise Missing(f"There is no release {str(release_id)[:80]!r} of a data set", "`lanterne data releases` shows them")
     return release
 
 

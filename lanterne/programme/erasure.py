@@ -31,7 +31,7 @@ def forget(session: Session, by: Actor, person_id: str) -> int:
         raise PayError(f"{person_id} waits for a decision{f' on {waiting[0]}' if waiting else ''}; decide first, and forget then.")
     person = session.get(Person, person_id)
     if person is not None and person.closed_at is None:
-        raise PeopleError(f"The account of {person_id} is open; close it with `lanterne revoke person` first, and forget then.")
+        raise PeopleError(f"The account of {person_id} is open; close it first, and forget then.")
     if person is not None:
         session.execute(update(Invitation).where(Invitation.email == person.email).values(email=""))
         person.name, person.email = "forgotten", f"{person_id}@forgotten.invalid"  # no address is there, and none can be

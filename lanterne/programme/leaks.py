@@ -17,7 +17,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from lanterne.errors import LanterneError
+from lanterne.errors import LanterneError, NotFound
 from lanterne.programme import audit, people
 from lanterne.tables import Base, now
 
@@ -34,6 +34,10 @@ _SHOWN = 20  # pieces of evidence that an alarm lists
 
 class LeakError(LanterneError):
     """An alarm that is not there, or cannot be contested or decided any more."""
+
+
+class Missing(LeakError, NotFound):
+    """An alarm that is not there."""
 
 
 class Sighting(Base):
@@ -367,7 +371,7 @@ def words(alarm: Alarm) -> str:
 def get(session: Session, alarm_id: str) -> Alarm:
     alarm = session.get(Alarm, alarm_id)
     if alarm is None:
-        raise LeakError(f"There is no alarm {alarm_id[:80]!r}; `lanterne leaks list` shows them.")
+        raise Missing(f"There is no alarm {alarm_id[:80]!r}", "`lanterne leaks list` shows them")
     return alarm
 
 

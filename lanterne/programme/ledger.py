@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from sqlalchemy import JSON, BigInteger, CheckConstraint, ForeignKey, Index, func, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from lanterne.errors import LanterneError
+from lanterne.errors import LanterneError, NotFound
 from lanterne.programme import audit, money
 from lanterne.tables import Base, now
 
@@ -27,6 +27,10 @@ _PERSON = re.compile(r"[A-Za-z0-9._@-]{1,100}")
 
 class LedgerError(LanterneError):
     """A posting, a transaction or a rate card that cannot be, in one sentence."""
+
+
+class Missing(LedgerError, NotFound):
+    """A transaction or a rate card that is not there."""
 
 
 class Account(Base):
@@ -150,7 +154,7 @@ def reverse(session: Session, transaction_id: str, key: str, reason: str, by: st
     audit.take_turn(session)
     found = session.scalar(select(Transaction).where(Transaction.id == transaction_id))
     if found is None:
-        raise LedgerError(f"There is no transaction {transaction_id!r}; `lanterne ledger journal` shows them.")
+        raise Missing(f"There is no transaction {transaction_id[:80]!r}", "`lanterne ledger journal` shows them")
     if found.reverses:
         raise LedgerError(f"{transaction_id} is itself a reversal; post what is right instead.")
     if not reason.strip():
@@ -279,5 +283,5 @@ def rate_card(session: Session, name: str, version: int | None = None) -> RateCa
     card = session.scalar(found if version is None else found.where(RateCard.version == version))
     if card is None:
         called = f"{name[:80]!r}" if version is None else f"{name[:80]!r}, version {version}"
-        raise LedgerError(f"There is no rate card {called}; `lanterne ledger card` publishes one.")
+        raise Missing(f"There is no rate card {called}", "`lanterne ledger card` publishes one", "an operator publishes one")
     return card

@@ -15,7 +15,7 @@ from decimal import Decimal, InvalidOperation
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, ForeignKeyConstraint, UniqueConstraint, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from lanterne.errors import LanterneError
+from lanterne.errors import LanterneError, NotFound
 from lanterne.programme import audit, cohorts, ledger, money
 from lanterne.programme.ledger import Leg, RateCard
 from lanterne.tables import Base, now
@@ -28,6 +28,10 @@ NAMES = {"hours": "Hours", "bug": "Accepted bug", "feedback": "Feedback", "use":
 
 class PayError(LanterneError):
     """A claim, a decision or a payment that cannot be, in one sentence."""
+
+
+class Missing(PayError, NotFound):
+    """An entry, a payout or a payment that is not there."""
 
 
 class NotYours(PayError):
@@ -434,7 +438,7 @@ def case_of(session: Session, entry_id: str) -> Case:
     """An entry, for who was found to have sight of it. Raises PayError where there is none."""
     found = _cases(session, Entry.id == entry_id)
     if not found:
-        raise PayError(f"There is no entry {entry_id[:80]!r}; `lanterne pay entries` shows them.")
+        raise Missing(f"There is no entry {entry_id[:80]!r}", "`lanterne pay entries` shows them")
     return found[0]
 
 
@@ -493,3 +497,8 @@ def _debts(session: Session) -> Iterator[Arrear]:
 
 def day_of(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
+
+
+def counted(number: int, noun: str) -> str:
+    """Such as "1 line" or "2 lines"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -15,7 +15,7 @@ from lanterne.programme import audit, exports, ledger
 from lanterne.programme.exports import Payer, Payment
 from lanterne.programme.ledger import BANK, IN_TRANSIT, Account, Leg, Transaction
 from lanterne.programme.mail import Mail
-from lanterne.programme.pay import RESERVED, Actor, Credit, Decision, NotByYou, PayError, day_of, text, today
+from lanterne.programme.pay import RESERVED, Actor, Credit, Decision, Missing, NotByYou, PayError, day_of, text, today
 from lanterne.programme.people import Person
 from lanterne.tables import Base, now
 
@@ -119,7 +119,7 @@ def make(
             continue
         payee = session.get(Payee, person_id)
         if payee is None:
-            left_out.append(LeftOut(person_id, -balance, "there is no IBAN for them; `lanterne pay payee` sets it"))
+            left_out.append(LeftOut(person_id, -balance, "there is no IBAN for them; they give theirs, or an operator does"))
             continue
         if payee.set_by == by.person_id:
             why = "whoever set their IBAN does not make the file that pays to it; another operator's pays it, or they set it themselves"
@@ -174,7 +174,7 @@ def export(session: Session, by: Actor, payout_id: str, copy: bool = False) -> t
         return f"{payout_id}.xml", payout.file
     when = f"on {day_of(payout.exported_at)} by {payout.exported_by}"
     if not copy:
-        raise PayError(f"The file of {payout_id} was exported {when}; if the bank has not had it, ask for a copy with --copy.")
+        raise PayError(f"The file of {payout_id} was exported {when}; if the bank has not had it, ask for a copy.")
     number = payout.copies + 1
     session.execute(update(Payout).where(Payout.id == payout_id).values(copies=number))
     audit.append(session, "pay.copied", {"payout": payout_id, "copy": number, "by": by.person_id})
@@ -213,7 +213,7 @@ def bounce(session: Session, by: Actor, payout_id: str, person_id: str, reason: 
         raise NotByYou("Nobody says of their own payout that it came back; ask another operator.")
     line = session.get(PayoutLine, (payout_id, person_id))
     if line is None:
-        raise PayError(f"{person_id[:80]!r} was not paid by {payout_id[:80]!r}; `lanterne pay payouts` shows who was.")
+        raise Missing(f"{person_id[:80]!r} was not paid by {payout_id[:80]!r}", "`lanterne pay payouts` shows who was")
     reason = text(reason, "reason", 500, needed=True)
     if _reversal(session, line.transaction_id) is not None:
         raise PayError(f"What {payout_id} paid to {person_id} came back before.")
@@ -245,7 +245,7 @@ def reverse(session: Session, by: Actor, transaction_id: str, reason: str) -> Tr
     key = session.scalar(select(Transaction.key).where(Transaction.id == transaction_id)) or ""
     paid = PayoutLine.transaction_id.in_([transaction_id, key.removesuffix(_SETTLED)])
     if line := session.scalar(select(PayoutLine).where(paid)):
-        raise PayError(f"{transaction_id} is part of {line.payout_id}; when the bank sends money back, `lanterne pay bounce` says so.")
+        raise PayError(f"{transaction_id} is part of {line.payout_id}; when the bank sends money back, enter that it bounced.")
     return ledger.reverse(session, transaction_id, f"{transaction_id}:reversed", text(reason, "reason", 500, needed=True), by.person_id)
 
 
@@ -276,7 +276,7 @@ def state(session: Session, line: PayoutLine) -> str:
 def _payout(session: Session, payout_id: str) -> Payout:
     found = session.scalar(select(Payout).where(Payout.id == payout_id).execution_options(populate_existing=True))
     if found is None:
-        raise PayError(f"There is no payout {payout_id[:80]!r}; `lanterne pay payouts` shows them.")
+        raise Missing(f"There is no payout {payout_id[:80]!r}", "`lanterne pay payouts` shows them")
     return found
 
 

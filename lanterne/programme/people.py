@@ -14,7 +14,7 @@ from threading import Lock
 from sqlalchemy import ForeignKey, delete, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from lanterne.errors import LanterneError
+from lanterne.errors import LanterneError, NotFound
 from lanterne.programme import audit, ledger
 from lanterne.programme.mail import Mail
 from lanterne.tables import Base, now
@@ -32,6 +32,10 @@ _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f<>,;:\"()\\]{1,64}@[A-Za-z0-9-]{1,63}(\.
 
 class PeopleError(LanterneError):
     """An account, a password or a role that cannot be, in one sentence."""
+
+
+class Missing(PeopleError, NotFound):
+    """A person who is not there."""
 
 
 class TooSoon(PeopleError):
@@ -130,7 +134,7 @@ def known(session: Session, person_id: str) -> Person:
     """An account, open or closed. Raises PeopleError."""
     person = session.get(Person, person_id, populate_existing=True)
     if person is None:
-        raise PeopleError(f"There is no person {person_id[:80]!r}; `lanterne people list` shows them.")
+        raise Missing(f"There is no person {person_id[:80]!r}", "`lanterne people list` shows them")
     return person
 
 

@@ -82,19 +82,39 @@ def require_approval(session: Session, by: Actor, request_id: str, sha256: str) 
     if sha256 != file.request.sha256:
         raise ReviewError("These are not the bytes that were asked about; ask for a release of this file.")
     if file.state != "approved":
-        raise ReviewError(f"{request_id} is {file.state} and not approved.")
+        raise ReviewError(f"{request_id} is {file.state} and not approved; {_instead(session, file)}.")
     if file.takedown:
         raise ReviewError(f"{request_id} was taken down; it is released again only where an appeal overturns that.")
     return file
 
 
+def _instead(session: Session, file: File) -> str:
+    """What the artist of a request that is not approved can do."""
+    if file.waits:
+        return f"wait for the decision, which is due by {day_of(file.due_at)}"
+    until = appeal_until(session, file)
+    return f"appeal until {day_of(until)}" if until else "ask about another video"
+
+
+def require_same(session: Session, request_id: str, wishes: Wishes, with_prompt: bool) -> None:
+    """Raises ReviewError where a release was asked for before with other wishes."""
+    told = session.get(Showing, request_id)
+    if (told.title, told.credit, bool(told.prompt)) != (wishes.title.strip(), wishes.credit.strip(), with_prompt):
+        raise ReviewError(
+            f"{request_id} was released with the title {told.title!r}, the credit {told.credit!r} and {'its' if told.prompt else 'no'} "
+            "prompt, which stay; ask with the same, or take it down."
+        )
+
+
 def release(session: Session, by: Actor, request_id: str, sha256: str, wishes: Wishes | None = None) -> Release:
-    """Decide that what was approved is shown. It is once `publish` has told which copy. Raises ReviewError, NotYours."""
+    """Decide that what was approved is shown. It is once `publish` has told which copy. Again with the same wishes, it gives the same.
+    Raises ReviewError, NotYours."""
     audit.take_turn(session)
     require_approval(session, by, request_id, sha256)
-    if found := session.get(Release, request_id):
-        return found
     wishes = wishes or Wishes()
+    if found := session.get(Release, request_id):
+        require_same(session, request_id, wishes, bool(wishes.prompt.strip()))
+        return found
     made = Release(request_id=request_id, sha256=sha256, released_at=now())
     session.add(made)
     session.flush()

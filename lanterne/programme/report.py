@@ -17,6 +17,7 @@ from lanterne.errors import LanterneError
 from lanterne.programme import audit, figures, merkle, money
 from lanterne.programme.audit import Signer, Step
 from lanterne.programme.figures import DAY, HOUR, LEAST, WITHHELD, Figure, Period
+from lanterne.programme.pay import counted
 from lanterne.tables import now
 
 _TEMPLATE = Path(__file__).parent / "report.html"
@@ -61,7 +62,8 @@ def make(session: Session, since: int = 0, until: int | None = None, size: int |
     signed = audit.read_checkpoint(checkpoint, key)
     since = max(since, steps[0].at)
     if since >= until:
-        raise ReportError(f"From {_day(since)} to {_day(until)} is no time of this log, which begins on {_day(steps[0].at)}; give another.")
+        period = f"From {_day(since)} to {_day(until - 1)}"
+        raise ReportError(f"{period} is no time of this log, which begins on {_day(steps[0].at)}; give another.")
     period = Period(since, until)
     sections = tuple(figures.sections(steps, period))
     told = {
@@ -79,14 +81,15 @@ def check(session: Session, text: str) -> dict:
     given = read(text)
     again = json.loads(make(session, given["since"], given["until"], given["log"]["size"]).json())
     if again["log"]["root"] != given["log"]["root"]:
-        raise ReportError(f"This report is about another log: the first {given['log']['size']} lines of this one have another root.")
+        first = counted(given["log"]["size"], "line")
+        raise ReportError(f"This report is about another log, whose root is not that of the first {first} of this one.")
     differ = [name for name in again if again[name] != given.get(name) and name not in ("log", "figures", "erased")]
     for section, values in again["figures"].items():
         said = given["figures"].get(section)
         differ += [f"{section}.{name}" for name, value in values.items() if not isinstance(said, dict) or said.get(name) != value]
     since = again["erased"] - given["erased"]
     if differ:
-        why = f"the contents of {since} lines were erased since it was made" if since > 0 else "the report was changed"
+        why = f"the contents of {counted(since, 'line')} were erased since it was made" if since > 0 else "the report was changed"
         raise ReportError(f"The log gives other figures than this report for {', '.join(differ[:8])}: {why}.")
     return given
 
@@ -97,7 +100,8 @@ def check_lines(text: str, log: str, key: str) -> dict:
     given, leaves = read(text), log.splitlines()
     signed = audit.read_checkpoint(given["log"]["checkpoint"], key)
     if (len(leaves), _root(leaves)) != (signed.size, signed.root.hex()) or given["log"]["root"] != signed.root.hex():
-        raise ReportError(f"These {len(leaves)} lines are not the log of {signed.size} lines that the report's checkpoint signs.")
+        given, are = counted(len(leaves), "line"), "is" if len(leaves) == 1 else "are"
+        raise ReportError(f"{given} {are} not the log of {counted(signed.size, 'line')} that the report's checkpoint signs; give that.")
     steps = [Step(number, leaf["at"], leaf["kind"], None, None) for number, leaf in enumerate(map(json.loads, leaves))]
     if _kinds(steps, Period(given["since"], given["until"])) != given.get("steps"):
         raise ReportError("The steps in this report are not those of the log's lines: it was changed.")

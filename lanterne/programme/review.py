@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from sqlalchemy import JSON, BigInteger, CheckConstraint, Float, ForeignKey, ForeignKeyConstraint, UniqueConstraint, delete, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from lanterne.errors import LanterneError
-from lanterne.programme import audit, ledger, money, pay
+from lanterne.errors import LanterneError, NotFound
+from lanterne.programme import audit, ledger, money, pay, people
 from lanterne.programme.pay import DAY, DEADLINE, RESERVED, Actor, NotYours, day_of, text
 from lanterne.tables import Base, now
 
@@ -30,6 +30,10 @@ _log = logging.getLogger("lanterne.review")
 
 class ReviewError(LanterneError):
     """A request, a look or an appeal that cannot be, in one sentence."""
+
+
+class Missing(ReviewError, NotFound):
+    """A version of the policy that is not there."""
 
 
 class Policy(Base):
@@ -299,7 +303,9 @@ def policy(session: Session, version: int | None = None) -> Policy:
     if found is None and version is None:
         raise ReviewError("There is no policy to review by yet; an operator publishes one first.")
     if found is None:
-        raise ReviewError(f"There is no version {version} of the policy; `lanterne policy show` has the latest.")
+        raise Missing(
+            f"There is no version {version} of the policy", "`lanterne policy show` has the latest", "leave it out for the latest"
+        )
     return found
 
 
@@ -410,9 +416,21 @@ def look(
 
 
 def check_ground(under: Policy, ground: str | None) -> None:
+    known = ", ".join(under.grounds)
+    if ground is None:
+        raise ReviewError(f"A ground of version {under.version} of the policy must be given; give one of {known}.")
     if ground not in under.grounds:
-        known = ", ".join(under.grounds)
         raise ReviewError(f"The ground {ground!r} is not in version {under.version} of the policy; give one of {known}.")
+
+
+def reviewers(session: Session) -> list[str]:
+    """Whose role it is to look, in open accounts."""
+    return [one.id for one in people.listed(session) if one.closed_at is None and "reviewer" in one.roles]
+
+
+def stalled(file: File, reviewers: Collection[str]) -> bool:
+    """Whether somebody is to decide, and none of these reviewers may: all have looked at it, took it down, or asked for it."""
+    return file.waits and not any(_may_look(file, one) for one in reviewers)
 
 
 def _may_look(file: File, reviewer: str) -> bool:
@@ -452,8 +470,11 @@ def appeal(session: Session, by: Actor, request_id: str, words: str) -> Appeal |
         if made:
             after = f"taken down by {'its artist' if made.ground is None else 'an operator, and was appealed against'}"
         else:
-            after = f"{file.state}{', after an appeal' if file.appeal else ''}"
-        raise ReviewError(f"{request_id} cannot be appealed against: it is {after}.")
+            by = f", and is answered by {day_of(file.due_at)}" if file.waits else ", after an appeal"
+            after = f"{file.state}{by if file.appeal else ''}"
+        raise ReviewError(
+            f"{request_id} cannot be appealed against: it is {after}; a refusal or a takedown by an operator can be, each once."
+        )
     last = file.appealable_since + under.appeal_days * DAY
     if now() > last:
         raise ReviewError(f"{request_id} could be appealed against until {day_of(last)}.")

@@ -210,5 +210,5 @@ def checked(session: Session, statement: Statement) -> None:
     if statement.closing != owed or statement.opening + sum(line.amount for line in statement.lines) != statement.closing:
         raise ledger.LedgerError(
             f"The statement of {statement.person_id} comes to {money.written(statement.closing, statement.currency)} and the ledger to "
-            f"{money.written(owed, statement.currency)}; run `lanterne audit verify`."
+            f"{money.written(owed, statement.currency)}; have an operator verify the audit log."
         )

@@ -18,7 +18,7 @@ from sqlalchemy import Select, bindparam, delete, func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from lanterne.errors import LanterneError
+from lanterne.errors import LanterneError, NotFound
 from lanterne.paths import secret
 from lanterne.programme import people
 from lanterne.service.database import Database, Key, Reader, Use, Video, now
@@ -124,7 +124,7 @@ def rotate(session: Session, key_id: str, hours: int = 24) -> tuple[str, str]:
         raise LanterneError(f"hours={hours!r} cannot be used; give whole hours from 0 to {LONGEST_OVERLAP}.")
     key, at = session.get(Key, key_id, with_for_update=True, populate_existing=True), now()
     if key is None or key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= at):
-        raise LanterneError(f"There is no key {key_id[:80]!r} in use; `lanterne keys list` shows them.")
+        raise NotFound(f"There is no key {key_id[:80]!r} in use", "`lanterne keys list` shows them")
     if key.frozen_at is not None:
         raise LanterneError(f"The key {key.id} is frozen, and has no successor before that is decided; contest it.")
     made = Quota(key.max_videos, key.max_seconds, key.period_days or 30, key.max_active)

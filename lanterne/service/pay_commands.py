@@ -166,9 +166,11 @@ def entries(
     waiting: Annotated[bool, typer.Option("--waiting", help="Only what waits for a decision.")] = False,
 ):
     """Claims, what was decided on them and why."""
-    from lanterne.programme import money, pay
+    from lanterne.programme import money, pay, people
 
     with _session() as session:
+        if person is not None:
+            people.known(session, person)
         for case in pay.cases(session, _reader(), person):
             if waiting and not case.waiting:
                 continue
@@ -198,7 +200,9 @@ def decide(
     with _session() as session:
         operator, currency = _operator(session, by), pay.case_of(session, entry).entry.currency
         decision = pay.decide(session, operator, entry, None if accept is None else money.read(accept, currency), reason)
-        typer.echo(f"{money.written(decision.accepted, decision.currency)}, to be paid by {pay.day_of(decision.pay_by)}")
+        nothing = "nothing more to be paid" if decision.accepted else "nothing to be paid"
+        due = f"to be paid by {pay.day_of(decision.pay_by)}" if decision.transaction_id else nothing
+        typer.echo(f"{money.written(decision.accepted, decision.currency)}, {due}")
 
 
 @pay_app.command()
@@ -341,25 +345,27 @@ def statement(
     output: Output = None,
 ):
     """A person's statement."""
-    from lanterne.programme import pay, statements
+    from lanterne.programme import pay, people, statements
 
     forms = {"html": statements.as_html, "pdf": statements.as_pdf, "csv": statements.as_csv}
     if form not in forms:
         raise LanterneError(f"The format {form!r} is unknown; give one of {', '.join(forms)}.")
     with _session() as session:
+        people.known(session, person)
         _put(forms[form](statements.one(session, pay.Actor(person), person, month, currency)), output)
 
 
 @pay_app.command()
 def forget(person: str, by: By):
     """Erase a person's IBAN, name, words, videos and keys; the ledger stays, under their id."""
+    from lanterne.programme.pay import counted
     from lanterne.service import forgetting
     from lanterne.service.deployment import Deployment
     from lanterne.service.settings import Settings
 
     with _session() as session:
         emptied = forgetting.forget(Deployment.of(Settings.load()), session, _operator(session, by), person)
-    typer.echo(f"{emptied} lines of the audit log were emptied")
+    typer.echo(f"{counted(emptied, 'line')} of the audit log {'was' if emptied == 1 else 'were'} emptied")
 
 
 # lanterne audit
@@ -385,11 +391,15 @@ def verify(
 ):
     """Check every line, signature and the given receipts, and the ledger against the log; name the first line that was changed."""
     from lanterne.programme import audit, ledger
+    from lanterne.programme.pay import counted
 
     with _session() as session:
         lines, erased = audit.verify(session, key or audit.Signer().verifier, map(_receipt, receipts or []))
         transactions = ledger.check(session)
-    typer.echo(f"{lines} lines hold, {erased} of them erased on request; {transactions} transactions are as they were logged.")
+    hold, are = ("holds" if lines == 1 else "hold"), ("is as it was" if transactions == 1 else "are as they were")
+    typer.echo(
+        f"{counted(lines, 'line')} {hold}, {erased} of them erased on request; {counted(transactions, 'transaction')} {are} logged."
+    )
 
 
 @audit_app.command()
@@ -399,15 +409,16 @@ def check(
 ):
     """Check a receipt or a proof by itself, without the server that it is from."""
     from lanterne.programme import audit
+    from lanterne.programme.pay import counted
 
     text = _read(file)
     if (proof := audit.Consistency.read(text)) is not None:
         first, second = audit.check_consistency(proof, key)
-        typer.echo(f"The log of {second.size} lines goes on from the one of {first.size}.")
+        typer.echo(f"The log of {counted(second.size, 'line')} goes on from the one of {first.size}.")
         return
     receipt = audit.Receipt.read(text)
     signed = audit.check_receipt(receipt, key)
-    typer.echo(f"Line {receipt.number} is in the log of {signed.size} lines: {receipt.data or receipt.leaf}")
+    typer.echo(f"Line {receipt.number} is in the log of {counted(signed.size, 'line')}: {receipt.data or receipt.leaf}")
 
 
 @audit_app.command(name="receipt")

@@ -105,6 +105,8 @@ def statement_file(house: House, actor: Anyone, form: Form, month: Month = None,
 def work_queue(house: House, actor: Operator, waiting: bool = True, person: Whose = None):
     """Work that waits for a decision, the earliest first; or all of it."""
     with ruled(house) as session:
+        if person is not None:
+            people.known(session, person)
         return wires.WorkList(data=[_work(case) for case in pay.cases(session, actor, person) if case.waiting or not waiting])
 
 

@@ -59,17 +59,22 @@ def ask(deployment: Deployment, by: Actor, video_id: str) -> Request:
 
 
 def appeal(deployment: Deployment, by: Actor, request_id: str, words: str) -> review.Appeal | review.TakedownAppeal:
-    """Against a refusal, or a takedown by an operator. Raises ReviewError, NotYours."""
+    """Against a refusal, or a takedown by an operator; operators are told where no reviewer may answer it. Raises ReviewError, NotYours."""
     with _about(deployment, request_id) as session:
-        return review.appeal(session, by, request_id, words)
+        made = review.appeal(session, by, request_id, words)
+        letters = _stalled(session, request_id)
+    send(deployment.settings.post, letters)
+    return made
 
 
 def publish(deployment: Deployment, by: Actor, request_id: str, wishes: Wishes, with_prompt: bool = False) -> Publication:
-    """Show what was approved to the public. with_prompt: tell the video's prompt, too. Raises ReviewError, NotYours."""
+    """Show what was approved to the public. with_prompt: tell the video's prompt, too. Again with the same wishes, it gives the same.
+    Raises ReviewError, NotYours."""
     with deployment.database.session() as session:
         asked = review.file_of(session, request_id).request
         release.require_approval(session, by, request_id, asked.sha256)
         if done := session.get(Publication, request_id):
+            release.require_same(session, request_id, wishes, with_prompt)
             return done
     with _copy(deployment, asked, with_prompt) as (path, number), deployment.database.session() as session:
         video = _video(session, asked)
@@ -135,10 +140,11 @@ def claimed_file(deployment: Deployment, by: Actor, request_id: str) -> tuple[Fi
 def look(
     deployment: Deployment, by: Actor, request_id: str, approve: bool, ground: str | None = None, explanation: str = "", times=(),
 ) -> Look:
-    """A reviewer's verdict; the artist is told what it decides. Raises ReviewError, NotYours."""
+    """A reviewer's verdict; the artist is told what it decides, and operators where no reviewer is left for the next look. Raises
+    ReviewError, NotYours."""
     with _about(deployment, request_id) as session:
         made = review.look(session, by, request_id, approve, ground, explanation, times)
-        letters = _verdict(session, made)
+        letters = _verdict(session, made) + _stalled(session, request_id)
     send(deployment.settings.post, letters)
     return made
 
@@ -391,9 +397,20 @@ def _lateness(session: Session, late: Escalation) -> list[Mail]:
         what, remedy["release"] = f"appeal against {what}", "So the takedown has ended, and it is public again."
     said = f"The {what} about {_named(asked)} was not decided in time. {remedy[policy.remedy]}"
     letters = _to(session, asked.artist_id, "A deadline of ours passed", said)
-    operators = [one for one in people.listed(session) if one.closed_at is None and "operator" in one.roles]
-    overdue = f"The {what} {asked.id} was not decided in time; the remedy was given: {late.remedy}.\n"
-    return letters + [Mail(one.email, f"Overdue: {asked.id}", overdue) for one in operators]
+    overdue = f"The {what} {asked.id} was not decided in time; the remedy was given: {late.remedy}."
+    return letters + _to_operators(session, f"Overdue: {asked.id}", overdue)
+
+
+def _stalled(session: Session, request_id: str) -> list[Mail]:
+    """What operators are told where somebody is to decide, and no reviewer may."""
+    file = review.file_of(session, request_id)
+    if not review.stalled(file, review.reviewers(session)):
+        return []
+    said = (
+        f"{_named(file.request)} is to be decided on by {day_of(file.due_at)}, and no reviewer may: all have looked at it, took it down, "
+        "or asked for it. Give somebody else the role reviewer."
+    )
+    return _to_operators(session, f"No reviewer is left: {request_id}", said)
 
 
 def _named(asked: Request) -> str:
@@ -403,3 +420,8 @@ def _named(asked: Request) -> str:
 def _to(session: Session, person_id: str, subject: str, said: str) -> list[Mail]:
     person = session.get(people.Person, person_id)
     return [Mail(person.email, subject, f"{said}\n")] if person and person.closed_at is None else []
+
+
+def _to_operators(session: Session, subject: str, said: str) -> list[Mail]:
+    operators = [one for one in people.listed(session) if one.closed_at is None and "operator" in one.roles]
+    return [Mail(one.email, subject, f"{said}\n") for one in operators]

@@ -30,6 +30,7 @@ def report(
       lanterne report --check november/report.json
     """
     from lanterne.programme import report as reports
+    from lanterne.programme.pay import counted
 
     if check is not None:
         _check(check, log, key)
@@ -42,18 +43,20 @@ def report(
         output.mkdir(parents=True, exist_ok=True)
         for name, content in (("report.html", made.html()), ("report.json", made.json()), ("log.jsonl", made.log())):
             (output / name).write_text(content, "utf-8")
-    typer.echo(f"{output / 'report.html'}, from {made.told['log']['size']} lines of the log with the root {made.told['log']['root']}")
+    log = made.told["log"]
+    typer.echo(f"{output / 'report.html'}, from {counted(log['size'], 'line')} of the log with the root {log['root']}")
 
 
 def _check(path: Path, log: Path | None, key: str | None) -> None:
     from lanterne.programme import report as reports
+    from lanterne.programme.pay import counted
 
     if (log is None) != (key is None):
         raise LanterneError("A log's lines are checked with its public key, and the key with lines; give both --log and --key.")
     if log is None:
         with _session() as session:
             told = reports.check(session, _read(path))
-        typer.echo(f"The log of {told['log']['size']} lines gives this report, figure by figure.")
+        typer.echo(f"The log of {counted(told['log']['size'], 'line')} gives this report, figure by figure.")
         return
     told = reports.check_lines(_read(path), _read(log), key)
-    typer.echo(f"The log of {told['log']['size']} lines is the one that this report names, and has the steps that it says.")
+    typer.echo(f"The log of {counted(told['log']['size'], 'line')} is the one that this report names, and has the steps that it says.")

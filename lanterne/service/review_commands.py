@@ -77,7 +77,7 @@ def show_policy(
 ):
     """The policy, word for word."""
     from lanterne.programme import money, review
-    from lanterne.programme.pay import day_of
+    from lanterne.programme.pay import counted, day_of
 
     with _house().database.session() as session:
         found = review.policy(session, version)
@@ -86,7 +86,7 @@ def show_policy(
             typer.echo(f"{number}  {ground}")
         remedy = money.written(found.credit, found.currency) if found.remedy == "credit" else "it counts as approved"
         typer.echo(
-            f"\nDecided within {found.decide_days} days, else: {remedy}. Appeal for {found.appeal_days} days. "
+            f"\nDecided within {counted(found.decide_days, 'day')}, else: {remedy}. Appeal for {found.appeal_days} days. "
             f"Of approvals, {found.sample_percent} % are looked at again."
         )
 
@@ -126,10 +126,11 @@ def ask(video: Annotated[str, typer.Argument(help="The video's id.")], by: Artis
 @release_app.command(name="list")
 def list_own(by: Artist):
     """One's own requests: id, video, state, day by which the next decision is due."""
-    from lanterne.programme import review
+    from lanterne.programme import people, review
 
     house = _house()
     with house.database.session() as session:
+        people.known(session, by)
         for file in review.files(session):
             if file.request.artist_id == by:
                 typer.echo(_line(session, file))
@@ -296,15 +297,17 @@ def refuse(
 def list_all(
     by: Operator, waiting: Annotated[bool, typer.Option("--waiting", help="Only what somebody is to look at.")] = False,
 ):
-    """Every request: id, video, state, due day."""
+    """Every request: id, video, state, due day, artist; and where no reviewer is left who may look at it."""
     from lanterne.programme import review
 
     house = _house()
     _actor(house, by).require_operator()
     with house.database.session() as session:
+        reviewers = review.reviewers(session)
         for file in review.files(session):
             if not waiting or file.waits:
-                typer.echo(f"{_line(session, file)}  {file.request.artist_id}")
+                stalled = "  no reviewer is left" if review.stalled(file, reviewers) else ""
+                typer.echo(f"{_line(session, file)}  {file.request.artist_id}{stalled}")
 
 
 @review_app.command()

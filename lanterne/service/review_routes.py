@@ -28,7 +28,7 @@ def read_policy(house: House, version: Annotated[int | None, _VERSION] = None):
         try:
             return _policy(review.policy(session, version))
         except review.ReviewError as error:
-            raise APIError(404, "not_found", str(error), "version") from None
+            raise APIError(404, "not_found", getattr(error, "elsewhere", str(error)), "version") from None
 
 
 def publish_policy(house: House, actor: Operator, fields: OperatorsFields):
@@ -134,7 +134,13 @@ def all_requests(house: House, actor: Operator):
     """Everybody's requests."""
     with house.database.session() as session:
         files = review.files(session)
-        data = [wires.OwnedRequest(**_request(session, actor, file), artist_id=file.request.artist_id) for file in files]
+        reviewers = review.reviewers(session)
+        data = [
+            wires.OwnedRequest(
+                **_request(session, actor, file), artist_id=file.request.artist_id, stalled=review.stalled(file, reviewers)
+            )
+            for file in files
+        ]
     return wires.AllRequests(data=data)
 
 

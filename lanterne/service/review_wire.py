@@ -111,7 +111,10 @@ class Request(BaseModel):
 
 
 class OwnedRequest(Request):
+    """stalled: somebody is to decide, and no reviewer may: all have looked at it, took it down, or asked for it."""
+
     artist_id: str
+    stalled: bool
 
 
 class Requests(BaseModel):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from lanterne.errors import LanterneError
+from lanterne.errors import NotFound
 from lanterne.programme import audit, cohorts, people
 from lanterne.programme.mail import Mail
 from lanterne.service.database import Key, Video, now
@@ -30,11 +30,11 @@ class Cut:
 
 
 def revoke_key(session: Session, key_id: str, by: str, reason: str) -> Cut:
-    """by: an operator, the key's owner, or what found it published. Raises LanterneError where there is no such key in use."""
+    """by: an operator, the key's owner, or what found it published. Raises NotFound where there is no such key in use."""
     audit.take_turn(session)
     key_ids = _revoke(session, Key.id == key_id)
     if not key_ids:
-        raise LanterneError(f"There is no key {key_id[:80]!r} in use; `lanterne keys list` shows them.")
+        raise NotFound(f"There is no key {key_id[:80]!r} in use", "`lanterne keys list` shows them")
     key = session.get(Key, key_id, populate_existing=True)
     video_ids = _end_videos(session, "revoked", "It was stopped when the key that asked for it was revoked.", Video.key_id == key_id)
     audit.append(session, "key.revoked", {"key": key_id, "by": by, "reason": reason, "videos": len(video_ids)}, key.owner)

@@ -2,7 +2,7 @@
 
 A session is a cookie that no page of another site can use. A key opens what belongs to a role, if it has the role's scope and its owner
 still has the role; what is a person's own, and accounts, take a session. Bodies are JSON. What the rules refuse is a 400 with their own
-sentence; what is somebody else's is not told from what is not there.
+sentence, and what is not there a 404, from which what is somebody else's is not told.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ from fastapi import Depends, Path, Request
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
-from lanterne.errors import LanterneError, WriteError
+from lanterne.errors import LanterneError, NotFound, WriteError
 from lanterne.programme import cohorts, people
 from lanterne.programme.pay import Actor, NotByYou, NotYours
 from lanterne.service import access_wire, keys, wire
@@ -169,6 +169,8 @@ def ruled(house: Deployment) -> Iterator[Session]:
         raise APIError(429, "too_many_attempts", str(error), headers={"retry-after": str(error.seconds)}) from None
     except (cohorts.UnknownInvitation, people.UnknownLink) as error:
         raise APIError(404, "not_found", str(error), "token") from None
+    except NotFound as error:
+        raise APIError(404, "not_found", error.elsewhere) from None
     except NotByYou as error:
         raise APIError(403, "another_person", str(error)) from None
     except NotYours as error:

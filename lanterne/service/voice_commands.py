@@ -36,11 +36,12 @@ def say(
     words: Words = None,
 ):
     """Say what somebody thinks of a video."""
-    from lanterne.programme import feedback
+    from lanterne.programme import feedback, people
     from lanterne.programme.pay import Actor
     from lanterne.service import voice
 
     with _session() as session:
+        people.known(session, by)
         said = feedback.say(
             session, Actor(by), voice.seen(session, video), rating=rating, tags=tag, notes=voice.notes_of(notes) if notes else None,
             words=words or "",
@@ -57,11 +58,12 @@ def bug(
     video: Annotated[str | None, typer.Option(help="Where it was seen.", show_default=False)] = None,
 ):
     """Report a bug."""
-    from lanterne.programme import feedback
+    from lanterne.programme import feedback, people
     from lanterne.programme.pay import Actor
     from lanterne.service import voice
 
     with _session() as session:
+        people.known(session, by)
         seen = voice.seen(session, video) if video else None
         typer.echo(feedback.report_bug(session, Actor(by), title, words, credit, seen).remark.id)
 
@@ -84,12 +86,13 @@ def compare(
     person: Annotated[str | None, typer.Option("--for", help="Who is asked. \\[default: who asks]", show_default=False)] = None,
 ):
     """Put two videos side by side for somebody; chance says which is left."""
-    from lanterne.programme import feedback
+    from lanterne.programme import feedback, people
     from lanterne.programme.pay import Actor
     from lanterne.service import voice
 
     with _session() as session:
         asks = Actor(by) if person in (None, by) else _operator(session, by)
+        people.known(session, person or by)
         typer.echo(feedback.ask(session, asks, person or by, voice.seen(session, first), voice.seen(session, second)).id)
 
 
@@ -156,10 +159,12 @@ def list_remarks(
     """What was said: id, whose, state, content. What was withdrawn is shown to nobody else."""
     import json
 
-    from lanterne.programme import feedback
+    from lanterne.programme import feedback, people
     from lanterne.service import voice
 
     with _session() as session:
+        if person is not None:
+            people.known(session, person)
         found = voice.waiting(session) if waiting else feedback.listed(session, feedback.Remark.withdrawn_at.is_(None))
         for said in found:
             if person in (None, said.remark.person_id):
@@ -222,9 +227,10 @@ def give(
 @consent_app.command(name="withdraw")
 def withdraw_consent(purpose: Purpose, by: Artist):
     """Enter that somebody withdraws consent, and list the models that were trained on something of theirs."""
-    from lanterne.programme import consent
+    from lanterne.programme import consent, people
 
     with _session() as session:
+        people.known(session, by)
         consent.withdraw(session, by, purpose)
         _tell_affected(session, by, purpose)
 
@@ -232,10 +238,11 @@ def withdraw_consent(purpose: Purpose, by: Artist):
 @consent_app.command(name="list")
 def list_consents(person: Annotated[str, typer.Argument(help="The person's id.")]):
     """What somebody allows, by purpose."""
-    from lanterne.programme import consent
+    from lanterne.programme import consent, people
     from lanterne.programme.pay import day_of
 
     with _session() as session:
+        people.known(session, person)
         for one in consent.choices(session, person):
             since = f"given {day_of(one.given.at)} to version {one.given.version}" if one.given else "not given"
             newer = one.asked and one.given and one.asked.version > one.given.version
@@ -256,6 +263,7 @@ def export(
 ):
     """Export what everybody in it has a live consent for at this moment."""
     from lanterne.programme import datasets
+    from lanterne.programme.pay import counted
 
     with _session() as session:
         files = datasets.export(session, _operator(session, by), kind, purpose, licence or datasets.LICENCE)
@@ -265,18 +273,19 @@ def export(
             output.mkdir(parents=True)
             (output / files.data_name).write_text(files.data, encoding="utf-8")
             (output / datasets.CROISSANT).write_text(files.description, encoding="utf-8")
-    typer.echo(f"{files.release.id}  {files.release.records} records")
+    typer.echo(f"{files.release.id}  {counted(files.release.records, 'record')}")
 
 
 @data_app.command()
 def releases():
     """Data sets that were exported, and the models trained on them."""
     from lanterne.programme import datasets
-    from lanterne.programme.pay import day_of
+    from lanterne.programme.pay import counted, day_of
 
     with _session() as session:
         for release, models in datasets.releases(session):
-            typer.echo(f"{release.id}  {release.kind}  for {release.purpose}  {release.records} records  {day_of(release.exported_at)}")
+            records = counted(release.records, "record")
+            typer.echo(f"{release.id}  {release.kind}  for {release.purpose}  {records}  {day_of(release.exported_at)}")
             for model in models:
                 typer.echo(f"    {model.name}  {model.sha256}")
 
@@ -304,16 +313,20 @@ def register(
 @data_app.command()
 def affected(person: Annotated[str, typer.Argument(help="The person's id.")]):
     """The data sets that hold something of somebody, and the models trained on them."""
+    from lanterne.programme import people
+
     with _session() as session:
+        people.known(session, person)
         _tell_affected(session, person, None)
 
 
 def _tell_affected(session, person: str, purpose: str | None) -> None:
     from lanterne.programme import datasets
+    from lanterne.programme.pay import counted
 
     found = datasets.affected(session, person, purpose)
     for one in found:
-        typer.echo(f"{one.release.id}  {one.release.kind}  {one.records} records")
+        typer.echo(f"{one.release.id}  {one.release.kind}  {counted(one.records, 'record')}")
         for model in one.models:
             typer.echo(f"    {model.name}  {model.sha256}")
     if not any(one.models for one in found):

@@ -9,7 +9,7 @@ from fastapi import Request
 from sqlalchemy.orm import Session
 
 from lanterne.paths import home
-from lanterne.programme import consent, datasets, feedback
+from lanterne.programme import consent, datasets, feedback, people
 from lanterne.service import dossier, voice, wire
 from lanterne.service import voice_wire as wires
 from lanterne.service.downloads import Download
@@ -78,7 +78,9 @@ def compare(house: House, actor: Anyone, fields: OwnFields):
     asked = wire.read(wires.Compare, fields)
     with ruled(house) as session:
         first, second = (voice.seen(session, video_id) for video_id in asked.video_ids)
-        return _comparison(session, feedback.ask(session, actor, asked.person_id or actor.person_id, first, second))
+        comparison = feedback.ask(session, actor, asked.person_id or actor.person_id, first, second)
+        people.known(session, comparison.person_id)  # now: who may ask nobody is not told who is there
+        return _comparison(session, comparison)
 
 
 def comparisons(house: House, actor: Anyone):

@@ -23,6 +23,12 @@ def test_from_the_rate_card_to_the_bank_and_the_receipt(lanterne, opened, home, 
     assert "reason is empty" in lanterne("pay", "decide", entry, "--by", "olga", "--accept", "40", code=2)
     assert "40.00 EUR" in lanterne("pay", "decide", entry, "--by", "olga", "--accept", "40", "--reason", "Half an hour was a break.")
     assert "Half an hour was a break." in lanterne("pay", "entries", "ana")
+    lanterne("pay", "dispute", entry, "It was no break.", "--by", "ana")
+    again = lanterne("pay", "decide", entry, "--by", "otto", "--accept", "40", "--reason", "It was.")
+    assert again == "40.00 EUR, nothing more to be paid"
+    none = lanterne("pay", "claim", "ana", "hours", "--hours", "1").split()[0]
+    refused = lanterne("pay", "decide", none, "--by", "olga", "--accept", "0", "--reason", "It was a holiday.")
+    assert refused == "0.00 EUR, nothing to be paid"
     lanterne("pay", "payee", "ana", "--by", "olga", "--name", "Ana", "--iban", "DE89370400440532013000")
     [told] = [mail.read_text() for mail in (home / "outbox").glob("*.eml")]
     assert "To: ana@example.org" in told and "olga, an operator, set where" in told and "ends in 3000" in told and "DE89" not in told
@@ -54,8 +60,8 @@ def test_from_the_rate_card_to_the_bank_and_the_receipt(lanterne, opened, home, 
 @pytest.mark.parametrize(
     "arguments, told",
     [
-        (("pay", "claim", "ana", "hours", "--hours", "25"), "no person 'ana'"), (("pay", "statement", "ana"), "nothing for ana"),
-        (("pay", "statement", "ana", "--month", "2026-13"), "cannot be read"), (("audit", "receipt", "0"), "no line 0"),
+        (("pay", "claim", "ana", "hours", "--hours", "25"), "no person 'ana'"), (("pay", "statement", "ana"), "no person 'ana'"),
+        (("pay", "entries", "ana"), "no person 'ana'"), (("audit", "receipt", "0"), "no line 0"),
         (("audit", "verify", "none.json"), "none.json cannot be read"), (("audit", "checkpoint"), "empty"),
         (("ledger", "card", "x", "--by", "olga", "--rate", "hours"), "hours=35.00"),
         (("pay", "decide", "x", "--by", "a b"), "no person 'a b'"),
@@ -80,6 +86,8 @@ def test_who_acts_is_an_operator_with_an_open_account(lanterne, opened):
         for command in acts:
             said = lanterne(*command, "--by", by, code=2)
             assert told in said and len(said.splitlines()) == 1
+    assert "nothing for otto yet" in lanterne("pay", "statement", "otto", code=2)
+    assert "cannot be read" in lanterne("pay", "statement", "ana", "--month", "2026-13", code=2)
     for command in (("pay", "claim", "ben", "hours", "--hours", "1"), ("pay", "dispute", entry, "no", "--by", "ben")):
         assert "no person 'ben'" in lanterne(*command, code=2)
     assert "25" in lanterne("pay", "claim", "ana", "hours", "--hours", "25", code=2)

@@ -51,7 +51,8 @@ def test_from_the_request_over_an_appeal_to_the_public_and_back(house, browsers,
     assert ok(public.get("/programme/public"))["data"] == [] and public.get(f"/programme/public/{request_id}/video").status_code == 404
     shown = ok(ana.post(f"{path}/publish", json={"title": "Dawn", "credit": "A.", "with_prompt": True}))
     assert shown["state"] == "public" and shown["public_sha256"] != digest
-    assert ok(ana.post(f"{path}/publish", json={"title": "Another"}))["public_sha256"] == shown["public_sha256"]  # once
+    again = ok(ana.post(f"{path}/publish", json={"title": "Dawn", "credit": "A.", "with_prompt": True}))
+    assert again["public_sha256"] == shown["public_sha256"]  # once
     [listed] = ok(public.get("/programme/public"))["data"]
     assert (listed["title"], listed["credit"], listed["prompt"], listed["approved_sha256"]) == ("Dawn", "A.", gate.PROMPT, digest)
     whole = public.get(f"/programme/public/{request_id}/video")
@@ -146,7 +147,8 @@ def test_a_refusal_without_reasons_is_a_sentence(house, browsers):
     request_id = asked(browsers)
     ok(browsers["rita"].post(f"/programme/review/{request_id}/claim"))
     for body, said in (
-        ({"ground": "9"}, "give one of 1, 2.1"), ({"explanation": " "}, "explanation is empty"), ({"times": []}, "give time codes"),
+        ({"ground": "9"}, "give one of 1, 2.1"), ({"ground": None}, "A ground of version 1 of the policy must be given; give one of 1"),
+        ({"explanation": " "}, "explanation is empty"), ({"times": []}, "give time codes"),
         ({"times": [[1, 9]]}, "within 8 seconds"), ({"times": [[1]]}, "at least 2"), ({"times": [["1", 2]]}, "without quotes"),
         ({"explanation": "x" * 2001}, "at most 2000"), ({"verdict": "maybe"}, "'approve' or 'refuse'"), ({"verdicts": 1}, "not known here"),
     ):
@@ -357,6 +359,45 @@ def test_an_appeal_brings_the_very_copy_back(house, browsers, home):
     assert kinds[-4:] == ["review.taken_down", "review.takedown_appealed", "review.looked", "review.taken_down"]
 
 
+def test_operators_are_told_of_an_appeal_that_no_reviewer_may_answer(house, browsers, home):
+    add_video(house, "video_1")
+    request_id = asked(browsers)
+    path = f"/programme/requests/{request_id}"
+    for name in ("rita", "ron"):
+        looked(browsers, name, request_id, **REFUSAL)
+    ok(browsers["ana"].post(f"{path}/appeal", json={"words": "It is a statue."}))
+    looked(browsers, "ruth", request_id, verdict="approve", explanation="It is a statue.")
+    ok(browsers["ana"].post(f"{path}/publish", json={}))
+    ok(browsers["olga"].post(f"{path}/takedown", json={"ground": "1", "explanation": "A person asked us."}))
+
+    def stalled():
+        return [one["stalled"] for one in ok(browsers["olga"].get("/programme/review/requests"))["data"]]
+
+    assert stalled() == [False] and "No reviewer is left" not in letters(home)
+    told = ok(browsers["ana"].post(f"{path}/appeal", json={"words": "It is still a statue."}))
+    assert told["state"] == "takedown appealed" and "stalled" not in told and stalled() == [True]
+    [letter] = [text for text in letters(home).split("\nFrom: ") if f"No reviewer is left: {request_id}" in text]
+    assert "To: olga@example.org" in letter and "Give somebody else the role reviewer" in letter
+    with house.database.session() as session:
+        people.set_roles(session, "ben", ["artist", "reviewer"], "olga", "All others have looked.")
+    assert stalled() == [False]
+    looked(browsers, "ben", request_id, verdict="approve", explanation="It is.")
+
+
+def test_what_was_released_is_not_released_otherwise(house, browsers):
+    add_video(house, "video_1")
+    request_id = asked(browsers)
+    path = f"/programme/requests/{request_id}/publish"
+    refused(browsers["ana"].post(path, json={}), 400, "waiting and not approved; wait for the decision")
+    looked(browsers, "rita", request_id)
+    wishes = {"title": "Dawn ", "credit": "A.", "with_prompt": True}
+    told = ok(browsers["ana"].post(path, json=wishes))
+    assert ok(browsers["ana"].post(path, json=wishes)) == told
+    for other in ({"title": "Dusk"}, {"credit": ""}, {"with_prompt": False}):
+        refused(browsers["ana"].post(path, json=wishes | other), 400, "with the title 'Dawn', the credit 'A.' and its prompt, which stay")
+    assert ok(browsers["public"].get("/programme/public"))["data"][0]["title"] == "Dawn"
+
+
 def test_a_takedown_that_is_upheld_has_reasons_and_its_copy_goes(house, browsers, home):
     add_video(house, "video_1")
     request_id, path = _taken_down(browsers)
@@ -435,6 +476,26 @@ def test_a_download_is_cut_when_it_is_taken_down(house, monkeypatch):
         return before, await lasting.still_opens(None)
 
     assert asyncio.run(ask()) == (True, False)
+
+
+def test_what_is_not_there_is_a_404_without_the_words_of_a_shell(house, browsers):
+    ana, olga = browsers["ana"], browsers["olga"]
+    for answer, said in (
+        (ana.post("/programme/keys", json={"cohort": "none", "name": "x"}), "There is no cohort 'none'; check its spelling."),
+        (ana.get("/programme/rate-card?name=none"), "There is no rate card 'none'; an operator publishes one."),
+        (ana.get("/programme/policy?version=9"), "There is no version 9 of the policy; leave it out for the latest."),
+        (olga.get("/programme/desk/people/none/statements"), "There is no person 'none'; check its spelling."),
+        (olga.get("/programme/desk/work?person=none"), "There is no person 'none'; check its spelling."),
+        (olga.post("/programme/desk/work/none/decide", json={}), "There is no entry 'none'; check its spelling."),
+        (olga.post("/programme/desk/payouts/none/settle"), "There is no payout 'none'; check its spelling."),
+        (olga.post("/programme/desk/ledger/none/reverse", json={"reason": "x"}), "There is no transaction 'none'; check its spelling."),
+        (olga.post("/programme/desk/keys/none/revoke", json={"reason": "x"}), "There is no key 'none' in use; check its spelling."),
+        (olga.post("/programme/desk/alarms/none/decide", json={"upheld": True, "reasons": "x"}), "There is no alarm 'none'; check"),
+        (olga.delete("/programme/desk/invitations/none"), "There is no open invitation 'none'; check its spelling."),
+        (olga.post("/programme/datasets/none/models", json={"sha256": "0" * 64, "name": "x"}), "There is no release 'none' of a data set;"),
+    ):
+        refused(answer, 404, said)
+        assert answer.json()["error"]["code"] == "not_found"
 
 
 def test_the_policy_is_for_everybody_to_read(house, browsers):

@@ -293,11 +293,12 @@ def test_it_names_nobody(session):
 def test_the_command_writes_it_and_checks_it(lanterne, tmp_path):
     assert "nothing to read yet" in lanterne("report", "-o", str(tmp_path / "x"), code=2)
     lanterne("people", "add", "Olga", "olga@example.org", "--role", "operator", "--id", "olga", "--by", "olga")
-    assert "from 1 lines of the log" in lanterne("report", "-o", str(tmp_path / "r"))
+    assert "from 1 line of the log" in lanterne("report", "-o", str(tmp_path / "r"))
     made, key = tmp_path / "r" / "report.json", lanterne("audit", "key")
     assert "figure by figure" in lanterne("report", "--check", str(made))
     log = ("--log", str(tmp_path / "r" / "log.jsonl"), "--key", key)
     assert "has the steps" in lanterne("report", "--check", str(made), *log, LANTERNE_HOME=str(tmp_path / "elsewhere"))
     assert "not a transparency report" in lanterne("report", "--check", str(tmp_path / "r" / "log.jsonl"), code=2)
     assert "give both" in lanterne("report", "--check", str(made), "--key", key, code=2)
-    assert "no time of this log" in lanterne("report", "--to", "2020-01-01", code=2)
+    said = lanterne("report", "--from", "2020-02-01", "--to", "2020-01-01", code=2)
+    assert "to 1 January 2020 is no time of this log" in said  # the last day, as it was given

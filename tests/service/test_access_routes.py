@@ -90,7 +90,7 @@ def test_from_the_invitation_to_a_key(own, database, cohort):
         assert [(key["id"], key["state"], key["used"]) for key in me["keys"]] == [
             (made["id"], "in use", "0 of 3 videos and 0 of 20 seconds in 30 days")
         ]
-        refused(http.post("/programme/keys", json={"cohort": "autumn", "name": "x"}), 400, "refused", "no cohort")
+        refused(http.post("/programme/keys", json={"cohort": "autumn", "name": "x"}), 404, "not_found", "no cohort")
         refused(http.post("/programme/keys", json={"cohort": cohort, "name": "x", "scopes": ["metrics"]}), 400, "invalid_value", "metrics")
         with own.http(made["key"]) as program:
             assert program.get("/v1/models").status_code == 200
@@ -114,7 +114,7 @@ def test_ones_own_keys_and_nobody_elses(own, database, cohort, join):
     refused(ana.delete(path, headers={"origin": "https://elsewhere.example"}), 403, "foreign_page", "elsewhere.example")
     successor = ana.post(f"{path}/rotate", json={"hours": 1}).json()
     assert ana.delete(path).json()["state"] == "revoked"
-    refused(ana.delete(path), 400, "refused", "no key")
+    refused(ana.delete(path), 404, "not_found", "no key")
     with own.http(made["key"]) as old, own.http(successor["key"]) as new:
         until(lambda: old.get("/v1/models").status_code == 401)
         assert new.get("/v1/models").status_code == 200
