@@ -28,6 +28,7 @@ USUAL_NETWORKS, USUAL_COUNTRIES, USUAL_AGENTS, USUAL_AT_ONCE, USUAL_VIDEOS, USUA
 LEAST_COMPARED, MOST_COMPARED = 8, 50  # prompts
 COPIES_KEPT = 30 * DAY  # seconds for which a copy in public speaks against a key
 LONGEST_STATEMENT = 5000  # characters
+_DRILL = "drill:"  # how the owners of a drill's keys begin; nobody's id has a colon
 _INSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 _SHOWN = 20  # pieces of evidence that an alarm lists
 
@@ -326,7 +327,8 @@ def find_copy(session: Session, key_id: str, person_id: str, video_id: str, url:
 
 
 def assess(session: Session, key_id: str, person_id: str, known: Seen) -> Alarm | None:
-    """The alarm that what is known asks for, written down with a line in the audit log; None for no step, or one that was taken today."""
+    """The alarm that what is known asks for, written down with a line in the audit log; None for no step, or one that was taken today.
+    The line about a drill's key is of a kind of its own, which no figure of the report counts."""
     found = signals(known)
     step = step_of(score(found))
     if step is None or step not in list(STEPS)[_taken(session, key_id):]:
@@ -340,10 +342,30 @@ def assess(session: Session, key_id: str, person_id: str, known: Seen) -> Alarm 
     )
     session.add(alarm)
     session.flush()
-    audit.append(session, f"leak.{step}", {
+    audit.append(session, f"{'drill' if of_drill(person_id) else 'leak'}.{step}", {
         "alarm": alarm.id, "key": key_id, "person": person_id, "score": alarm.score, "signals": {one.name: one.score for one in found},
     }, person_id)
     return alarm
+
+
+def drill_owner(name: str) -> str:
+    """Whose a key of a drill is: somebody who can be no person."""
+    return f"{_DRILL}{name}"
+
+
+def of_drill(person_id: str) -> bool:
+    return person_id.startswith(_DRILL)
+
+
+def end_drill(session: Session, key_ids: Sequence[str]) -> None:
+    """Close the alarms that a drill raised, so that none of them waits for an operator; and drop what was seen of its keys."""
+    audit.take_turn(session)
+    for alarm in session.scalars(select(Alarm).where(Alarm.key_id.in_(key_ids)).order_by(Alarm.id)).all():
+        session.add(Verdict(
+            alarm_id=alarm.id, person_id=alarm.person_id, upheld=True, reasons="This was a drill; its keys are gone.", decider="drill",
+            decided_at=now(),
+        ))
+    session.execute(delete(Sighting).where(Sighting.key_id.in_(key_ids)))
 
 
 def _taken(session: Session, key_id: str) -> int:

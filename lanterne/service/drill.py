@@ -3,6 +3,9 @@ noticed and cut, and what it cost anybody else.
 
 The relay really comes from other addresses: all of 127.0.0.0/8 is this machine, and each request leaves from a network of its own. Beside
 it, keys of innocent others, and another of the same artist, ask all the time; none of their requests may fail.
+
+The watch judges a drill's keys as any, and freezes them. They belong to nobody, which tells whoever reads an alarm, its mail or its line in
+the audit log that it was a drill; at the end the alarms are closed and the keys are gone.
 """
 
 import http.client
@@ -14,11 +17,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select
 
 from lanterne.errors import LanterneError
+from lanterne.programme import leaks
 from lanterne.programme.leaks import Alarm
-from lanterne.service import keys
+from lanterne.service import keys, watch
 from lanterne.service.database import Database, Key
 
 INNOCENT = 4  # keys that ask while the relay does
@@ -77,15 +81,16 @@ def leak(database: Database, url: str, addresses: int = 30, seconds: float = 20,
         raise DrillError(f"{url[:80]!r} is not on this machine, as http://127.0.0.1:8000 is; the relay has this machine's addresses.")
     if not 1 <= addresses <= MOST_ADDRESSES:
         raise DrillError(f"addresses={addresses} cannot be used; give 1 to {MOST_ADDRESSES}.")
-    tag = secrets.token_hex(3)
-    leaked_id, leaked, others = _keys(database, tag)
+    if not _answers(place):  # before anything is made
+        raise DrillError(f"No server answers at {url}; start it, or give its --url.")
+    (leaked_id, leaked), *others = made = _keys(database, leaks.drill_owner(secrets.token_hex(3)))
     relay = [Asker(f"127.{number}.0.1", leaked, f"relayed-{number % 7}/1.0") for number in range(1, addresses + 1)]
-    innocent = [Asker(f"127.{_FIRST + number}.0.1", text, "studio/1.0") for number, text in enumerate(others)]
+    innocent = [Asker(f"127.{_FIRST + number}.0.1", text, "studio/1.0") for number, (_, text) in enumerate(others)]
     stop, began = threading.Event(), time.monotonic()
     try:
         _ask(place, innocent[0], began)
         if innocent[0].answers[-1][1] != 200:
-            raise DrillError(f"The server at {url} does not answer with the keys of this home folder; start it here, or give its --url.")
+            raise DrillError(f"The server at {url} does not know the keys of this home folder; start it here, or give its --url.")
         threads = [threading.Thread(target=_go_on, args=(place, asker, began, stop, pause)) for asker in innocent]
         for thread in threads:
             thread.start()
@@ -95,22 +100,31 @@ def leak(database: Database, url: str, addresses: int = 30, seconds: float = 20,
         stop.set()
         for thread in threads:
             thread.join()
+        time.sleep(2 * watch.PAUSE)  # what was seen last is judged by then, and closed below with the rest
     finally:
-        with database.session() as session:  # nothing of the drill opens anything later
-            session.execute(update(Key).where(Key.owner.like(f"drill-{tag}-%"), Key.revoked_at.is_(None)).values(revoked_at=keys.now()))
+        with database.session() as session:
+            leaks.end_drill(session, [key_id for key_id, _ in made])
+            session.execute(delete(Key).where(Key.id.in_([key_id for key_id, _ in made])))
     return _outcome(relay, innocent, started, detected)
 
 
-def _keys(database: Database, tag: str) -> tuple[str, str, list[str]]:
-    """The leaked key, and innocent ones: one of the same artist's, the others of other artists of the same cohort."""
-    cohort = f"drill-{tag}"
+def _keys(database: Database, cohort: str) -> list[tuple[str, str]]:
+    """(id, text) of the leaked key, and of innocent ones: one of the same artist's, the others of other artists of the same cohort."""
+    owners = ["leaked", "leaked", *(f"other{number}" for number in range(1, INNOCENT))]
     with database.session() as session:
-        def made(owner):
-            return keys.insert(session, cohort, f"{cohort}-{owner}", ["videos:read"], keys.now() + 3600, keys.Quota(), cohort_id=cohort,
-                               decoy=False)
+        ends, more = keys.now() + 3600, {"cohort_id": cohort, "decoy": False}
+        return [keys.insert(session, "drill", f"{cohort}-{owner}", ["videos:read"], ends, keys.Quota(), **more) for owner in owners]
 
-        leaked_id, leaked = made("leaked")
-        return leaked_id, leaked, [made("leaked" if number == 0 else f"other{number}")[1] for number in range(INNOCENT)]
+
+def _answers(place) -> bool:
+    connection = http.client.HTTPConnection(place.hostname, place.port or 80, timeout=_PATIENCE)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 def _spread(place, relay: list[Asker], began: float, seconds: float, pause: float, noticed: Callable[[], bool]) -> float | None:

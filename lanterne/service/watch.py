@@ -133,14 +133,30 @@ def _work(session: Session, key: Key) -> Work:
 
 
 def letters(session: Session, alarm: Alarm) -> list[Mail]:
-    """To the artist, what the operators see, too; to the operators when something was done."""
-    how = f"If you think that this is wrong, contest the alarm {alarm.id} in the studio or by answering this mail."
+    """To the artist, what the operators see, too; to the operators when something was done, and what they can do now."""
     artist = session.get(people.Person, alarm.person_id)
+    how = (
+        f"If you think that this is wrong, contest the alarm {alarm.id}: answer this mail, or send a `statement`, signed in, to "
+        f"POST /programme/alarms/{alarm.id}/contest. Somebody who is not you decides then."
+    )
     found = [Mail(artist.email, "Your key may have leaked", f"{leaks.words(alarm)}\n\n{how}\n")] if artist else []
     if alarm.step != "notify":
+        whose = f"{artist.name} ({artist.id})" if artist else alarm.person_id
+        subject, text = f"{alarm.step}: {alarm.key_id} of {whose}, {alarm.id}", f"{leaks.words(alarm)}\n\n{_to_do(alarm, whose)}\n"
         operators = [one for one in people.listed(session) if one.closed_at is None and "operator" in one.roles]
-        found += [Mail(one.email, f"{alarm.step}: {alarm.key_id}", f"{leaks.words(alarm)}\n") for one in operators]
+        found += [Mail(one.email, subject, text) for one in operators]
+        if leaks.of_drill(alarm.person_id):
+            found = [Mail(mail.to, f"Drill: {mail.subject}", mail.text) for mail in found]
     return found
+
+
+def _to_do(alarm: Alarm, whose: str) -> str:
+    if leaks.of_drill(alarm.person_id):
+        return "This is a drill (`lanterne drill leak`): the key is nobody's and is taken away at its end. There is nothing to do."
+    return (
+        f"This is the alarm {alarm.id}, about a key of {whose}. `lanterne leaks show {alarm.id}` shows it, and what was said against it; "
+        f"`lanterne leaks lift {alarm.id} --by … --reason …` opens the key again, and `uphold` instead revokes it."
+    )
 
 
 def send(post: Post, mails: Sequence[Mail]) -> None:

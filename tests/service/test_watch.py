@@ -8,7 +8,7 @@ from serving import Server, until
 from sqlalchemy import select
 from test_access import join, open_cohort
 
-from lanterne.programme import cohorts, leaks, people, release, review
+from lanterne.programme import cohorts, leaks, people, release, report, review
 from lanterne.programme.cohorts import Quotas
 from lanterne.programme.identity import identity
 from lanterne.programme.pay import Actor
@@ -60,7 +60,15 @@ def test_a_relay_is_noticed_and_cut_and_nobody_else_is(own, database):
     print(f"\n{outcome.table()}")
     assert outcome.detected is not None and outcome.cut is not None
     assert outcome.innocent > 0 and outcome.collateral == 0
-    until(lambda: "freeze: key_" in outbox(own))
+    until(lambda: "Drill: freeze: key_" in outbox(own))
+    assert "This is a drill" in outbox(own)
+    with database.session() as session:  # nothing of it is left to be taken for more
+        assert not session.scalars(select(Key).where(Key.name == "drill")).all()
+        drilled = [(alarm, verdict) for alarm, _, verdict in leaks.listed(session) if leaks.of_drill(alarm.person_id)]
+        assert drilled and all(verdict.reasons.startswith("This was a drill") for _, verdict in drilled)
+        told = report.make(session).told
+    assert told["steps"]["drill.freeze"] == 1 and not any(kind.startswith("leak.") for kind in told["steps"])
+    assert set(told["figures"]["access"]["alarms"].values()) == {0} and set(told["figures"]["access"]["alarms_decided"].values()) == {0}
 
 
 def test_three_places_and_much_work_are_no_leak(own, database):
@@ -71,13 +79,13 @@ def test_three_places_and_much_work_are_no_leak(own, database):
 
 @pytest.mark.parametrize("url, addresses, why", [
     ("https://127.0.0.1", 3, "not on this machine"), ("http://videos.example.org", 3, "not on this machine"), ("x", 3, "not on this"),
-    ("http://127.0.0.1:9", 0, "addresses=0"), ("http://127.0.0.1:9", 3, "does not answer"),
+    ("http://127.0.0.1:9", 0, "addresses=0"), ("http://127.0.0.1:9", 3, "No server answers"),
 ])
 def test_where_no_drill_can_be_held(database, url, addresses, why):
     with pytest.raises(drill.DrillError, match=why):
         drill.leak(database, url, addresses)
     with database.session() as session:
-        assert not session.scalars(select(Key).where(Key.owner.like("drill-%"), Key.revoked_at.is_(None))).all()
+        assert not session.scalars(select(Key).where(Key.name == "drill")).all()
 
 
 def test_a_decoy_opens_nothing_and_any_use_is_an_alarm(own, database):
@@ -91,6 +99,10 @@ def test_a_decoy_opens_nothing_and_any_use_is_an_alarm(own, database):
     until(lambda: alarm_of(database, key_id))
     assert alarm_of(database, key_id).step == "freeze"
     until(lambda: "a decoy" in outbox(own))
+    with database.session() as session:
+        [mail] = watch.letters(session, alarm_of(database, key_id))
+    assert mail.subject == f"freeze: {key_id} of decoy, {alarm_of(database, key_id).id}"
+    assert f"`lanterne leaks show {alarm_of(database, key_id).id}`" in mail.text
 
 
 def test_a_key_in_somebodys_page_is_told_and_a_lifted_alarm_opens_again(own, database, ana):
