@@ -1,5 +1,7 @@
 """A person who wants to be forgotten: what is erased, and what stays because others need it."""
 
+import secrets
+
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
@@ -16,7 +18,7 @@ from lanterne.programme.review import Appeal, Request, TakedownAppeal
 def forget(session: Session, by: Actor, person_id: str) -> int:
     """Erase a person's IBAN, name, address and words, and what the audit log's lines about them say; end their consents, and take down
     what is public of theirs. The ledger stays, under their id, and so do bank files, as bookkeeping must. Returns how many lines were
-    emptied. Their videos and keys are the service's to erase, in the same transaction.
+    emptied. Their videos, keys and mails are the service's to erase, in the same transaction.
 
     Raises PayError while money is owed or on its way, or while something of theirs waits for a decision; PeopleError while their account is
     open.
@@ -45,10 +47,21 @@ def forget(session: Session, by: Actor, person_id: str) -> int:
     own_entries = select(Entry.id).where(Entry.person_id == person_id)
     own_requests = select(Request.id).where(Request.artist_id == person_id)
     session.execute(update(Dispute).where(Dispute.entry_id.in_(own_entries)).values(statement=""))
-    session.execute(update(Entry).where(Entry.person_id == person_id).values(note=""))
+    _erase_entries(session, person_id)
     release.forget(session, person_id)
     for kind in (Appeal, TakedownAppeal):
         session.execute(update(kind).where(kind.request_id.in_(own_requests)).values(words=""))
     feedback.erase(session, person_id)
     consent.withdraw_all(session, person_id)
     return audit.erase(session, person_id)
+
+
+def _erase_entries(session: Session, person_id: str) -> None:
+    """What work was about is a text of theirs, as is the key that their program gave; each must stay unlike the others, and becomes a word
+    of chance. The id of a remark says nothing, and stays, so that the remark is not paid again."""
+    remarks = set(session.scalars(select(feedback.Remark.id).where(feedback.Remark.person_id == person_id)))
+    for entry in session.scalars(select(Entry).where(Entry.person_id == person_id)):
+        entry.note, entry.key = "", f"erased:{secrets.token_hex(8)}"
+        if entry.subject is not None and entry.subject not in remarks:
+            entry.subject = f"erased:{secrets.token_hex(8)}"
+    session.flush()

@@ -5,7 +5,9 @@ import secrets
 import smtplib
 import ssl
 from dataclasses import dataclass, field
+from email import policy
 from email.message import EmailMessage
+from email.parser import BytesHeaderParser
 from email.utils import formatdate, make_msgid
 from pathlib import Path
 
@@ -15,7 +17,7 @@ _PATIENCE = 20  # seconds
 
 
 class MailError(LanterneError):
-    """A mail that did not leave, in one sentence; it lies in the outbox."""
+    """A mail that did not leave, and lies in the outbox, or that should lie there no more, in one sentence."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,20 @@ class Post:
         except (OSError, smtplib.SMTPException) as error:
             path = self._keep(message)
             raise MailError(f"The mail to {mail.to} did not leave through {self.host} ({error}); it lies in {path}.") from None
+
+    def forget(self, address: str) -> None:
+        """Remove what lies in the outbox for somebody. Raises MailError for what must then be removed by hand."""
+        for path in sorted(self.outbox.glob("*.eml")):
+            try:
+                with open(path, "rb") as file:
+                    to = BytesHeaderParser(policy=policy.default).parse(file)["To"]
+                if str(to).strip().lower() == address:
+                    path.unlink()
+            except FileNotFoundError:
+                pass  # somebody passed it on meanwhile
+            except OSError as error:
+                reason = error.strerror or error
+                raise MailError(f"{path} could not be looked at or removed ({reason}); remove it by hand if it is to {address}.") from None
 
     def _server(self) -> smtplib.SMTP:
         if self.port == 465:

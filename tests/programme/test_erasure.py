@@ -4,8 +4,9 @@ from hashlib import sha256
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
-from lanterne.programme import audit, erasure, ledger, pay, payouts, review
+from lanterne.programme import audit, erasure, ledger, pay, payouts, review, statements
 from lanterne.programme.exports import Payer
 from lanterne.programme.pay import Actor, NotYours, PayError
 
@@ -33,7 +34,7 @@ def _refused_and_appealed(session) -> str:
 
 def test_a_person_can_be_forgotten_and_the_books_still_hold(session):
     ledger.publish_rate_card(session, "artists", "EUR", {"bug": 5000}, "olga")
-    entry = pay.claim(session, ANA, "bug", "2026-09-21", subject="17", note="my own words")
+    entry = pay.claim(session, ANA, "bug", "2026-09-21", subject="https://ana.example/17", note="my own words", key="ana.example")
     with pytest.raises(PayError, match="still owed"):
         erasure.forget(session, ANA, "ana")
     pay.decide(session, OLGA, entry.id, 100, "Known.")
@@ -56,9 +57,22 @@ def test_a_person_can_be_forgotten_and_the_books_still_hold(session):
     assert audit.verify(session, audit.Signer().verifier)[1] == erased and ledger.check(session) == 4
     rest = " ".join(str(row) for table in ("work_entries", "pay_disputes", "payees", "review_appeals", "audit_openings", "audit_log")
                     for row in session.execute(text(f"SELECT * FROM {table}")))
-    assert "my own words" not in rest and "DE89" not in rest and "Müller" not in rest
+    assert "my own words" not in rest and "DE89" not in rest and "Müller" not in rest and "ana.example" not in rest
+    [statement] = statements.of(session, ANA, "ana")
+    assert "ana.example" not in statements.as_csv(statement) and "erased:" in statements.as_csv(statement)
 
 
 def test_others_cannot_have_somebody_forgotten(session):
     with pytest.raises(NotYours):
         erasure.forget(session, BEN, "ana")
+
+
+@pytest.mark.parametrize("change", ["subject = 'another'", "key = 'another'", "subject = NULL"])
+def test_what_work_was_about_is_erased_and_not_changed(either, clock, change):
+    with either.session() as session:
+        ledger.publish_rate_card(session, "artists", "EUR", {"bug": 5000}, "olga")
+        pay.claim(session, ANA, "bug", "2026-09-21", subject="17")
+    with pytest.raises(DBAPIError, match="erased and not changed"), either.session() as session:
+        session.execute(text(f"UPDATE work_entries SET {change}"))
+    with either.session() as session:
+        session.execute(text("UPDATE work_entries SET key = 'erased:1', subject = 'erased:2'"))
