@@ -341,7 +341,8 @@ def mail(session: Session, invitation: Invitation, link: str) -> Mail:
     text = (
         f"You are invited to {invitation.cohort_id}. These are the terms and what is paid; nothing is agreed on before you accept them.\n\n"
         f"{offer(session, invitation.cohort_id).text()}\n\n"
-        f"To accept, open this link until {day_of(invitation.expires_at)}. It works once, and it is for you alone:\n\n{link}\n"
+        f"To accept, open this link in a browser until {day_of(invitation.expires_at)}, read the terms there, and give your name and a "
+        f"password. It works once, and it is for you alone:\n\n{link}\n"
     )
     return Mail(invitation.email, f"An invitation to {invitation.cohort_id}", text)
 

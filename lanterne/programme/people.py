@@ -97,13 +97,15 @@ def address(email: str) -> str:
 
 
 def open_account(session: Session, name: str, email: str, roles: list[str], by: str, person_id: str | None = None) -> Person:
-    """A new account; the very first is an operator's and needs no other. person_id: by default drawn by chance; one that is chosen must
-    be an operator's choice, since it opens what is kept under it. Raises PeopleError."""
+    """A new account; the very first is an operator's, who opens it themselves under an id that they choose. person_id: by default drawn
+    by chance; one that is chosen must be an operator's choice, since it opens what is kept under it. Raises PeopleError."""
     first = session.scalar(select(Person.id).limit(1)) is None
     if not first:
         require(session, by, "operator")
     elif "operator" not in roles:
         raise PeopleError("There is no account yet, and the first must be an operator's: add --role operator.")
+    elif by != person_id:  # or the log would name for ever somebody who never was
+        raise PeopleError(f"There is no account yet that {by[:80]!r} could be; the first opens itself: give the same --id and --by.")
     return add(session, name, email, roles, by, person_id)
 
 
@@ -213,14 +215,20 @@ def _must_not_be_last(session: Session, person: Person) -> None:
 
 def set_password(session: Session, person_id: str, password: str) -> None:
     """Every session of theirs ends, and every link to set it. Raises PeopleError."""
-    if not SHORTEST <= len(password) <= LONGEST:
-        raise PeopleError(f"The password has {len(password)} characters; give {SHORTEST} to {LONGEST}.")
+    check_password(password)
     person = get(session, person_id)
     person.password, person.failures, person.failed_at = _hasher().hash(password), 0, None
     end_sessions(session, person.id)
     session.execute(update(PasswordLink).where(PasswordLink.person_id == person.id, PasswordLink.used_at.is_(None)).values(used_at=now()))
     session.flush()
     audit.append(session, "person.password", {"person": person.id}, person.id)
+
+
+def check_password(password: str) -> None:
+    """Raises PeopleError for one that cannot be set; it is never shown."""
+    if not SHORTEST <= len(password) <= LONGEST:
+        count = f"{len(password)} character{'' if len(password) == 1 else 's'}"
+        raise PeopleError(f"The password has {count}; give {SHORTEST} to {LONGEST}.")
 
 
 def change_password(session: Session, person_id: str, current: str | None, password: str) -> bool:
@@ -244,7 +252,8 @@ def proven(session: Session, email: str, password: str) -> Person | None:
         person = None
     tried = person or _stranger(email)
     if (wait := _wait(tried)) > 0:
-        raise TooSoon(f"There were {tried.failures} wrong passwords on end; try again in {wait} seconds.", wait)
+        again = f"{wait} second{'' if wait == 1 else 's'}"
+        raise TooSoon(f"There were {tried.failures} wrong passwords on end; try again in {again}.", wait)
     right = _verify(person.password if person and person.closed_at is None else None, password)
     if person is None or not right:
         tried.failures, tried.failed_at = tried.failures + 1, now()
@@ -355,7 +364,8 @@ def use_link(session: Session, secret: str, password: str) -> Person:
 def link_mail(person: Person, link: str, hours: int) -> Mail:
     """The letter with a link; it says nothing that whoever asked would not know, but the link."""
     text = (
-        f"With this link you set the password of your account, within {hours} {'hour' if hours == 1 else 'hours'} and once:\n\n{link}\n\n"
+        f"Open this link in a browser to set the password of your account, within {hours} {'hour' if hours == 1 else 'hours'} and once:"
+        f"\n\n{link}\n\n"
         "Every session of yours ends then. If you did not ask for it, do nothing: your password stays as it is.\n"
     )
     return Mail(person.email, "Set your password", text)

@@ -47,7 +47,7 @@ def add_person(
     role: Annotated[list[str], typer.Option(help="operator, reviewer or artist; repeat for several.")],
     id_: Annotated[str | None, typer.Option("--id", help="An id that is easy to type. \\[default: drawn by chance]")] = None,
 ):
-    """Open an account; the first is an operator's. Artists come by invitation."""
+    """Open an account. The first is an operator's, with the same --id and --by; artists come by invitation."""
     from lanterne.programme import people
 
     with _session() as session:
@@ -403,7 +403,9 @@ def leak(
 
 
 def _tell(cut) -> None:
-    typer.echo(f"{len(cut.keys)} keys were revoked, and {len(cut.videos)} videos stopped.")
+    keys, videos = len(cut.keys), len(cut.videos)
+    cut_keys = f"{keys} {'key was' if keys == 1 else 'keys were'} revoked"
+    typer.echo(f"{cut_keys}, and {videos} {'video was' if videos == 1 else 'videos were'} stopped.")
     for mail in cut.mails:
         _settings().post.send(mail)
 

@@ -217,3 +217,11 @@ def test_a_line_is_there_only_if_what_it_records_is(database):
         audit.checkpoint(session)
     with database.session() as session, pytest.raises(AuditError, match="no line 0"):
         audit.receipt(session, 0)
+
+
+@pytest.mark.parametrize("key", ["", "typo", "lanterne+0+AAAA"])
+def test_a_key_that_is_none_is_no_sign_of_a_changed_line(database, key):
+    with database.session() as session:
+        audit.append(session, "test", {})
+        with pytest.raises(AuditError, match="not an audit log's public key"):
+            audit.verify(session, key)

@@ -44,6 +44,8 @@ def _set(database, who, password):
 def test_the_first_account_is_an_operators_and_opens_the_others(database):
     with pytest.raises(PeopleError, match="first must be an operator's"):
         person(database, "ana", ["artist"], "ana")
+    with pytest.raises(PeopleError, match="the same --id and --by"):
+        person(database, "olga", ["operator"], "nobody")
     person(database, "olga", ["operator"], "olga")
     person(database, "ana", ["artist"])
     for by, why in (("ana", "does not have the role operator"), ("nobody", "no person")):
@@ -125,7 +127,7 @@ def test_wrong_passwords_make_wait_and_longer_each_time(database, olga, clock):
     _set(database, "olga", "correct horse")
     for _ in range(5):
         assert _sign_in(database, "olga@example.org", "wrong horse!") is None
-    with pytest.raises(PeopleError, match="5 wrong passwords on end; try again in 1 seconds"):
+    with pytest.raises(PeopleError, match=r"5 wrong passwords on end; try again in 1 second\."):
         _sign_in(database, "olga@example.org", "correct horse")
     clock.at += 1
     assert _sign_in(database, "olga@example.org", "wrong horse!") is None
