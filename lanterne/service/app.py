@@ -349,7 +349,7 @@ async def _on_api_error(request, error: APIError):
 
 async def _on_bad_parameter(request, error: RequestValidationError):
     if request.scope.get("endpoint") is linked:  # all of a link was made here, so nothing of it is for its user to mend
-        return _answer(broken())
+        return _answer(broken(400))
     first = error.errors()[0]
     name = first["loc"][1]  # after where it stands: path, query or header
     return _answer(refusal([first | {"loc": (name,)}], {name: first["input"]}, "parameter"))

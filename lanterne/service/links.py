@@ -38,10 +38,12 @@ class Link:
     def check(self, secret: bytes, signature: str) -> None:
         """Raises APIError 403 where nobody here signed it, or it has expired."""
         if not hmac.compare_digest(self.signature(secret), signature):
-            raise broken()
+            raise broken(403)
         if self.expires <= now():
             raise APIError(403, "link_expired", "This link has expired; ask who gave it to you for another.")
 
 
-def broken() -> APIError:
-    return APIError(403, "invalid_link", "This link was not made here, or a letter of it is wrong or missing; copy the whole link again.")
+def broken(status: int) -> APIError:
+    """400: a part is missing or cut short. 403: nobody here signed it."""
+    said = "This link was not made here, or a letter of it is wrong or missing; copy the whole link again."
+    return APIError(status, "invalid_link", said)

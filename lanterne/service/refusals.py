@@ -9,6 +9,7 @@ from starlette.datastructures import UploadFile
 
 from lanterne.service.errors import APIError, counted, invalid
 
+_ELSEWHERE = "/docs says what fits"
 Sentence = Callable[[Any, dict], str]  # of a value and pydantic's context: what is wanted
 
 
@@ -45,7 +46,7 @@ _WANTED = {  # by pydantic's type of error
     "greater_than_equal": _limit("give {} or more", "ge"),
     "less_than": _limit("give less than {}", "lt"),
     "less_than_equal": _limit("give {} or less", "le"),
-    "string_pattern_mismatch": lambda value, context: PATTERNS[context["pattern"]],
+    "string_pattern_mismatch": lambda value, context: PATTERNS.get(context["pattern"], _ELSEWHERE),
     "value_error": lambda value, context: str(context["error"]).rstrip("."),
 }
 PATTERNS = {
@@ -66,7 +67,10 @@ def shown(value: Any) -> str:
     """A value for a sentence, as JSON and not too long."""
     if isinstance(value, UploadFile):
         return "a file"
-    text = json.dumps(value, ensure_ascii=False, default=lambda inner: "a file").encode(errors="backslashreplace").decode()
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=lambda inner: "a file").encode(errors="backslashreplace").decode()
+    except RecursionError:  # it could just be read
+        return "lists in lists"
     return text if len(text) <= 60 else text[:57] + "…"
 
 
@@ -78,7 +82,7 @@ def refusal(errors: list[dict], given: Any, noun: str, known: Iterable[str] = ()
         return APIError(400, "missing_field", f"The {noun} {name} is missing; give it.", name)
     if error["type"] == "extra_forbidden":
         return APIError(400, "unknown_field", f"The {noun} {name[:80]!r} is not known here; known are {', '.join(known)}.", name[:80])
-    wanted = _WANTED.get(error["type"], _always("/docs says what fits"))(error["input"], error.get("ctx", {}))
+    wanted = _WANTED.get(error["type"], _always(_ELSEWHERE))(error["input"], error.get("ctx", {}))
     return invalid(f"{name}={shown(error['input'])} cannot be used: {wanted}.", name)
 
 

@@ -1,6 +1,7 @@
 """What is refused, as its user reads it: the value, the rule and the remedy; no library's sentence, no pattern, no Python. And lists,
 repeats and sources, as far as a server without a worker has them."""
 
+import contextlib
 import io
 import json
 import re
@@ -128,6 +129,14 @@ def test_files_and_texts_in_forms(http):
     assert r"\ud800" in said(answer, 400, "invalid_value", "prompt")
 
 
+def test_a_value_as_deep_as_can_be_read():
+    """Reading it takes less of the stack than writing it does."""
+    for depth in range(900, 1000):
+        with contextlib.suppress(RecursionError):
+            deep = json.loads("[" * depth + "]" * depth)
+            assert refusals.shown(deep)[:2] in ("[[", "li")
+
+
 def test_bodies_of_the_programme():
     claim = {"kind": "hours", "hours": "abc"}
     refused(pay_wire.ClaimWork, claim, "hours", 'hours="abc" cannot be used: give hours such as 1.5 or "1:30".')
@@ -178,8 +187,9 @@ def test_parameters(http):
 def test_a_link_that_was_not_copied_whole(bare):
     path = Link("video_a", "video", "key_a", 2**40).address(b"another server's secret")
     with bare.http(None) as anyone:
-        for cut in (path[:-3], path.partition("?")[0], re.sub("key=[^&]*&", "", path), path.replace("variant=video", "variant=vid"), path):
-            assert said(anyone.get(cut), 403, "invalid_link", None).endswith("copy the whole link again.")
+        for cut in (path[:-3], path.partition("?")[0], re.sub("key=[^&]*&", "", path), path.replace("variant=video", "variant=vid")):
+            assert said(anyone.get(cut), 400, "invalid_link", None).endswith("copy the whole link again.")
+        assert said(anyone.get(path), 403, "invalid_link", None).endswith("copy the whole link again.")
 
 
 # Sources and repeats --------------------------------------------------------------------------------------------------------------
