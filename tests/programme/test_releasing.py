@@ -150,7 +150,8 @@ def test_a_refusal_without_reasons_is_a_sentence(house, browsers):
         ({"ground": "9"}, "give one of 1, 2.1"), ({"ground": None}, "A ground of version 1 of the policy must be given; give one of 1"),
         ({"explanation": " "}, "explanation is empty"), ({"times": []}, "give time codes"),
         ({"times": [[1, 9]]}, "within 8 seconds"), ({"times": [[1]]}, "at least 2"), ({"times": [["1", 2]]}, "without quotes"),
-        ({"explanation": "x" * 2001}, "at most 2000"), ({"verdict": "maybe"}, "give approve or refuse"), ({"verdicts": 1}, "not known here"),
+        ({"explanation": "x" * 2001}, "at most 2000"), ({"verdict": "maybe"}, "give approve or refuse"),
+        ({"verdicts": 1}, "not known here"),
     ):
         refused(browsers["rita"].post(f"/programme/review/{request_id}/look", json=REFUSAL | body), 400, said)
     looked(browsers, "rita", request_id, **REFUSAL)
