@@ -217,7 +217,7 @@ def test_an_edit_is_as_long_as_its_source_and_only_an_edit_has_a_strength(lanter
         (["generate", "a lake", "--no-such-option"], "No such option"),
         (["nonsense"], "No such command"),
         (["world", "render", "--family", "moon"], "not in this world"),
-        (["world", "render", "--family", "lake", "--subject", "moon"], "leave it out or use one of boat, "),
+        (["world", "render", "--family", "lake", "--subject", "moon"], "or leave it out."),
         (["world", "render", "--size", "²x²"], "two even numbers"),
         (["world", "render", "-o", "w.png"], "*.mp4"),
         (["world", "render", "-o", "home/"], "*.mp4"),

@@ -144,6 +144,10 @@ def test_words_the_world_does_not_have_are_named_with_the_nearest_it_has():
     assert unknown["dragon"] is None and "sleeps" in unknown
     assert unknown["pool"] == "lake"
     assert dict(understand("mountins at dawn").unknown_words) == {"mountins": "mountain"}
+    for prompt in ("no rain, a giraffe", "no rain. a giraffe", "a giraffe, no rain"):
+        assert dict(understand(prompt).unknown_words) == {"giraffe": None}
+    assert dict(understand("a lake without giraffes").unknown_words) == {}
+    assert dict(understand("a lake, 湖, кошка").unknown_words) == {"湖": None, "кошка": None}
     assert understand("mountins at dawn").family == "mountains"
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from lanterne.errors import LanterneError
 from lanterne.flow import CHUNK, FIRST_CHUNK
 from lanterne.models import checkpoint
 from lanterne.models.autoencoder import StreamingAutoencoder, autoencoder_tiny
@@ -315,7 +316,7 @@ def test_cached_texts_are_those_of_the_captions(runs, latents):
 
 def test_latents_of_two_encoders_are_not_mixed(runs, latents):
     torch.manual_seed(1)
-    with pytest.raises(ValueError, match="another autoencoder"):
+    with pytest.raises(LanterneError, match="another autoencoder"):
         cache_latents(runs / "data", runs / "latents", StreamingAutoencoder(autoencoder_tiny()))
 
 

@@ -14,7 +14,6 @@ import shutil
 import subprocess
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -143,10 +142,10 @@ def feed(runs: Path, recipe: Recipe, first: int) -> None:
 
 def feed_from_gpu(runs: Path, first: int, minutes: float, workers: int = 3) -> None:
     """Render shards `first` + 4000 .. on the GPU for so long, if its pictures are the processor's, and else say why not."""
-    from lanterne.train.data import VALIDATION_SHARD, plan_of_gpu, render_shard
+    from lanterne.train.data import VALIDATION_SHARD, plan_of_gpu, render_shard, renderers
 
     until = time.monotonic() + 60 * minutes
-    with ProcessPoolExecutor(workers, initializer=os.nice, initargs=(10,)) as pool:  # forked, which a process with a GPU does not bear
+    with renderers(workers) as pool:  # forked, which a process with a GPU does not bear
         try:  # each of them has to compile anyway
             worst, family = max(future.result() for future in [pool.submit(gpu_difference) for _ in range(workers)])
         except Exception as error:  # whatever a compiler or a driver raises

@@ -8,8 +8,9 @@ Shards are written whole or not at all, so a reader may scan the folder while it
 import json
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -137,13 +138,23 @@ def save_array(path: Path, array: np.ndarray) -> None:
     temporary.replace(path)
 
 
+@contextmanager
+def renderers(workers: int, context=None) -> Iterator[ProcessPoolExecutor]:
+    """Processes that render, out of everybody's way. Ctrl-C and errors leave undone what has not begun."""
+    pool = ProcessPoolExecutor(workers, context, initializer=os.nice, initargs=(10,))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
 def render_shards(
     runs: Path, numbers: Sequence[int], workers: int, device: str = "cpu", plan=None, on_shard=None
 ) -> None:
     """Render the two shards of `runs`/data-val, then those of `numbers` into `runs`/data, in parallel; calls on_shard(path) for each."""
     places = [(runs / "data-val", VALIDATION_SHARD + index, "any") for index in range(VALIDATION_SHARDS)]
     places += [(runs / "data", number, "train") for number in numbers]
-    with ProcessPoolExecutor(workers, initializer=os.nice, initargs=(10,)) as pool:
+    with renderers(workers) as pool:
         pending = [pool.submit(render_shard, *place, device, plan) for place in places]
         for future in pending:
             path = future.result()

@@ -1,8 +1,6 @@
 """What the judge learns from: looks at clips and stills of the world and at what the autoencoder makes of them."""
 
 import json
-import os
-from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -13,7 +11,7 @@ from torch.nn import functional as F
 from lanterne.evaluate.judge import FOUR_SECONDS, HEIGHT, NUM_FRAMES, SECOND, STILL, STRIDE, WIDTH, Lessons, look
 from lanterne.models.autoencoder import StreamingAutoencoder
 from lanterne.precision import mixed
-from lanterne.train.data import LANDSCAPE, read_shards, to_video
+from lanterne.train.data import LANDSCAPE, read_shards, renderers, to_video
 from lanterne.world.scene import Scene, draw_scene, from_dict, to_dict
 from lanterne.world.surface import CLASSES
 
@@ -56,7 +54,7 @@ def small_lessons(folder: Path, count: int, workers: int, on_file=None) -> Lesso
     paths = [folder / f"clips-{number:05d}.npz" for number in range(files)]
     paths += [folder / f"{_EVENTFUL}-{number:05d}.npz" for number in range(-(-files // _LESSONS_TO_EVENTFUL))]
     # Spawned: a fork of a process in which torch has threads may wait for them for ever.
-    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=os.nice, initargs=(10,)) as pool:
+    with renderers(workers, get_context("spawn")) as pool:
         pending = [pool.submit(_render_lessons, path) for path in paths]
         for future in pending:
             future.result()

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from lanterne.errors import LanterneError
 from lanterne.models.autoencoder import TEMPORAL_FACTOR, StreamingAutoencoder
 from lanterne.models.text_encoder import TextEncoder
 from lanterne.precision import mixed
@@ -99,7 +100,7 @@ def read_latents(folder: Path, known: Collection[str] = ()) -> list[LatentShard]
 def _claim(out: Path, model: StreamingAutoencoder) -> None:
     name, path = weights_hash(model.encoder), out / "cache.json"
     if path.exists() and json.loads(path.read_text())["encoder"] != name:
-        raise ValueError(
+        raise LanterneError(
             f"{out} holds latents of another autoencoder's encoder, and the two must not be mixed; "
             "delete the folder or give another."
         )

@@ -7,8 +7,6 @@ ends (Wang et al. 2018, ESRGAN).
 """
 
 import json
-import os
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +19,7 @@ from lanterne.models.autoencoder import StreamingAutoencoder
 from lanterne.models.upscaler import FACTOR, Upscaler, UpscalerConfig, interpolated
 from lanterne.precision import mixed
 from lanterne.train.adversarial import Opponent, steadily
-from lanterne.train.data import save_array, to_video
+from lanterne.train.data import renderers, save_array, to_video
 from lanterne.train.judge import reconstruct
 from lanterne.train.optim import Clock, MuonAdamW, WeightAverage, load_state, save_state, warm_constant_cool
 from lanterne.world.scene import draw_scene
@@ -53,7 +51,7 @@ class Pair:
 def render_pairs(folder: Path, count: int, autoencoder: StreamingAutoencoder, workers: int, on_pair=None) -> None:
     """Render what `folder` lacks of `count` clips, and paint them small. 5 s of processor time a clip, with two in three of a quarter."""
     folder.mkdir(parents=True, exist_ok=True)
-    with ProcessPoolExecutor(workers, initializer=os.nice, initargs=(10,)) as pool:
+    with renderers(workers) as pool:
         for number, done in enumerate([pool.submit(_render_large, folder, number) for number in range(count)]):
             done.result()
             path = folder / f"small-{number:05d}.npy"

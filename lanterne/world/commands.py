@@ -93,9 +93,7 @@ def _asked(prompt: str, chosen: dict, seed: int):
             chosen = {"family": understand(chosen["subject"]).family} | chosen
         return replace(scene_of(replace(said, **chosen), seed), **chosen)  # the second raises where they do not go together
     except ValueError as error:
-        # A scene's value for what it lacks is none that can be given.
-        message = str(error).replace("use one of None.", "leave it out.").replace("use one of None, ", "leave it out or use one of ")
-        raise LanterneError(message) from None
+        raise LanterneError(str(error)) from None
 
 
 def _write_picture(picture, path: Path) -> None:

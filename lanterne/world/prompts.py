@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache, partial
+from itertools import pairwise
 
 from lanterne.camera import CameraMotion
 from lanterne.world import french, heard, solids, words
@@ -213,7 +214,7 @@ def _understood(prompt, knowledge, meant):
         loose += [shape for _, shape in standing]
         standing, relation, rolls = (), None, False
     found, untaught, instead = _taught(found, knowledge)
-    unknown, filled = _unknown(loose, knowledge)
+    unknown, filled = _unknown(loose, _denied_words(prompt), knowledge)
     filled = instead | filled
     found = [replace(entry, meanings=tuple(one for one in entry.meanings if one[0] not in meant)) for entry in found]
     found = [entry for entry in found if entry.meanings] + [_Found(0, "", _NO_WORDS, (one,), False) for one in meant.items()]
@@ -518,11 +519,17 @@ def _is_speed(roots, following):
     return roots not in adjectives - always or (bool(following) and following[0] in _shot_roots())
 
 
-def _unknown(loose, knowledge):
+def _denied_words(prompt):
+    """Those that directly follow a "no" or a "without"."""
+    tokens = [token for token in _tokens(prompt) if token not in _DROPPED]
+    return {token for before, token in pairwise(tokens) if before in _NEGATIONS}
+
+
+def _unknown(loose, denied, knowledge):
     """The words the world does not have, with the nearest it has; and what the nearest say, for axes left unsaid."""
     unknown, filled = {}, {}
-    for previous, token in zip(["", *loose], loose, strict=False):
-        if token in _SILENT or token in unknown or _root(token) in _caption_roots() or token.isdigit() or previous in _NEGATIONS:
+    for token in loose:
+        if token in _SILENT or token in unknown or token in denied or _root(token) in _caption_roots() or token.isdigit():
             continue
         near = _nearest_by_hand().get(token)
         if near is None and len(token) > 4:  # misspelt: seldom at its first letter, and a knight is no night
@@ -537,7 +544,7 @@ def _tokens(text):
     plain = unicodedata.normalize("NFKD", text.replace("œ", "oe").lower())
     plain = "".join(c for c in plain if not unicodedata.combining(c))
     plain = plain.replace("en train d", " ")  # French for a verb's "-ing", and no train
-    return re.findall(r"[a-z0-9]+|[.,;:!?]", re.sub(r"\bby the (sea|ocean)\b", "seashore", plain))  # "by" is not compared
+    return re.findall(r"[^\W_]+|[.,;:!?]", re.sub(r"\bby the (sea|ocean)\b", "seashore", plain))  # "by" is not compared
 
 
 @cache
