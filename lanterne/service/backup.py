@@ -1,7 +1,8 @@
 """`lanterne backup` and `restore`: the whole state of a server in one tar file, taken while it runs.
 
 The jobs are copied before the videos, and both before the files: so a video may be in the copy without its job, which a worker mends,
-and never a finished video without its file, unless it was deleted meanwhile. Files in a bucket stay there.
+and never a finished video without its file, unless it was deleted meanwhile. Files in a bucket stay there. Left out is what can be made
+again, and `name`, which tells this home from others that may share its database: a copy is another home.
 """
 
 import os
@@ -13,9 +14,11 @@ from pathlib import Path
 
 from lanterne.errors import LanterneError, writing
 from lanterne.paths import home
+from lanterne.service.server import make_home
 from lanterne.service.settings import Settings
 
 _DATABASES = ("jobs.db", "service.db")
+_SETTINGS = "settings.toml"
 # Without these no key opens, no line of the audit log can be checked or added, and reviewers get other pseudonyms.
 _SECRETS = ("server-secret", "audit-key", "reviewers-secret")
 
@@ -40,9 +43,14 @@ def backup(settings: Settings, target: Path) -> None:
                         archive.add(home() / name, name)
                 for path in sorted((home() / "provenance").glob("*")):  # without them, what was signed and watermarked is nobody's
                     archive.add(path, f"provenance/{path.name}")
-                for path in sorted((home() / "files").glob("??/*")):
-                    with suppress(FileNotFoundError):  # a chunk of a video that is over now, or a file that was deleted
-                        archive.add(path, f"files/{path.parent.name}/{path.name}")
+                if (home() / _SETTINGS).exists():
+                    archive.add(home() / _SETTINGS, _SETTINGS, filter=_only_owners)
+                # The first manifests, without which the same content is not the same bytes again; mails that nobody has passed on yet; and
+                # files. What was deleted since it was listed is a chunk of a video that is over now, or the like.
+                for pattern in ("manifests/*.c2pa", "outbox/*.eml", "files/??/*"):
+                    for path in sorted(home().glob(pattern)):
+                        with suppress(FileNotFoundError):
+                            archive.add(path, path.relative_to(home()))
             file.flush()
             os.fsync(file.fileno())
             partial.replace(target)
@@ -51,19 +59,27 @@ def backup(settings: Settings, target: Path) -> None:
 
 
 def restore(source: Path) -> None:
-    """Into an empty home folder. Raises LanterneError where it is not empty, or the file is not a whole backup."""
+    """Into an empty home folder; settings that wait there stay. Raises LanterneError where it is not empty, or the file is not a whole
+    backup."""
     if (home() / "service.db").exists():
         raise LanterneError(f"{home()} holds a server already; set LANTERNE_HOME to an empty folder and restore there.")
-    home().mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not source.is_file():
+        raise LanterneError(f"There is no file {source}; check the path.")
+    foreign = LanterneError(f"{source} is not a backup of Lanterne's; give a file that `lanterne backup` wrote.")
     try:
+        if not tarfile.is_tarfile(source):
+            raise foreign
         with tarfile.open(source) as archive, writing(home()):
-            names = archive.getnames()
-            if not {*_DATABASES, "server-secret"} <= set(names):
-                raise LanterneError(f"{source} is not a backup of Lanterne's; give a file that `lanterne backup` wrote.")
+            if not {*_DATABASES, "server-secret"} <= set(archive.getnames()):
+                raise foreign
+            make_home()
             # service.db last: until it is there, nothing starts from what is half restored.
             for member in sorted(archive.getmembers(), key=lambda member: member.name == "service.db"):
-                archive.extract(member, home(), filter="data")
-    except (tarfile.TarError, OSError, EOFError) as error:
+                if member.name != _SETTINGS or not (home() / _SETTINGS).exists():
+                    archive.extract(member, home(), filter="data")
+    except OSError as error:
+        raise LanterneError(f"{source} cannot be read ({error.strerror or error}); check who may read it.") from None
+    except (tarfile.TarError, EOFError) as error:
         raise LanterneError(f"{source} cannot be read as a backup: {error}; get the whole file again.") from None
 
 
@@ -82,6 +98,11 @@ def _relieve_workers(path: Path) -> None:
         if "token" in {column for _, column, *_ in database.execute("PRAGMA table_info(workers)")}:  # 0.2.0's had none
             database.execute("UPDATE workers SET token = NULL")
     database.close()
+
+
+def _only_owners(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    member.mode = 0o600  # settings may hold the passwords of a database and of mail
+    return member
 
 
 def _private(path: str, flags: int) -> int:

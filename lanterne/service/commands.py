@@ -19,6 +19,8 @@ keys_app = typer.Typer(help="Make, list and revoke keys to the API.", no_args_is
 webhooks_app = typer.Typer(help="Addresses that are told when videos end.", no_args_is_help=True)
 
 Weights = Annotated[Path | None, typer.Option(help="Another weights file than the embedded one.", show_default=False)]
+_MOST = 2**31 - 1  # what a database's whole number holds
+_LAST = 253402300799  # the last second of the year 9999, beyond which datetime has none
 Owner = Annotated[str | None, typer.Option("--by", help="The artist whose key it is. \\[default: who runs the server]", show_default=False)]
 
 
@@ -146,18 +148,24 @@ def create(
         list[str], typer.Option(help="What it may do: videos:read, videos:write, metrics, or what its owner's role does: review, admin; "
                                 "repeat for several.")
     ] = ("videos:read", "videos:write"),
-    days: Annotated[int | None, typer.Option(min=1, help="It expires after so many days. \\[default: never]")] = None,
-    videos: Annotated[int | None, typer.Option(min=1, help="It may ask for so many videos in a period. \\[default: any number]")] = None,
-    seconds: Annotated[int | None, typer.Option(min=1, help="And for so many seconds of video. \\[default: any number]")] = None,
-    period: Annotated[int, typer.Option(min=1, help="The days of that period; it moves with the time.")] = 30,
+    days: Annotated[int | None, typer.Option(min=1, max=3660, help="It expires after so many days. \\[default: never]")] = None,
+    videos: Annotated[
+        int | None, typer.Option(min=1, max=_MOST, help="It may ask for so many videos in a period. \\[default: any number]")
+    ] = None,
+    seconds: Annotated[int | None, typer.Option(min=1, max=_MOST, help="And for so many seconds of video. \\[default: any number]")] = None,
+    period: Annotated[int, typer.Option(min=1, max=3660, help="The days of that period; it moves with the time.")] = 30,
     network: Annotated[
         list[str] | None, typer.Option(help="It may be used from here alone, such as 192.0.2.0/24; repeat for several.")
     ] = None,
 ):
     """Make a key. It is shown once."""
+    from lanterne.errors import LanterneError
     from lanterne.service import keys
     from lanterne.tables import now
 
+    for noun, given in (("name", name), ("owner", owner)):
+        if not 0 < len(given.strip()) <= 80:
+            raise LanterneError(f"The {noun} {given[:80]!r} cannot be used; give 1 to 80 characters that are not all blank.")
     quota, expires_at = keys.Quota(videos, seconds, period), now() + days * 86400 if days else None
     with _database().session() as session:
         _, text = keys.insert(session, name, owner, list(scope), expires_at, quota, list(network or ()), decoy=False)
@@ -282,4 +290,4 @@ def _show(key: str) -> None:
 
 
 def _day(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
+    return datetime.fromtimestamp(min(seconds, _LAST), UTC).strftime("%Y-%m-%d")

@@ -15,8 +15,8 @@ from lanterne.service import keys
 from lanterne.service.database import Database, Worker, now
 from lanterne.service.deployment import store_of
 from lanterne.service.files import Store
-from lanterne.service.server import prepare
-from lanterne.service.settings import Settings
+from lanterne.service.server import make_home, prepare
+from lanterne.service.settings import Settings, unknown_variables
 
 _OLDEST = 1763942400  # this code was written later
 _SKEW = 60  # seconds that clocks may differ
@@ -24,6 +24,7 @@ _SKEW = 60  # seconds that clocks may differ
 
 def examine(settings: Settings) -> Iterator[tuple[str, str | None]]:
     """(what was looked at and found, what to do about it or None where all is well), one after the other."""
+    yield from _checked("settings", _settings)
     yield from _checked("home folder", lambda: _home(settings))
     yield from _checked("files", lambda: _files(settings))
     yield from _checked("encoder", _encoder)
@@ -32,6 +33,7 @@ def examine(settings: Settings) -> Iterator[tuple[str, str | None]]:
     yield from _checked("databases", lambda: _databases(settings, found))
     yield from _checked("clock", lambda: _clock(found))
     yield from _checked("port", lambda: _port(settings))
+    yield from _checked("links", lambda: _links(settings))
     if found:
         yield from _checked("worker", lambda: _worker(found[0]))
         yield from _checked("keys", lambda: _keys(found[0]))
@@ -46,9 +48,15 @@ def _checked(name: str, look) -> Iterator[tuple[str, str | None]]:
         yield name, f"{type(error).__name__}: {error}"
 
 
+def _settings() -> str:
+    if unknown := unknown_variables():
+        raise LanterneError(f"The environment has {', '.join(unknown)}, which no setting reads; mend the name, or leave it out.")
+    return "known"
+
+
 def _home(settings: Settings) -> str:
     folder = home()
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_home()
     if not os.access(folder, os.W_OK):
         raise LanterneError(f"{folder} cannot be written; set LANTERNE_HOME to another folder.")
     free = Store(folder).free()
@@ -103,6 +111,12 @@ def _port(settings: Settings) -> str:
         except OSError:
             return f"{settings.port} is in use; by this server, if it runs, else give another with LANTERNE_PORT"
     return f"{settings.port} is free"
+
+
+def _links(settings: Settings) -> str:
+    if settings.unreachable:
+        raise LanterneError(settings.unreachable)
+    return f"in mails begin with {settings.base}" + ("" if settings.public_url else ", on this machine alone; else set LANTERNE_PUBLIC_URL")
 
 
 def _worker(database: Database) -> str:

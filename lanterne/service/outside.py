@@ -54,7 +54,8 @@ def place(url: str, settings: Settings) -> Place:
         raise OutsideError(f"The host {parts.hostname[:80]!r} cannot be found; check the address.") from None
     addresses = tuple(dict.fromkeys(entry[4][0] for entry in found))
     if not settings.webhooks_to_private and not all(_public(address) for address in addresses):
-        raise OutsideError(f"The host {parts.hostname[:80]!r} is in a private network, which this server does not ask.")
+        raise OutsideError(f"The host {parts.hostname[:80]!r} is in a private network, which this server asks only "
+                           "with the setting webhooks_to_private.")
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     if any(ord(letter) <= 32 or ord(letter) > 126 for letter in target):
         raise OutsideError(f"The address {url[:80]!r} has letters that must be percent-encoded.")

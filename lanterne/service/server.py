@@ -1,5 +1,6 @@
 """`lanterne serve`: brings the databases up to date, starts the worker beside itself and keeps it alive, and answers requests."""
 
+import json
 import logging
 import os
 import signal
@@ -8,8 +9,9 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
-from lanterne.errors import LanterneError
+from lanterne.errors import LanterneError, writing
 from lanterne.paths import home
 from lanterne.service import keys, queue
 from lanterne.service.database import Database
@@ -20,16 +22,22 @@ _log = logging.getLogger("lanterne.server")
 
 
 def serve(settings: Settings, with_worker: bool = True) -> None:
-    """Serve until SIGTERM or Ctrl-C. Raises LanterneError where the port is taken or a database cannot be used."""
+    """Serve until SIGTERM or Ctrl-C. Raises LanterneError where the port is taken, or a database or the weights cannot be used."""
     # Not above: commands such as `lanterne keys` prepare the databases, too, and should not wait for torch.
     import uvicorn
 
     from lanterne.service import app
     from lanterne.service.protocol import Protocol, Web
 
+    if with_worker and settings.weights:
+        check_weights(settings.weights)
     database = prepare(settings)
     store_of(settings).check()
     listener = _listen(settings)
+    host, port = listener.getsockname()[:2]
+    settings = settings.model_copy(update={"port": port})  # links begin with it, and 0 is none
+    if settings.unreachable:
+        _log.warning(settings.unreachable)
     config = uvicorn.Config(
         app.build(settings), http=Protocol, ws="none", loop="uvloop", log_config=None, access_log=False, server_header=False,
         timeout_graceful_shutdown=settings.grace_seconds,
@@ -39,7 +47,6 @@ def serve(settings: Settings, with_worker: bool = True) -> None:
     signal.signal(signal.SIGTERM, lambda *_: setattr(web, "should_exit", True))
     keeper = WorkerKeeper(settings) if with_worker else None
     try:
-        host, port = listener.getsockname()[:2]
         place = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         print(f"Lanterne listens on {place}/v1 (documentation: {place}/docs).", flush=True)
         if not keys.listed(database):
@@ -52,7 +59,7 @@ def serve(settings: Settings, with_worker: bool = True) -> None:
 
 def prepare(settings: Settings) -> Database:
     """Databases, brought to this version, in a home folder that is its user's alone if it is made now."""
-    home().mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_home()
     database = Database(settings.database)
     database.migrate()
     try:
@@ -60,6 +67,27 @@ def prepare(settings: Settings) -> Database:
     except Exception as error:
         raise LanterneError(f"The jobs' database cannot be used: {str(error).splitlines()[0]}; check its address and its disk.") from error
     return database
+
+
+def make_home() -> None:
+    """The home folder, its user's alone if it is made now. Raises WriteError."""
+    with writing(home()):
+        home().mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def check_weights(path: Path) -> None:
+    """By the header alone, without torch; the worker reads the rest. Raises LanterneError where there is no file of ours."""
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise LanterneError(f"There is no weights file at {path}; check the path, or leave it out to use the embedded model.")
+    try:
+        with safe_open(path, "numpy") as file:
+            ours = "modules" in json.loads((file.metadata() or {}).get("lanterne", "{}"))
+    except (SafetensorError, OSError, ValueError, TypeError) as error:
+        raise LanterneError(f"{path} is not a whole safetensors file ({error}); download or copy it again.") from None
+    if not ours:
+        raise LanterneError(f"{path} is a safetensors file but not one of Lanterne's; give one that Lanterne wrote.")
 
 
 def _listen(settings: Settings) -> socket.socket:

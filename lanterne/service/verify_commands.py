@@ -46,10 +46,13 @@ class Standing:
 
 
 def _standing(file: Path, watermark: int | None) -> Standing | None:
-    """None where there is no server's database, or it does not answer."""
+    """None where there is no server's database, or it does not answer, or nothing is installed that could ask it."""
     from lanterne.paths import home
-    from lanterne.service.settings import Settings
 
+    try:
+        from lanterne.service.settings import Settings
+    except ModuleNotFoundError:  # without the extra `serve`
+        return None
     settings = Settings.load()
     if settings.database_url is None and not (home() / "service.db").exists():
         return None
@@ -79,6 +82,8 @@ def _standing(file: Path, watermark: int | None) -> Standing | None:
 
 
 def _pem(path: Path) -> str:
+    if not path.exists():
+        raise LanterneError(f"There is no file {path} with roots to trust; check the path.")
     try:
         text = path.read_text()
     except (OSError, UnicodeDecodeError):

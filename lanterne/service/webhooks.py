@@ -4,6 +4,7 @@ import base64
 import http.client
 import json
 import secrets
+import ssl
 from datetime import UTC, datetime
 
 from sqlalchemy import delete, select, update
@@ -110,5 +111,20 @@ def _send(webhook: Webhook, delivery: Delivery, settings: Settings) -> tuple[str
     try:
         status, _, _ = outside.ask(outside.place(webhook.url, settings), "POST", delivery.body.encode(), headers)
     except (outside.OutsideError, OSError, http.client.HTTPException) as error:
-        return f"{type(error).__name__}: {error}"[:200], False
+        return _reason(error)[:200], False
     return str(status), 200 <= status < 300
+
+
+def _reason(error: Exception) -> str:
+    """What kept a message from its address, in one sentence."""
+    if isinstance(error, outside.OutsideError):
+        return str(error)
+    if isinstance(error, ConnectionRefusedError):
+        return "The connection was refused; check that something listens at that address and port."
+    if isinstance(error, TimeoutError):
+        return f"It took longer than {outside.TIMEOUT} seconds; check that the address can be reached from here, and answers at once."
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"The certificate there cannot be trusted: {error.verify_message}."
+    if isinstance(error, http.client.HTTPException):
+        return "What answered there does not speak HTTP; check the address and the port."
+    return f"The connection failed: {getattr(error, 'strerror', None) or error}; check the address and the network."

@@ -10,7 +10,6 @@ import logging
 import os
 import shutil
 import signal
-import sys
 import threading
 import time
 
@@ -18,7 +17,7 @@ from dbos import DBOS, DBOSConfig
 from dbos import error as dbos_error
 from sqlalchemy import delete, select, update
 
-from lanterne.errors import LanterneError
+from lanterne.errors import LanterneError, writing
 from lanterne.generate import Engine
 from lanterne.paths import home
 from lanterne.service import jobs, keeping, queue, releasing, webhooks
@@ -194,8 +193,9 @@ def _until(bench: jobs.Bench) -> int:
 def _take_slot(name: str):
     """A lock that lives as long as this process: two workers of one slot would make the same videos. Waits for a predecessor's end."""
     path = home() / f"{name}.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file = path.open("a")
+    with writing(path):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = path.open("a")
     for _ in range(100):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -214,5 +214,6 @@ def _is_news(record: logging.LogRecord) -> bool:
 
 
 def _end_with_parent() -> None:
-    sys.stdin.buffer.read()
+    while os.read(0, 1):  # not by sys.stdin, whose lock this thread would still hold when the interpreter ends
+        pass
     os._exit(1)  # the parent left without a word; its successor waits for this slot

@@ -26,5 +26,10 @@ def test_a_public_address_is_where_the_connection_goes():
     assert (where.addresses, where.port, where.target, where.scheme) == (("93.184.215.14",), 8443, "/a/b?c=d", "https")
 
 
+def test_the_remedy_is_named():
+    with pytest.raises(OutsideError, match="webhooks_to_private"):
+        place("https://127.0.0.1/", Settings())
+
+
 def test_a_setting_lets_private_addresses_in():
     assert place("http://127.0.0.1:9/x", Settings(webhooks_to_private=True)).addresses == ("127.0.0.1",)

@@ -57,6 +57,8 @@ def test_a_test_message_says_what_came_of_it(database, receiver):
     statuses += [404]
     assert webhooks.test(database, settings, webhook_id) == "404"
     assert webhooks.test(database, settings, webhook_id) == "200" and len(received) == 2
+    silent, _ = webhooks.add(database, settings, "me", "http://127.0.0.1:9/hook")  # discard's port: nobody listens
+    assert webhooks.test(database, settings, silent).startswith("The connection was refused; check")
     webhooks.remove(database, webhook_id)
     with pytest.raises(LanterneError, match="no webhook"):
         webhooks.test(database, settings, webhook_id)
