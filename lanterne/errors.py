@@ -1,6 +1,7 @@
 """Errors whose message is for the person at the other end: one sentence with the value, the rule and the remedy."""
 
 import errno
+import re
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -46,3 +47,9 @@ def writing(path: Path):
         }
         reason = reasons.get(error.errno, f"the system says: {error.strerror or error}; choose another place")
         raise WriteError(f"{path} could not be written: {reason}.") from error
+
+
+def counted(number: int, noun: str) -> str:
+    """Such as "1 video", "2 days" and "3 entries"."""
+    several = f"{noun[:-1]}ies" if re.search("[^aeiou]y$", noun) else f"{noun}s"
+    return f"{number} {noun if number == 1 else several}"

@@ -19,6 +19,12 @@ def home() -> Path:
     return Path(base) / "lanterne"
 
 
+def make_home() -> None:
+    """The home folder, its user's alone if it is made now. Raises WriteError."""
+    with writing(home()):
+        home().mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
 def runs() -> Path:
     """Folders of runs that are not finished, each with its chunks."""
     return home() / "runs"

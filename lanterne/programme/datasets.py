@@ -16,11 +16,11 @@ from hashlib import sha256
 from sqlalchemy import ForeignKey, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from lanterne.errors import LanterneError, NotFound
+from lanterne.errors import LanterneError, NotFound, counted
 from lanterne.programme import audit, consent, feedback
 from lanterne.programme.consent import Consent, pseudonym
 from lanterne.programme.feedback import Comparison, Remark, Said, Subject
-from lanterne.programme.pay import Actor, counted, day_of, text
+from lanterne.programme.pay import Actor, day_of, text
 from lanterne.tables import Base, now
 
 CROISSANT = "croissant.json"

@@ -497,8 +497,3 @@ def _debts(session: Session) -> Iterator[Arrear]:
 
 def day_of(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
-
-
-def counted(number: int, noun: str) -> str:
-    """Such as "1 line" or "2 lines"."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -13,11 +13,10 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from lanterne.errors import LanterneError
+from lanterne.errors import LanterneError, counted
 from lanterne.programme import audit, figures, merkle, money
 from lanterne.programme.audit import Signer, Step
 from lanterne.programme.figures import DAY, HOUR, LEAST, WITHHELD, Figure, Period
-from lanterne.programme.pay import counted
 from lanterne.tables import now
 
 _TEMPLATE = Path(__file__).parent / "report.html"

@@ -13,8 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from lanterne.errors import LanterneError, writing
-from lanterne.paths import home
-from lanterne.service.server import make_home
+from lanterne.paths import home, make_home
 from lanterne.service.settings import Settings
 
 _DATABASES = ("jobs.db", "service.db")

@@ -238,7 +238,7 @@ class Database:
 
     @contextmanager
     def _telling(self):
-        url = self.engine.url.render_as_string(hide_password=True)
+        url = self.engine.url.set(query={}).render_as_string(hide_password=True)  # what is asked of it is ours
         try:
             yield
         except SQLAlchemyError as error:

@@ -10,12 +10,12 @@ from sqlalchemy import func, select, text
 from lanterne.errors import LanterneError
 from lanterne.generate import EMBEDDED
 from lanterne.models import checkpoint
-from lanterne.paths import home
+from lanterne.paths import home, make_home
 from lanterne.service import keys
 from lanterne.service.database import Database, Worker, now
 from lanterne.service.deployment import store_of
 from lanterne.service.files import Store
-from lanterne.service.server import make_home, prepare
+from lanterne.service.server import prepare
 from lanterne.service.settings import Settings, unknown_variables
 
 _OLDEST = 1763942400  # this code was written later

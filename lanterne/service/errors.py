@@ -35,9 +35,3 @@ def invalid(message: str, param: str | None = None, code: str = "invalid_value")
 def not_found(noun: str, name: str, param: str = "id") -> APIError:
     """For what is not there and for what is somebody else's: the answer is the same."""
     return APIError(404, "not_found", f"There is no {noun} {name[:80]!r} among yours; check the id.", param)
-
-
-def counted(number: int, noun: str) -> str:
-    """Such as "1 video" and "2 videos"."""
-    several = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
-    return f"{number} {noun if number == 1 else several}"

@@ -14,7 +14,7 @@ from lanterne.programme.pay import Actor
 from lanterne.programme.people import Person
 from lanterne.programme.review import Request
 from lanterne.service import holding
-from lanterne.service.database import Character, Delivery, Key, Repeat, Video, Webhook, now
+from lanterne.service.database import Character, Delivery, Event, Key, Repeat, Video, Webhook, now
 from lanterne.service.deployment import Deployment
 
 _log = logging.getLogger("lanterne.forgetting")
@@ -42,7 +42,7 @@ def forget(deployment: Deployment, session: Session, by: Actor, person_id: str) 
         holding.forget(session, deployment, request_id)  # the copy that the public was shown
     hooks = select(Webhook.id).where(Webhook.owner == person_id)
     session.execute(delete(Delivery).where(Delivery.webhook_id.in_(hooks)))
-    for kind in (Webhook, Repeat):
+    for kind in (Webhook, Repeat, Event):
         session.execute(delete(kind).where(kind.owner == person_id))
     return emptied
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from lanterne.errors import LanterneError, writing
+from lanterne.errors import LanterneError, counted, writing
 
 ledger_app = typer.Typer(help="Accounts, transactions and rate cards.", no_args_is_help=True)
 pay_app = typer.Typer(help="Claims, decisions, payouts and statements.", no_args_is_help=True)
@@ -21,11 +21,11 @@ Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to th
 
 
 def _session():
-    from lanterne.paths import home
+    from lanterne.paths import make_home
     from lanterne.service.database import Database
     from lanterne.service.settings import Settings
 
-    home().mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_home()
     database = Database(Settings.load().database)
     database.migrate()
     return database.session()
@@ -358,7 +358,6 @@ def statement(
 @pay_app.command()
 def forget(person: str, by: By):
     """Erase a person's IBAN, name, words, videos and keys; the ledger stays, under their id."""
-    from lanterne.programme.pay import counted
     from lanterne.service import forgetting
     from lanterne.service.deployment import Deployment
     from lanterne.service.settings import Settings
@@ -391,7 +390,6 @@ def verify(
 ):
     """Check every line, signature and the given receipts, and the ledger against the log; name the first line that was changed."""
     from lanterne.programme import audit, ledger
-    from lanterne.programme.pay import counted
 
     with _session() as session:
         lines, erased = audit.verify(session, key or audit.Signer().verifier, map(_receipt, receipts or []))
@@ -409,7 +407,6 @@ def check(
 ):
     """Check a receipt or a proof by itself, without the server that it is from."""
     from lanterne.programme import audit
-    from lanterne.programme.pay import counted
 
     text = _read(file)
     if (proof := audit.Consistency.read(text)) is not None:

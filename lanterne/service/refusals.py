@@ -7,7 +7,8 @@ from typing import Any
 
 from starlette.datastructures import UploadFile
 
-from lanterne.service.errors import APIError, counted, invalid
+from lanterne.errors import counted
+from lanterne.service.errors import APIError, invalid
 
 _ELSEWHERE = "/docs says what fits"
 Sentence = Callable[[Any, dict], str]  # of a value and pydantic's context: what is wanted

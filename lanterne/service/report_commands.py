@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lanterne.errors import LanterneError, writing
+from lanterne.errors import LanterneError, counted, writing
 from lanterne.service.pay_commands import _read, _seconds, _session
 
 report_app = typer.Typer()
@@ -30,7 +30,6 @@ def report(
       lanterne report --check november/report.json
     """
     from lanterne.programme import report as reports
-    from lanterne.programme.pay import counted
 
     if check is not None:
         _check(check, log, key)
@@ -49,7 +48,6 @@ def report(
 
 def _check(path: Path, log: Path | None, key: str | None) -> None:
     from lanterne.programme import report as reports
-    from lanterne.programme.pay import counted
 
     if (log is None) != (key is None):
         raise LanterneError("A log's lines are checked with its public key, and the key with lines; give both --log and --key.")

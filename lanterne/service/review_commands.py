@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from lanterne.errors import LanterneError, writing
+from lanterne.errors import LanterneError, counted, writing
 from lanterne.service.pay_commands import Output, _put, _seconds
 
 policy_app = typer.Typer(help="What may be shown to the public: words, numbered grounds, deadlines.", no_args_is_help=True)
@@ -26,11 +26,11 @@ Explanation = Annotated[str, typer.Option(help="Why; the artist reads it. It goe
 
 
 def _house():
-    from lanterne.paths import home
+    from lanterne.paths import make_home
     from lanterne.service.deployment import Deployment
     from lanterne.service.settings import Settings
 
-    home().mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_home()
     house = Deployment.of(Settings.load())
     house.database.migrate()
     return house
@@ -77,7 +77,7 @@ def show_policy(
 ):
     """The policy, word for word."""
     from lanterne.programme import money, review
-    from lanterne.programme.pay import counted, day_of
+    from lanterne.programme.pay import day_of
 
     with _house().database.session() as session:
         found = review.policy(session, version)

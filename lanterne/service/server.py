@@ -11,8 +11,8 @@ import threading
 import time
 from pathlib import Path
 
-from lanterne.errors import LanterneError, writing
-from lanterne.paths import home
+from lanterne.errors import LanterneError
+from lanterne.paths import make_home
 from lanterne.service import keys, queue
 from lanterne.service.database import Database
 from lanterne.service.deployment import store_of
@@ -67,12 +67,6 @@ def prepare(settings: Settings) -> Database:
     except Exception as error:
         raise LanterneError(f"The jobs' database cannot be used: {str(error).splitlines()[0]}; check its address and its disk.") from error
     return database
-
-
-def make_home() -> None:
-    """The home folder, its user's alone if it is made now. Raises WriteError."""
-    with writing(home()):
-        home().mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def check_weights(path: Path) -> None:

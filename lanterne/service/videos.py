@@ -14,11 +14,12 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from starlette.datastructures import UploadFile
 
+from lanterne.errors import counted
 from lanterne.request import Request, RequestError
 from lanterne.service import inputs, keys, metrics, outside, wire
 from lanterne.service.database import Character, Event, File, Key, Repeat, Video, now
 from lanterne.service.deployment import Deployment
-from lanterne.service.errors import APIError, counted, invalid, not_found
+from lanterne.service.errors import APIError, invalid, not_found
 from lanterne.service.events import note
 from lanterne.service.holding import Given, forget, hold
 from lanterne.service.keys import Caller

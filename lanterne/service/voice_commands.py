@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from lanterne.errors import LanterneError, writing
+from lanterne.errors import LanterneError, counted, writing
 from lanterne.service.pay_commands import By, _operator, _read, _session
 
 feedback_app = typer.Typer(help="What artists say of videos, bugs, and which of two they prefer.", no_args_is_help=True)
@@ -263,7 +263,6 @@ def export(
 ):
     """Export what everybody in it has a live consent for at this moment."""
     from lanterne.programme import datasets
-    from lanterne.programme.pay import counted
 
     with _session() as session:
         files = datasets.export(session, _operator(session, by), kind, purpose, licence or datasets.LICENCE)
@@ -280,7 +279,7 @@ def export(
 def releases():
     """Data sets that were exported, and the models trained on them."""
     from lanterne.programme import datasets
-    from lanterne.programme.pay import counted, day_of
+    from lanterne.programme.pay import day_of
 
     with _session() as session:
         for release, models in datasets.releases(session):
@@ -322,7 +321,6 @@ def affected(person: Annotated[str, typer.Argument(help="The person's id.")]):
 
 def _tell_affected(session, person: str, purpose: str | None) -> None:
     from lanterne.programme import datasets
-    from lanterne.programme.pay import counted
 
     found = datasets.affected(session, person, purpose)
     for one in found:

@@ -13,10 +13,11 @@ from PIL import Image
 from serving import SMALL, Server
 from sqlalchemy import update
 
+from lanterne.errors import counted
 from lanterne.service import openapi, pay_wire, programme_routes, refusals, server, wire
 from lanterne.service.app import build
 from lanterne.service.database import Database, File, Video, now
-from lanterne.service.errors import APIError, counted
+from lanterne.service.errors import APIError
 from lanterne.service.links import Link
 from lanterne.service.settings import Settings
 
