@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from lanterne import __version__, paths
-from lanterne.errors import Cancelled, LanterneError, WriteError, writing
+from lanterne.errors import Cancelled, LanterneError, WriteError, counted, writing
 
 GIVEN = ("image", "continue", "edit")  # at most one of these files
 _KEPT_LATENTS = 200  # files; a minute of video is 4 MB
@@ -318,7 +318,7 @@ def _report_words(prompt: str, engine, console: Console) -> tuple[dict, tuple]:
 
 def _print_summary(console: Console, summary: dict) -> None:
     made = "" if summary["made_at"] == f"{summary['width']}x{summary['height']}" else f", made at {summary['made_at']}"
-    length = f"{summary['seconds']:g} s, {_number(summary['frames'], 'frame')}, " if summary["seconds"] else ""
+    length = f"{summary['seconds']:g} s, {counted(summary['frames'], 'frame')}, " if summary["seconds"] else ""
     console.print(f"[bold]{summary['file']}[/bold]", highlight=False)
     console.print(f"  {length}{summary['width']}x{summary['height']}{made}", highlight=False)
     console.print(f"  seed {summary['seed']}, {summary['steps']} steps, guidance {summary['guidance']:g}", highlight=False)
@@ -396,8 +396,4 @@ def _slug(prompt: str) -> str:
 
 
 def _count(number: int, noun: str) -> str:
-    return f"{_number(number, noun)} {'is' if number == 1 else 'are'}"
-
-
-def _number(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"{counted(number, noun)} {'is' if number == 1 else 'are'}"
