@@ -2,16 +2,15 @@
 
 import asyncio
 import json
-from datetime import UTC, datetime
 
-from fastapi import BackgroundTasks, Request
+from fastapi import Request
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
 from lanterne.errors import LanterneError
 from lanterne.programme import cohorts, leaks, people
 from lanterne.programme.pay import day_of
-from lanterne.service import access, account_routes, account_wire, keys, pages, revocation, watch, wire
+from lanterne.service import access, keys, pages, revocation, watch, wire
 from lanterne.service import access_wire as wires
 from lanterne.service.database import Key, now
 from lanterne.service.deployment import Deployment
@@ -65,39 +64,6 @@ def _invitation_page(house: Deployment, token: str, action: str, error: APIError
     return pages.page(
         f"You are invited to {offer.cohort}", error, offer=offer, action=action, email=invitation.email, name=name,
         until=day_of(invitation.expires_at), shortest=people.SHORTEST, longest=people.LONGEST,
-    )
-
-
-def password_link(request: Request, house: House, token: Token):
-    """Whose password a link sets, and until when."""
-    return _password_page(house, token) if pages.wanted(request) else account_routes.read_link(house, token)
-
-
-def set_password(request: Request, house: House, token: Token, background: BackgroundTasks, fields: pages.Posted):
-    """Set the password that a link is for, once; every session ends, and every key for programs in a role."""
-    if not pages.wanted(request):
-        return account_routes.use_link(house, token, background, fields)
-    [password] = pages.texts(fields, ["password"])
-    try:
-        with ruled(house) as session:
-            email = people.get(session, people.look_at_link(session, token).person_id).email
-            people.check_password(password)
-        account_routes.use_link(house, token, background, {"password": password})
-    except APIError as error:
-        return _password_page(house, token, error)
-    return pages.page("Your password is set", email=email, set=True)
-
-
-def _password_page(house: Deployment, token: str, error: APIError | None = None):
-    try:
-        with ruled(house) as session:
-            link = people.look_at_link(session, token)
-            email = people.get(session, link.person_id).email
-    except APIError as closed:
-        return pages.page("Set your password", closed)
-    return pages.page(
-        "Set your password", error, email=email, until=f"{datetime.fromtimestamp(link.expires_at, UTC):%Y-%m-%d %H:%M} UTC",
-        shortest=people.SHORTEST, longest=people.LONGEST,
     )
 
 
@@ -224,9 +190,6 @@ def _report(house: Deployment, found: list[watch.Found]) -> list[wires.Label]:
 ROUTES = [
     ("GET", "/programme/invitations/{token}", read_invitation, wires.Invitation),
     ("POST", "/programme/invitations/{token}/accept", accept_invitation, wires.Accepted),
-    # These two are asked before account_routes' own, whose JSON they give to all but browsers.
-    ("GET", "/programme/password-links/{token}", password_link, account_wire.PasswordLink),
-    ("POST", "/programme/password-links/{token}", set_password, wires.Signed),
     ("POST", "/programme/cohorts/{name}/accept", accept_terms, wires.Accepted),
     ("POST", "/programme/session", sign_in, wires.Signed),
     ("DELETE", "/programme/session", sign_out, wires.Signed),
@@ -239,9 +202,9 @@ ROUTES = [
     ("POST", "/programme/leaked-keys", report_keys, list[wires.Label]),
 ]
 # To whoever has the link, the password, or the published key.
-OPEN = ("read_invitation", "accept_invitation", "password_link", "set_password", "sign_in", "report_keys")
+OPEN = ("read_invitation", "accept_invitation", "sign_in", "report_keys")
 BODIES = {
-    "accept_invitation": wires.AcceptInvitation, "set_password": account_wire.SetPassword, "accept_terms": wires.AcceptTerms,
+    "accept_invitation": wires.AcceptInvitation, "accept_terms": wires.AcceptTerms,
     "sign_in": wires.SignIn, "make_key": wires.MakeKey, "rotate_key": wires.RotateKey, "contest_alarm": wires.ContestAlarm,
 }
 

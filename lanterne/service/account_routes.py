@@ -1,14 +1,15 @@
 """The routes of one's own account: passwords, links that set one, passkeys, and keys for programs that act in one's role."""
 
 import logging
+from datetime import UTC, datetime
 
-from fastapi import BackgroundTasks
+from fastapi import BackgroundTasks, Request
 from sqlalchemy.exc import SQLAlchemyError
 
 from lanterne.errors import LanterneError
 from lanterne.programme import passkeys, people
 from lanterne.programme.mail import Mail
-from lanterne.service import access, revocation, wire
+from lanterne.service import access, pages, revocation, wire
 from lanterne.service import account_wire as wires
 from lanterne.service.access_wire import NewKey, Signed
 from lanterne.service.deployment import Deployment
@@ -38,21 +39,49 @@ def ask_for_link(house: House, background: BackgroundTasks, fields: OpenFields):
     return wires.Said(said=_ON_ITS_WAY)
 
 
-def read_link(house: House, token: Token):
+def read_link(request: Request, house: House, token: Token):
     """Whose password a link sets, and until when."""
+    if pages.wanted(request):
+        return _link_page(house, token)
     with ruled(house) as session:
         link = people.look_at_link(session, token)
         return wires.PasswordLink(email=people.get(session, link.person_id).email, expires_at=link.expires_at)
 
 
-def use_link(house: House, token: Token, background: BackgroundTasks, fields: OpenFields):
+def use_link(request: Request, house: House, token: Token, background: BackgroundTasks, fields: pages.Posted):
     """Set the password that a link is for, once; every session ends, and every key for programs in a role."""
-    asked = wire.read(wires.SetPassword, fields)
+    if not pages.wanted(request):
+        asked = wire.read(wires.SetPassword, fields)
+        return Signed(person_id=_set_password(house, token, asked.password, background)[0])
+    [password] = pages.texts(fields, ["password"])
+    try:
+        _, email = _set_password(house, token, password, background)
+    except APIError as error:
+        return _link_page(house, token, error)
+    return pages.page("Your password is set", email=email, set=True)
+
+
+def _set_password(house: Deployment, token: str, password: str, background: BackgroundTasks) -> tuple[str, str]:
+    """Whose it is, and their address."""
     with ruled(house) as session:
-        person_id = people.use_link(session, token, asked.password).id
+        person = people.use_link(session, token, password)
+        person_id, email = person.id, person.email
         revocation.revoke_role_keys(session, person_id)
     _tell(house, background, person_id, "Your password was changed")
-    return Signed(person_id=person_id)
+    return person_id, email
+
+
+def _link_page(house: Deployment, token: str, error: APIError | None = None):
+    try:
+        with ruled(house) as session:
+            link = people.look_at_link(session, token)
+            email = people.get(session, link.person_id).email
+    except APIError as closed:
+        return pages.page("Set your password", closed)
+    return pages.page(
+        "Set your password", error, email=email, until=f"{datetime.fromtimestamp(link.expires_at, UTC):%Y-%m-%d %H:%M} UTC",
+        shortest=people.SHORTEST, longest=people.LONGEST,
+    )
 
 
 def begin_passkey(house: House, who: Who):

@@ -113,7 +113,7 @@ class Scene:
 
 def _require(axis, value, allowed):
     if value not in allowed:
-        named = ", ".join(one for one in allowed if one is not None)
+        named = ", ".join(str(one) for one in allowed if one is not None)
         remedy = " or ".join([f"use one of {named}"] * bool(named) + ["leave it out"] * (None in allowed))
         raise ValueError(f"{axis}={value!r} is not in this world; {remedy}.")
 

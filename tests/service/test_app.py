@@ -43,7 +43,7 @@ RIGHTS = {
     "export_payout": "operator", "settle_payout": "operator", "bounce_payout": "operator", "balances": "operator", "journal": "operator",
     "beancount": "operator", "reverse": "operator", "all_lines": "operator", "any_receipt": "operator", "verify_log": "operator",
     # Whoever has the link, the password or the published key; what these say to others is in OPEN.
-    "read_invitation": None, "accept_invitation": None, "password_link": None, "set_password": None, "sign_in": None, "report_keys": None,
+    "read_invitation": None, "accept_invitation": None, "sign_in": None, "report_keys": None,
     "audit_key": None, "checkpoint": None, "audit_log": None, "prove_consistency": None, "check_receipt": None,
     "report": None, "report_json": None, "read_policy": None, "public_videos": None, "public_video": None, "verify_file": None,
     "linked": None,
@@ -58,9 +58,8 @@ OWNERS = {
     "create": 400, "edit": 400, "extend": 400, "remix": 400, "create_character": 400, "cancel": 400,
 }
 OPEN = {
-    "healthz": 200, "read_invitation": 404, "accept_invitation": 400, "password_link": 404, "set_password": 400, "sign_in": 400,
-    "report_keys": 400, "report": 200, "report_json": 200, "linked": 400,
-    "audit_key": 200, "checkpoint": 200, "audit_log": 200, "prove_consistency": 400, "check_receipt": 400,
+    "healthz": 200, "read_invitation": 404, "accept_invitation": 400, "sign_in": 400, "report_keys": 400, "report": 200, "report_json": 200,
+    "linked": 400, "audit_key": 200, "checkpoint": 200, "audit_log": 200, "prove_consistency": 400, "check_receipt": 400,
     "read_policy": 404, "public_bugs": 200, "public_videos": 200, "public_video": 404, "verify_file": 400,
     "ask_for_link": 400, "read_link": 404, "use_link": 400, "begin_sign_in": 200, "sign_in_by_passkey": 400,
 }

@@ -240,7 +240,7 @@ def test_models_and_health(client, server):
     [
         ({}, "missing_field", "prompt is missing"),
         ({"prompt": ""}, "invalid_value", "prompt"),
-        ({"prompt": 7}, "invalid_value", "string"),
+        ({"prompt": 7}, "invalid_value", "give text"),
         ({"prompt": "x" * 2001}, "invalid_value", "2,001 characters"),
         ({"prompt": "x" * 32001}, "invalid_value", "32000"),
         ({"prompt": "a", "seconds": "4.5"}, "invalid_value", "whole number"),
