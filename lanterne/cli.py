@@ -1,6 +1,5 @@
 """The command line. Heavy modules are imported where they are used, so that help and completion answer at once."""
 
-import re
 import sys
 import traceback
 from datetime import datetime
@@ -134,10 +133,12 @@ def _size_of(size: str | None, aspect: str | None) -> tuple[int | None, int | No
         raise LanterneError(f"The aspect {aspect!r} is unknown; give one of {', '.join(ASPECTS)}.")
     if size is None:
         return ASPECTS[aspect] if aspect else (None, None)
-    numbers = re.fullmatch("([0-9]{1,9})x([0-9]{1,9})", size.lower())
-    if not numbers:
+    from lanterne.request import read_size
+
+    found = read_size(size)
+    if not found:
         raise LanterneError(f"The size {size!r} cannot be read; give width x height in pixels, such as 1280x720.")
-    width, height = map(int, numbers.groups())
+    width, height = found
     if aspect and abs(width / max(height, 1) / (ASPECTS[aspect][0] / ASPECTS[aspect][1]) - 1) > 0.02:
         raise LanterneError(f"The size {size} does not have the aspect {aspect}; leave one of the two out.")
     return width, height

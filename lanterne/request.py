@@ -1,6 +1,7 @@
 """A request for a video, checked. Without torch: a server answers with nothing but this, and its workers have the models."""
 
 import math
+import re
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,6 +19,12 @@ NATIVE_SIZES = ((256, 144), (192, 192), (144, 256))  # equally many tokens
 
 class RequestError(LanterneError):
     """A request that cannot be met, in one sentence."""
+
+
+def read_size(text: str) -> tuple[int, int] | None:
+    """Width and height in pixels, of text such as 1280x720; None for any other."""
+    numbers = re.fullmatch("([0-9]{1,9})x([0-9]{1,9})", text.lower())
+    return (int(numbers[1]), int(numbers[2])) if numbers else None
 
 
 @dataclass(frozen=True)

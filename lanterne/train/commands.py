@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lanterne.errors import LanterneError
+from lanterne.errors import LanterneError, counted
 
 app = typer.Typer(no_args_is_help=True, help="Render data and train the embedded model. Every stage goes on where it stopped.")
 rented = typer.Typer(no_args_is_help=True, help="Train on a rented GPU in stages of a few minutes that each leave whole weights.")
@@ -112,7 +112,7 @@ def latents(device: Device = "cpu", runs: Runs = DEFAULT_RUNS):
     model = checkpoint.load(runs / "autoencoder.safetensors").build("autoencoder").to(device).eval()
     for name in ("", "-val"):
         count = cache_latents(runs / f"data{name}", runs / f"latents{name}", model, device, on_shard=_say)
-        typer.echo(f"encoded {count} {'shard' if count == 1 else 'shards'} of data{name}", err=True)
+        typer.echo(f"encoded {counted(count, 'shard')} of data{name}", err=True)
 
 
 @app.command()

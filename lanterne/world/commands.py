@@ -1,6 +1,5 @@
 """`lanterne world`: look at the world that the model learns from."""
 
-import re
 from pathlib import Path
 from typing import Annotated
 
@@ -50,13 +49,13 @@ def render(
     import numpy as np
 
     from lanterne.errors import writing
+    from lanterne.request import read_size
     from lanterne.video import FPS, VideoWriter, require_name, require_writable
     from lanterne.world.captions import captions
     from lanterne.world.render import render as render_scene
     from lanterne.world.scene import draw_scene, to_dict
 
-    numbers = re.fullmatch("([0-9]{1,9})x([0-9]{1,9})", size.lower())
-    width, height = map(int, numbers.groups()) if numbers else (1, 1)
+    width, height = read_size(size) or (1, 1)
     if width % 2 or height % 2:
         raise LanterneError(f"The size {size!r} cannot be rendered; give two even numbers, such as 256x144.")
     if not (16 <= width <= 1920 and 16 <= height <= 1920):

@@ -1,11 +1,19 @@
 """A server, keys and clients for the tests of the service."""
 
+import re
+
 import pytest
 from argon2 import PasswordHasher
 from inside import Inside
 from serving import QUICK, SMALL, Server
 
 from lanterne.programme import people
+
+
+@pytest.fixture
+def name(request):
+    """A name of each test's own."""
+    return re.sub(r"\W", "", request.node.name).replace("test_", "")[:50]
 
 
 @pytest.fixture(scope="session")

@@ -15,12 +15,6 @@ OLD, NEW = "correct horse", "battery staple"
 
 
 @pytest.fixture
-def name(request):
-    """A name of each test's own."""
-    return re.sub(r"\W", "", request.node.name).replace("test_", "")[:50]
-
-
-@pytest.fixture
 def ana(inside, name):
     browser = inside.person(name, "artist")
     with inside.database.session() as session:

@@ -14,11 +14,6 @@ PASSWORD = "correct horse"
 
 
 @pytest.fixture
-def name(request):
-    return re.sub(r"\W", "", request.node.name).replace("test_", "")[:50]
-
-
-@pytest.fixture
 def olga(inside):
     return inside.browser("olga")
 

@@ -16,11 +16,6 @@ PASSWORD = "correct horse"
 
 
 @pytest.fixture
-def name(request):
-    return re.sub(r"\W", "", request.node.name).replace("test_", "")[:50]
-
-
-@pytest.fixture
 def invitation(inside, name):
     """The path of an invitation to somebody new."""
     with inside.database.session() as session:

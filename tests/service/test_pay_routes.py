@@ -1,7 +1,6 @@
 """Work, pay and the audit log over HTTP: an artist's part and the operators' desk, by session and by key."""
 
 import json
-import re
 
 import pytest
 from inside import refused
@@ -10,11 +9,6 @@ from lanterne.programme import audit, pay, people
 from lanterne.service import keys
 
 IBAN = "DE89370400440532013000"
-
-
-@pytest.fixture
-def name(request):
-    return re.sub(r"\W", "", request.node.name).replace("test_", "")[:50]
 
 
 @pytest.fixture
