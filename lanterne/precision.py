@@ -6,9 +6,9 @@ import torch
 def best_dtype(device: str = "cpu") -> torch.dtype:
     """bfloat16 on GPUs and on processors that multiply it faster than float32, float32 on others.
 
-    AMX does. AVX-512's own instruction for it does on AMD's processors; on Intel's it does as much work as one of float32 and is issued half as
-    often. Without either bfloat16 is emulated: ten times as slow. What a machine has is read, never timed, so that a seed gives the same video
-    at each run.
+    AMX does. AVX-512's own instruction for it does on AMD's processors; on Intel's it does as much work as one of float32 and is issued
+    half as often. Without either bfloat16 is emulated: ten times as slow. What a machine has is read, never timed, so that a seed gives
+    the same video at each run.
     """
     if device != "cpu":
         return torch.bfloat16
