@@ -322,7 +322,6 @@ class _ChunkSampler:
         return torch.from_numpy(np.stack(frames, axis=1))
 
 
-
 def _decode(engine: Engine, latent_CHW: Tensor, memory) -> tuple[np.ndarray, list[Tensor]]:
     video, memory = engine.autoencoder.decode_step(latent_CHW[None].to(engine.dtype), memory)
     return ((video[0].float() + 1) * 127.5).round().byte().permute(1, 2, 3, 0).numpy(), memory
