@@ -144,7 +144,12 @@ def _size_of(size: str | None, aspect: str | None) -> tuple[int | None, int | No
     return width, height
 
 
+_POSIX = ("fcntl", "resource")  # modules of Python's own that Windows has not
+
+
 def _needs(extra: str, error: ImportError) -> LanterneError:
+    if error.name in _POSIX:
+        return LanterneError("This command does not run on Windows, which lacks the locks it takes; run it in WSL, on Linux or on macOS.")
     return LanterneError(
         f"This command needs {error.name}, which is not installed; run `pip install 'lanterne[{extra}]'` first."
     )
@@ -251,7 +256,7 @@ def _log_fault() -> Path | str:
         folder = home() / "faults"
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{datetime.now():%Y%m%d-%H%M%S-%f}.txt"
-        path.write_text(f"lanterne {__version__}, Python {sys.version}\n{traceback.format_exc()}")
+        path.write_text(f"lanterne {__version__}, Python {sys.version}\n{traceback.format_exc()}", encoding="utf-8")
         return path
     except OSError:
         traceback.print_exc()

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import resource
 import secrets
 import signal
 import sys
@@ -19,6 +18,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from lanterne import __version__, paths
 from lanterne.errors import Cancelled, LanterneError, WriteError, counted, writing
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
 
 GIVEN = ("image", "continue", "edit")  # at most one of these files
 _KEPT_LATENTS = 200  # files; a minute of video is 4 MB
@@ -173,7 +177,7 @@ def fulfil(order: Order, preview: Path | None = None, as_json: bool = False, qui
         "guidance": request.guidance,
         "weights": engine.weights[:12],
         "elapsed_seconds": round(time.monotonic() - started, 2),
-        "peak_memory_mb": round(peak_memory() / 1e6),
+        "peak_memory_mb": None if (peak := peak_memory()) is None else round(peak / 1e6),
         "understood": understood,
         "unknown_words": [word for word, _ in unknown],
         "sha256": paths.file_hash(order.output),
@@ -322,9 +326,8 @@ def _print_summary(console: Console, summary: dict) -> None:
     console.print(f"[bold]{summary['file']}[/bold]", highlight=False)
     console.print(f"  {length}{summary['width']}x{summary['height']}{made}", highlight=False)
     console.print(f"  seed {summary['seed']}, {summary['steps']} steps, guidance {summary['guidance']:g}", highlight=False)
-    console.print(
-        f"  {summary['elapsed_seconds']:.1f} s, peak memory {summary['peak_memory_mb']} MB", highlight=False
-    )
+    memory = "" if summary["peak_memory_mb"] is None else f", peak memory {summary['peak_memory_mb']} MB"
+    console.print(f"  {summary['elapsed_seconds']:.1f} s{memory}", highlight=False)
 
 
 class _StopOnSignal:
@@ -385,8 +388,10 @@ def _interrupted(name: str) -> Order:
                         "There is no interrupted run to resume; start one with a prompt.")
 
 
-def peak_memory() -> int:
-    """The most memory this process has held, in bytes."""
+def peak_memory() -> int | None:
+    """The most memory this process has held, in bytes; None on Windows, where Python cannot tell."""
+    if resource is None:
+        return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 

@@ -3,8 +3,10 @@
 import os
 import secrets
 from contextlib import suppress
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from typing import BinaryIO
 
 from lanterne.errors import LanterneError, writing
 
@@ -12,7 +14,7 @@ EMBEDDED = Path(__file__).parent / "embedded" / "lanterne.safetensors"  # the we
 
 
 def home() -> Path:
-    """LANTERNE_HOME, or the platform's place for a user's data."""
+    """LANTERNE_HOME, or a folder in XDG_DATA_HOME, by default ~/.local/share, on every platform."""
     if given := os.environ.get("LANTERNE_HOME"):
         return Path(given)
     base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
@@ -35,6 +37,11 @@ def latents() -> Path:
     return home() / "latents"
 
 
+def create_private(path: Path) -> BinaryIO:
+    """A new file, open for writing, that its user alone may read. Raises FileExistsError."""
+    return open(path, "xb", opener=partial(os.open, mode=0o600))
+
+
 def secret(name: str) -> bytes:
     """32 bytes of this installation's own in the home folder, made on first use and readable by its user alone."""
     path = home() / name
@@ -45,7 +52,7 @@ def secret(name: str) -> bytes:
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        with create_private(temporary) as file:
             file.write(secrets.token_bytes(32))
             file.flush()
             os.fsync(file.fileno())

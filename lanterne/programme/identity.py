@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from lanterne.errors import LanterneError, writing
-from lanterne.paths import home
+from lanterne.paths import create_private, home
 
 _YEARS = 20  # without a time-stamp authority, signatures hold no longer than their certificate
 _USAGES = (
@@ -87,7 +87,7 @@ def _make(folder: Path) -> None:
                 ("root.pem", _pem(root)), ("root.key", _pem_of_key(root_key)), ("signer.pem", _pem(signer)),
                 ("signer.key", _pem_of_key(signer_key)), ("watermark.key", secrets.token_bytes(32)),
             ):
-                with open(os.open(temporary / file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as opened:
+                with create_private(temporary / file) as opened:
                     opened.write(content)
                     opened.flush()
                     os.fsync(opened.fileno())

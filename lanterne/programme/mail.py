@@ -1,6 +1,5 @@
 """Mail: through an SMTP server where one is set, else into files of the outbox, for somebody to pass on."""
 
-import os
 import secrets
 import smtplib
 import ssl
@@ -12,6 +11,7 @@ from email.utils import formatdate, make_msgid
 from pathlib import Path
 
 from lanterne.errors import LanterneError, writing
+from lanterne.paths import create_private
 
 _PATIENCE = 20  # seconds
 
@@ -84,6 +84,6 @@ class Post:
         path = self.outbox / f"{secrets.token_hex(8)}.eml"
         with writing(path):
             self.outbox.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            with create_private(path) as file:
                 file.write(message.as_bytes())
         return path

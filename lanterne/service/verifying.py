@@ -60,8 +60,9 @@ async def _run(path: Path) -> dict:
     try:
         with suppress(ProcessLookupError, PermissionError):
             os.setpriority(os.PRIO_PROCESS, process.pid, 10)
-            for kind, limit in ((resource.RLIMIT_AS, _MEMORY), (resource.RLIMIT_CPU, _PATIENCE)):
-                resource.prlimit(process.pid, kind, (limit, limit))
+            if sys.platform == "linux":  # no other system limits the memory of another process
+                for kind, limit in ((resource.RLIMIT_AS, _MEMORY), (resource.RLIMIT_CPU, _PATIENCE)):
+                    resource.prlimit(process.pid, kind, (limit, limit))
         async with asyncio.timeout(_PATIENCE):
             said, error = (part.decode(errors="replace").strip() for part in await process.communicate())
     except TimeoutError:
