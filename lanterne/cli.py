@@ -1,5 +1,6 @@
 """The command line. Heavy modules are imported where they are used, so that help and completion answer at once."""
 
+import io
 import sys
 import traceback
 from datetime import datetime
@@ -114,9 +115,11 @@ def read(
 
     from lanterne.models.prompt_classifier import load_classifier
     from lanterne.models.text_encoder import TextEncoder
+    from lanterne.request import Request
     from lanterne.world.prompts import expand, understand
     from lanterne.world.reading import report, values_said
 
+    Request(prompt, seed=0)  # refuses what `generate` would
     guesses = load_classifier().guess(prompt, TextEncoder.load())
     said, told = understand(prompt, guess=lambda _: guesses), expand(prompt, guess=lambda _: guesses)
     if as_json:
@@ -217,6 +220,7 @@ app.info.cls = _Lazy
 
 def main() -> None:
     """Entry point: every error becomes one sentence and an exit code."""
+    _write_any_letter()
     try:
         code = typer.main.get_command(app).main(prog_name="lanterne", standalone_mode=False)
         if code == 130:  # typer's for Ctrl-C, which it keeps to itself
@@ -247,6 +251,14 @@ def main() -> None:
             sys.exit(2)
         _say(f"Lanterne failed, and not through anything you did; please report it with the details in {_log_fault()}.")
         sys.exit(1)
+
+
+def _write_any_letter() -> None:
+    """UTF-8 into files and pipes, whatever the system's encoding: JSON is to be read elsewhere, and a prompt holds letters that an older
+    encoding lacks. At a terminal, whose encoding stands, those are written as escapes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="backslashreplace")
 
 
 def _log_fault() -> Path | str:

@@ -49,6 +49,8 @@ class Request:
         for name, text in (("prompt", self.prompt), ("negative prompt", self.negative_prompt)):
             if len(text) > MAX_PROMPT:
                 raise RequestError(f"The {name} has {len(text):,} characters and may have {MAX_PROMPT:,}; shorten it.")
+            if any("\ud800" <= letter <= "\udfff" for letter in text):  # what Python makes of bytes that it cannot decode
+                raise RequestError(f"The {name} {text[:80]!r} is not text in this system's encoding; write it in UTF-8.")
         if not self.prompt.strip():
             raise RequestError('The prompt is empty; say what the video should show, such as "a lake at dawn".')
         if not (self.seconds == 0 or MIN_SECONDS <= self.seconds <= MAX_SECONDS):

@@ -1,6 +1,7 @@
-"""Without what Windows lacks: the modules of Python's own, and the file modes."""
+"""Without what Windows lacks, the modules of Python's own, and in its encoding; and what is in no encoding."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -11,14 +12,15 @@ _ABSENT = "import sys; sys.modules.update(dict.fromkeys(['fcntl', 'resource', 'p
 
 def _lanterne(*arguments):
     program = f"{_ABSENT}; from lanterne.cli import main; main()"
-    return subprocess.run([sys.executable, "-c", program, *map(str, arguments)], capture_output=True, text=True)
+    command, env = [sys.executable, "-c", program, *map(str, arguments)], os.environ | {"PYTHONIOENCODING": "cp1252"}
+    return subprocess.run(command, capture_output=True, encoding="utf-8", env=env)
 
 
 def test_a_video_is_made_and_told_and_repeated(tiny_weights, tmp_path):
-    made = _lanterne("generate", "a lake", "--seconds", 0.5, "--weights", tiny_weights, "-o", tmp_path / "a.mp4", "--json")
+    made = _lanterne("generate", "a lake → 湖", "--seconds", 0.5, "--weights", tiny_weights, "-o", tmp_path / "a.mp4", "--json")
     assert made.returncode == 0, made.stderr
     summary = json.loads(made.stdout)
-    assert summary["peak_memory_mb"] is None and summary["frames"] == 8
+    assert summary["peak_memory_mb"] is None and summary["frames"] == 8 and summary["prompt"] == "a lake → 湖"
     again = _lanterne("generate", "--again", tmp_path / "a.mp4", "--weights", tiny_weights, "-o", tmp_path / "b.mp4")
     assert again.returncode == 0, again.stderr
     assert "peak memory" not in again.stdout + again.stderr
@@ -36,3 +38,17 @@ def test_a_server_says_where_it_runs(command):
     refused = _lanterne(command)
     assert refused.returncode == 2
     assert "does not run on Windows" in refused.stderr and "WSL" in refused.stderr
+
+
+@pytest.mark.parametrize("command", ["generate", "read"])
+def test_bytes_that_are_no_text_are_refused(command):
+    refused = _lanterne(command, os.fsdecode(b"a caf\xe9 at dawn"))
+    assert refused.returncode == 2
+    assert "is not text in this system's encoding; write it in UTF-8" in refused.stderr
+
+
+def test_a_file_may_have_any_name(tiny_weights, tmp_path):
+    path = tmp_path / os.fsdecode(b"caf\xe9.mp4")
+    made = _lanterne("generate", "a lake", "--seconds", 0.5, "--weights", tiny_weights, "-o", path)
+    assert made.returncode == 0, made.stderr
+    assert path.stat().st_size > 1000
