@@ -51,8 +51,9 @@ video: $(VENV)/.installed
 serve: $(VENV)/.installed-serve
 	$(BIN)/lanterne serve
 
+# Three processes for two cores: in many tests a process waits for a server or for a lease to end.
 test: $(VENV)/.installed-all $(VENV)/.installed-sdks
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 # Long forms of what the tests do in short; docs/reliability.md has what they gave. `make -k drills` goes on after one that fails. That of
 # networks needs root and iproute2.

@@ -12,11 +12,11 @@ from lanterne.models import checkpoint
 from lanterne.models.autoencoder import AutoencoderConfig, StreamingAutoencoder
 from lanterne.models.transformer import SpacetimeTransformer, TransformerConfig
 
-# What takes longest is handed out first, or one of two test processes would end with it alone. The kernels are compiled by test_things,
+# What takes longest is handed out first, or one of the test processes would end with it alone. The kernels are compiled by test_things,
 # before the others that render need them.
 _FIRST = "jobs things season revocation week fuzz evaluate cli trouble train traces backup".split()
 
-torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)  # two test processes share two cores
+torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)  # test processes share the cores
 
 
 def pytest_collection_modifyitems(items):
