@@ -75,7 +75,7 @@ def _be(asking: socket.socket, files: list[int], told: list) -> NoReturn:
     for at, file in enumerate(files):
         os.dup2(file, at)
         os.close(file)
-    sys.stdout, sys.stderr = (os.fdopen(at, "w", buffering=1, closefd=False) for at in (1, 2))  # the old ones remember what files these were
+    sys.stdout, sys.stderr = (os.fdopen(at, "w", buffering=1, closefd=False) for at in (1, 2))  # the old ones remember what these were
     arguments, folder, env = told
     os.chdir(folder)
     os.environ.clear()
