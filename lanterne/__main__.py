@@ -43,8 +43,8 @@ def main() -> None:
 def _leave(code: int) -> None:
     """End at once: nothing is open any more, and taking torch apart module by module takes 0.3 s."""
     with suppress(OSError, ValueError):  # whoever read it is gone, or it is closed
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in filter(None, (sys.stdout, sys.stderr)):  # there is none where it was closed from the start
+            stream.flush()
     os._exit(code)
 
 

@@ -1,6 +1,8 @@
 """The command line. Heavy modules are imported where they are used, so that help and completion answer at once."""
 
+import errno
 import io
+import os
 import sys
 import traceback
 from datetime import datetime
@@ -237,7 +239,9 @@ def main() -> None:
         sys.exit(2)
     except _UsageError as error:
         if message := error.format_message():  # there is none where the help was the answer
-            _say(f"Error: {message.removesuffix('.')}.")
+            if "unexpected extra argument" in message:
+                message += "; put a text of several words in quotes"
+            _say(f"Error: {message}" if message.endswith("?") else f"Error: {message.removesuffix('.')}.")
         sys.exit(2)
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output is gone: nobody is left to tell
@@ -248,6 +252,10 @@ def main() -> None:
     except Exception as error:
         if isinstance(error, ModuleNotFoundError) and sys.argv[1:] and (lazy := _LAZY.get(sys.argv[1])):
             _say(f"Error: {_needs(lazy[2], error)}")
+            sys.exit(2)
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left to be written would fail again at the end
+            _say("Error: the disk is full where this was to be written; free some space, or choose another place.")
             sys.exit(2)
         _say(f"Lanterne failed, and not through anything you did; please report it with the details in {_log_fault()}.")
         sys.exit(1)

@@ -8,11 +8,13 @@ import signal
 import sys
 import time
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 
+from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -37,7 +39,7 @@ class Order:
     output: Path
     weights: Path | None
     mark: bool = False  # visible
-    resumed: bool = False
+    resumed: str = ""  # the name of the run that was interrupted
 
     @classmethod
     def of(
@@ -101,6 +103,39 @@ def require_preview(preview: Path, others: Iterable[Path]) -> None:
 
 def fulfil(order: Order, preview: Path | None = None, as_json: bool = False, quiet: bool = False) -> None:
     """Generate, write the file, print what was made. Ctrl-C stops at the next step and says how to go on."""
+    for kind, path in order.given.items():
+        if order.resumed and not path.is_file():
+            raise LanterneError(f"The interrupted run {order.resumed} needs {path}, which is gone; put it back: what was finished is kept.")
+        if os.path.realpath(path) == os.path.realpath(order.output):
+            raise LanterneError(f"The output {order.output} would be written over the file given with --{kind}; give it another name.")
+    paths.make_home()
+    with ExitStack() as alone:
+        name = sha256(os.fsencode(os.path.realpath(order.output))).hexdigest()[:12]
+        alone.enter_context(_alone(f"output-{name}", f"Another run is writing {order.output}; wait for it, or give this one another name."))
+        _make(order, preview, as_json, quiet, alone)
+
+
+@contextmanager
+def _alone(name: str, otherwise: str):
+    """One process at a time. Raises LanterneError(otherwise) where another has that name."""
+    path = paths.home() / "locks" / name
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise LanterneError(otherwise) from None
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # Windows keeps a file that is open
+            path.unlink()
+        lock.release()
+
+
+def _make(order: Order, preview: Path | None, as_json: bool, quiet: bool, alone: ExitStack) -> None:
+    """The work of `fulfil`. alone: ends with it."""
     started = time.monotonic()
     from lanterne import generate as road  # torch: half of the start-up
     from lanterne.programme import watermark
@@ -121,6 +156,9 @@ def fulfil(order: Order, preview: Path | None = None, as_json: bool = False, qui
     understood, unknown = _report_words(request.prompt, engine, console)
     conditions, request, before = _conditions(engine, request, order.given)
     run = road.Run(paths.runs(), engine, request, conditions)
+    alone.enter_context(_alone(f"run-{run.name}", "Another run is making this very video; wait for it, or choose another --seed."))
+    if order.resumed and order.resumed != run.name and not quiet:
+        console.print("A file that the run was given, the weights or Lanterne have changed since: it begins anew.", style="yellow")
     stop = _StopOnSignal()
     who = identity()
     number = watermark.number_of(who.watermark_secret, run.name)
@@ -314,18 +352,18 @@ def _report_words(prompt: str, engine, console: Console) -> tuple[dict, tuple]:
     knowledge = knowledge_of(engine.metadata)
     said = understand(prompt, knowledge, engine.guess)
     line, lacking = report(prompt, said, knowledge)
-    console.print(line, style="dim", highlight=False)
+    console.print(line, style="dim", markup=False, highlight=False)
     for lack in lacking:
-        console.print(lack, style="yellow", highlight=False)
+        console.print(lack, style="yellow", markup=False, highlight=False)
     return values_said(said), said.unknown_words
 
 
 def _print_summary(console: Console, summary: dict) -> None:
     made = "" if summary["made_at"] == f"{summary['width']}x{summary['height']}" else f", made at {summary['made_at']}"
     length = f"{summary['seconds']:g} s, {counted(summary['frames'], 'frame')}, " if summary["seconds"] else ""
-    console.print(f"[bold]{summary['file']}[/bold]", highlight=False)
+    console.print(summary["file"], style="bold", markup=False, highlight=False)
     console.print(f"  {length}{summary['width']}x{summary['height']}{made}", highlight=False)
-    console.print(f"  seed {summary['seed']}, {summary['steps']} steps, guidance {summary['guidance']:g}", highlight=False)
+    console.print(f"  seed {summary['seed']}, {counted(summary['steps'], 'step')}, guidance {summary['guidance']:g}", highlight=False)
     memory = "" if summary["peak_memory_mb"] is None else f", peak memory {summary['peak_memory_mb']} MB"
     console.print(f"  {summary['elapsed_seconds']:.1f} s{memory}", highlight=False)
 
@@ -383,7 +421,7 @@ def _interrupted(name: str) -> Order:
                 order = json.loads(path.read_text())
                 given = {kind: Path(file) for kind, file in order["given"].items()}
                 weights = Path(order["weights"]) if order["weights"] else None
-                return Order(order["request"], given, Path(order["output"]), weights, order.get("mark", False), resumed=True)
+                return Order(order["request"], given, Path(order["output"]), weights, order.get("mark", False), resumed=path.parent.name)
     raise LanterneError(f"There is no interrupted run {name!r}; it may be finished already." if name != "last" else
                         "There is no interrupted run to resume; start one with a prompt.")
 

@@ -6,6 +6,7 @@ interrupted goes on from there and gives the same frames to the bit.
 """
 
 import hashlib
+import io
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -170,8 +171,9 @@ class Run:
         path, temporary = self.folder / f"chunk-{index:04d}.npy", self.folder / "chunk.partial"
         with writing(path):
             self.folder.mkdir(parents=True, exist_ok=True)
-            with temporary.open("wb") as file:
-                np.save(file, latents_CtHW.numpy())
+            content = io.BytesIO()
+            np.save(content, latents_CtHW.numpy())
+            temporary.write_bytes(content.getbuffer())  # numpy's own writing does not tell why it failed
             temporary.replace(path)
 
     @property

@@ -1,5 +1,6 @@
 """Where Lanterne keeps what it needs between runs."""
 
+import errno
 import os
 import secrets
 from contextlib import suppress
@@ -8,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
 
-from lanterne.errors import LanterneError, writing
+from lanterne.errors import LanterneError, WriteError, writing
 
 EMBEDDED = Path(__file__).parent / "embedded" / "lanterne.safetensors"  # the weights that ship
 
@@ -23,8 +24,13 @@ def home() -> Path:
 
 def make_home() -> None:
     """The home folder, its user's alone if it is made now. Raises WriteError."""
-    with writing(home()):
-        home().mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        with writing(home()):
+            home().mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not os.access(home(), os.W_OK):
+                raise PermissionError(errno.EACCES, "not writable")
+    except WriteError as error:
+        raise WriteError(f"{error} Lanterne keeps there what it needs: set LANTERNE_HOME to it.") from error
 
 
 def runs() -> Path:
@@ -64,7 +70,18 @@ def secret(name: str) -> bytes:
 
 def file_hash(path: Path) -> str:
     """SHA-256 of a file's bytes. Raises LanterneError where there is none."""
+    if not Path(path).is_file():
+        raise LanterneError(no_file(path))
     try:
         return sha256(Path(path).read_bytes()).hexdigest()
-    except OSError:
-        raise LanterneError(f"There is no file {path} that can be read; check the path.") from None
+    except OSError as error:
+        raise LanterneError(f"{path} cannot be read: {error.strerror}; give a file that may be read.") from None
+
+
+def no_file(path: Path) -> str:
+    """Why there is no file to read at `path`, as a sentence."""
+    if os.path.isdir(path):
+        return f"{path} is a folder; give a file."
+    if os.path.exists(path):
+        return f"{path} is a device or a pipe; give a file."
+    return f"There is no file {path}; check the path."

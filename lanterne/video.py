@@ -7,6 +7,7 @@ plays them before they are whole; stills are PNG. The settings a file was made w
 import json
 import math
 import os
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,9 @@ from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from lanterne import FPS
 from lanterne.errors import LanterneError, writing
+from lanterne.paths import no_file
+
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # twice as many pixels are an error, and that is told
 
 _CRF = "17"  # visually lossless; the model's own blur is far above it
 _AHEAD = 16  # frames, a chunk
@@ -256,7 +260,9 @@ def read_picture(path: Path, width: int, height: int) -> np.ndarray:
     try:
         with Image.open(path) as picture:
             return resize_and_crop(np.asarray(picture.convert("RGB")), width, height)
-    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError):
+    except Image.DecompressionBombError:
+        raise MediaError(f"{path} has more than {2 * Image.MAX_IMAGE_PIXELS:,} pixels; scale it down first.") from None
+    except (UnidentifiedImageError, OSError, ValueError):
         raise MediaError(f"{path} cannot be read as a picture; give a PNG, JPEG or WebP file.") from None
 
 
@@ -298,4 +304,4 @@ def read_video(path: Path, width: int, height: int, fps: int = FPS) -> Iterator[
 
 def _require_file(path: Path) -> None:
     if not Path(path).is_file():
-        raise MediaError(f"There is no file {path}; check the path.")
+        raise MediaError(no_file(path))

@@ -297,3 +297,70 @@ def test_the_world_can_be_looked_at(lanterne, tmp_path):
     lanterne("world", "sheet", "-o", "s.png", "--by", "season")
     with Image.open(tmp_path / "s.png") as picture:
         assert picture.size[0] > 4 * 192
+
+
+def test_a_name_is_told_as_it_is(lanterne, tmp_path):
+    done = lanterne("generate", "a lake", "--seconds", 0, "--steps", 1, "-o", "[red]a[b].png")
+    assert (tmp_path / "[red]a[b].png").exists() and "\n[red]a[b].png\n" in done.stderr
+
+
+def test_what_is_not_a_file_is_refused_by_what_it_is(lanterne, tmp_path):
+    os.mkfifo(tmp_path / "pipe.mp4")
+    (tmp_path / "folder").mkdir()
+    for given, told in (("pipe.mp4", "is a device or a pipe"), ("folder", "is a folder"), ("nothing", "There is no file nothing")):
+        for option in ("--continue", "--image", "--edit"):
+            done = lanterne("generate", "a lake", option, given, "-o", "v.mp4", check=False)
+            assert done.returncode == 2 and told in done.stderr, done.stderr
+
+
+def test_a_file_that_is_given_is_not_written_over(lanterne, tmp_path):
+    picture = tmp_path / "mine.png"
+    Image.new("RGB", (256, 144)).save(picture)
+    before = picture.read_bytes()
+    done = lanterne("generate", "a lake", "--seconds", 0, "--image", "mine.png", "-o", "./mine.png", check=False)
+    assert done.returncode == 2 and "written over the file given with --image" in done.stderr
+    assert picture.read_bytes() == before
+
+
+def test_a_second_run_of_the_same_name_or_video_is_refused_while_the_first_goes_on(lanterne, tmp_path, home):
+    options = ("generate", "a city at night", "--steps", 6, "--seed", 2)
+    first = lanterne(*options, "-o", "one.mp4", start=True)
+    deadline = time.monotonic() + 60
+    while not list(home.glob("runs/*/chunk-0000.npy")) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    first.send_signal(signal.SIGSTOP)
+    same_name = lanterne("generate", "dunes", "--seed", 3, "-o", "one.mp4", check=False)
+    same_video = lanterne(*options, "-o", "two.mp4", check=False)
+    first.send_signal(signal.SIGCONT)
+    assert same_name.returncode == 2 and "Another run is writing one.mp4" in same_name.stderr
+    assert same_video.returncode == 2 and "making this very video" in same_video.stderr
+    first.communicate(timeout=60)
+    assert first.returncode == 0 and not (tmp_path / "two.mp4").exists()
+    assert not list((home / "locks").iterdir())
+
+
+def test_an_interrupted_run_whose_source_changed_says_so(lanterne, tmp_path, home, tiny_weights):
+    lanterne("generate", "dunes", "--seconds", 0.5, "--steps", 1, "-o", "source.mp4")
+    (home / "runs" / "begun").mkdir(parents=True)
+    order = {"request": {"prompt": "a lake", "seed": 3, "seconds": 0.25, "steps": 1}, "given": {"continue": str(tmp_path / "source.mp4")},
+             "output": str(tmp_path / "v.mp4"), "weights": str(tiny_weights)}
+    (home / "runs" / "begun" / "order.json").write_text(json.dumps(order))
+    assert "it begins anew" in lanterne("generate", "--resume", "begun").stderr
+    (tmp_path / "source.mp4").unlink()
+    gone = lanterne("generate", "--resume", "begun", check=False)
+    assert gone.returncode == 2 and "needs" in gone.stderr and "put it back" in gone.stderr
+
+
+def test_closed_or_full_output_is_no_fault(lanterne, tmp_path):
+    """Closed from the start, there is nowhere to write to; the file is made all the same."""
+    command = f"{sys.executable} -m lanterne generate lake --seconds 0 --steps 1 -o v.png"
+    for closed in (">&-", "2>&-"):
+        done = subprocess.run(["bash", "-c", f"{command} {closed}"], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
+    full = subprocess.run(["bash", "-c", f"{sys.executable} -m lanterne read lake > /dev/full"], capture_output=True, text=True)
+    assert full.returncode == 2 and full.stderr.startswith("Error: the disk is full"), full.stderr
+
+
+def test_a_prompt_without_quotes_is_told_of_them(lanterne):
+    done = lanterne("generate", "a", "lake", check=False)
+    assert done.returncode == 2 and "in quotes" in done.stderr
