@@ -64,8 +64,8 @@ def generate(
                                   show_default=False)
     ] = None,
     edit: Annotated[Path | None, typer.Option(help="A video to remake as the prompt says.", show_default=False)] = None,
-    strength: Annotated[float | None, typer.Option(help="With --edit: how much may change, up to 1. \\[default: 0.6]")] = None,
-    steps: Annotated[int | None, typer.Option(help="Sampling steps per chunk; more is slower and finer. \\[default: 8]")] = None,
+    strength: Annotated[float | None, typer.Option(help="With --edit: how much may change, above 0 to 1. \\[default: 0.6]")] = None,
+    steps: Annotated[int | None, typer.Option(help="Sampling steps per chunk, 1 to 200; more is slower and finer. \\[default: 8]")] = None,
     guidance: Annotated[
         float | None, typer.Option(help="How strictly to follow the prompt, 1 to 20. \\[default: 3]")
     ] = None,

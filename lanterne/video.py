@@ -276,6 +276,8 @@ def read_video(path: Path, width: int, height: int, fps: int = FPS) -> Iterator[
         with av.open(str(path)) as container:
             if not container.streams.video:
                 raise MediaError(f"{path} has no video in it; give a file with pictures that move.")
+            if container.format.name == "image2" or container.format.name.endswith("_pipe"):
+                raise MediaError(f"{path} is a picture; give a video.")
             stream = container.streams.video[0]
             stream.thread_type = "AUTO"
             decoded, emitted, picture, first = 0, 0, None, None

@@ -261,7 +261,7 @@ def test_help_and_version_answer_without_torch(lanterne):
     assert "generate" in lanterne("--help", whole=True).stdout
     told = " ".join(lanterne("generate", "--help").stdout.split())
     assert "--continue" in told
-    for default in (f"slower and finer. [default: {STEPS}]", f"1 to 20. [default: {GUIDANCE:g}]", f"up to 1. [default: {STRENGTH}]"):
+    for default in (f"slower and finer. [default: {STEPS}]", f"1 to 20. [default: {GUIDANCE:g}]", f"above 0 to 1. [default: {STRENGTH}]"):
         assert default in told
     assert lanterne("--version").stdout.startswith("lanterne ")
     code = "import sys, lanterne.cli; sys.exit('torch' in sys.modules)"
@@ -311,6 +311,11 @@ def test_what_is_not_a_file_is_refused_by_what_it_is(lanterne, tmp_path):
         for option in ("--continue", "--image", "--edit"):
             done = lanterne("generate", "a lake", option, given, "-o", "v.mp4", check=False)
             assert done.returncode == 2 and told in done.stderr, done.stderr
+    for kind in ("jpg", "png", "webp"):
+        Image.new("RGB", (256, 144)).save(tmp_path / f"p.{kind}")
+        for option in ("--continue", "--edit"):
+            done = lanterne("generate", "a lake", option, f"p.{kind}", "-o", "v.mp4", check=False)
+            assert done.returncode == 2 and f"p.{kind} is a picture; give a video." in done.stderr, done.stderr
 
 
 def test_a_file_that_is_given_is_not_written_over(lanterne, tmp_path):
